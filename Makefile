@@ -1,0 +1,52 @@
+# Everything one does here, by name. `make help` lists it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL = help
+.PHONY: help run test check lint types format lock bench clean
+
+help: ## List what one can make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/run.stamp: requirements/run.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	touch $@
+
+run: $(VENV)/run.stamp ## Start the platform with demo data; open the address it prints
+	$(BIN)/penstock demo
+
+test: $(VENV)/dev.stamp ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/dev.stamp ## Format and lint rules, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/dev.stamp ## Strict types
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: lint types test ## What CI runs
+
+bench: $(VENV)/dev.stamp ## Run every benchmark and write benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/dev.stamp ## Pin the newest allowed versions anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml requirements/build.in -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
+
+clean: ## Remove what was installed and built; keeps penstock-data/
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,143 @@
+"""The catalog contract: what exists (Things, Datastreams and the rest), not what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from penstock.core.series import ObservationType, Series, Unit
+
+
+class Policy(StrEnum):
+    """What to do with a device that was never seen before."""
+
+    AUTOMATIC = "automatic"
+    APPROVAL = "approval"
+    CLOSED = "closed"
+
+
+class DeviceStatus(StrEnum):
+    """Where a device stands in its enrolment."""
+
+    ENROLLED = "enrolled"
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """Answer to one `Series`: the datastream, or why there is none.
+
+    Attributes:
+        datastream: Id of the Datastream, or None.
+        reason: When there is none: one line for a person (waits for approval, refused, unknown
+            id, ...). A reason is not final: asking again later may give a datastream.
+    """
+
+    datastream: int | None
+    reason: str = ""
+
+
+class DatastreamInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A Datastream as lists and pages show it.
+
+    Attributes:
+        id: Unique, positive, never used again.
+        name: Full name, unique: `<thing>.<name>`.
+        thing: Name of its Thing.
+        thing_id: Id of its Thing.
+        observed_property: What is measured.
+        observation_type: Kind of result.
+        unit: Unit of measurement.
+        sensor: Name of the procedure or model.
+        location: Where the Thing is now: longitude, latitude in degrees, height in metres.
+        properties: Facts about the Datastream.
+        thing_properties: Facts about the Thing.
+        retention_s: How long observations are kept; None is the default of the store.
+    """
+
+    id: int
+    name: str
+    thing: str
+    thing_id: int
+    observed_property: str
+    observation_type: ObservationType
+    unit: Unit
+    sensor: str
+    location: tuple[float, ...] | None
+    properties: Mapping[str, object]
+    thing_properties: Mapping[str, object]
+    retention_s: float | None
+
+
+class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A device as enrolment sees it: a Thing, or a name waiting to become one."""
+
+    name: str
+    status: DeviceStatus
+    first_seen_us: int
+    thing_id: int | None
+
+
+class Catalog(Protocol):
+    """Keeps the SensorThings entities. Safe to call from any thread."""
+
+    def enrol(self, series: Sequence[Series], policy: Policy, now_us: int) -> Sequence[Enrolled]:
+        """Find or create the Datastream of each series; durable when it returns.
+
+        Creates what is missing (Thing, Sensor, ObservedProperty, Datastream) as `policy` allows,
+        and updates what a series knows better: unit, properties, and the Thing's location with
+        a HistoricalLocation. What a series does not know leaves what is held untouched.
+        """
+        ...
+
+    def datastreams(
+        self,
+        search: str = "",
+        *,
+        thing: str | None = None,
+        ids: Sequence[int] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[DatastreamInfo]:
+        """Return datastreams by ascending id, those behind `after`.
+
+        `search` holds words that must each occur in the name, the observed property, the unit or
+        a property of Datastream or Thing, upper and lower case alike.
+        """
+        ...
+
+    def count_datastreams(self, search: str = "") -> int:
+        """Return how many datastreams `datastreams(search)` would give without a limit."""
+        ...
+
+    def devices(self, status: DeviceStatus | None = None) -> Sequence[DeviceInfo]:
+        """Return devices by name."""
+        ...
+
+    def decide(self, device: str, status: DeviceStatus) -> None:
+        """Approve or refuse a device by name.
+
+        Raises:
+            NotFound: No such device was ever seen.
+        """
+        ...
+
+    def set_retention(self, datastream: int, retention_s: float | None) -> None:
+        """Set how long observations of a datastream are kept; None for the store's default.
+
+        Raises:
+            NotFound: No such datastream.
+            InvalidInput: Not a positive number of seconds.
+        """
+        ...
+
+    def retentions(self) -> Mapping[int, float]:
+        """Return the datastreams with a retention of their own, in seconds."""
+        ...
+
+    def close(self) -> None:
+        """Release the database. Safe to call twice."""
+        ...

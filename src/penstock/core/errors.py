@@ -1,0 +1,110 @@
+"""What can go wrong, as one tree; the type tells the caller what to do next.
+
+PenstockError
+├── ConfigError          stop; a setting is wrong
+├── MissingDependency    stop; install what the message names
+├── InvalidInput         refuse this input; the sender must change it
+│   └── CannotDecode     keep the message in the dead letters
+├── NotFound             the thing asked for does not exist
+├── Conflict             it exists already, or someone else holds it
+├── NotConnected         nothing was kept; open again and retry
+├── Backpressure         nothing was kept; retry after `retry_after_s`
+│   └── DiskFull         no space left; acknowledge nothing until there is
+├── Corrupt              stored bytes fail their checksum
+├── EndOfInput           a finite source is exhausted
+└── Bug                  a promise inside Penstock was broken; report it
+
+A message says what failed, the value it got, what is allowed and the next step.
+Every error has a stable `code`, used in the API, the logs and the documentation.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """Root of every error that Penstock raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class ConfigError(PenstockError):
+    """Raised when a setting is unknown, out of range or contradicts another."""
+
+    code = "config"
+
+
+class MissingDependency(PenstockError, ImportError):
+    """Raised when an optional package is needed; the message holds the pip line."""
+
+    code = "missing-dependency"
+
+
+class InvalidInput(PenstockError):
+    """Raised when input from outside cannot be accepted as it is."""
+
+    code = "invalid-input"
+
+
+class CannotDecode(InvalidInput):
+    """Raised when a message's payload is not what its route expects."""
+
+    code = "cannot-decode"
+
+
+class NotFound(PenstockError):
+    """Raised when the named thing does not exist."""
+
+    code = "not-found"
+
+
+class Conflict(PenstockError):
+    """Raised when the name is taken, or another process holds the resource."""
+
+    code = "conflict"
+
+
+class NotConnected(PenstockError):
+    """Raised when nothing was kept because the other side is gone; open again and retry."""
+
+    code = "not-connected"
+
+
+class Backpressure(PenstockError):
+    """Raised when nothing was kept because the receiver is busy.
+
+    Args:
+        message: What is busy and why.
+        retry_after_s: Seconds after which a retry makes sense.
+    """
+
+    code = "backpressure"
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DiskFull(Backpressure):
+    """Raised when a write or sync failed for lack of space; nothing was acknowledged."""
+
+    code = "disk-full"
+
+
+class Corrupt(PenstockError):
+    """Raised when stored bytes fail their checksum or break their format."""
+
+    code = "corrupt"
+
+
+class EndOfInput(PenstockError):
+    """Raised when a finite source has no more input."""
+
+    code = "end-of-input"
+
+
+class Bug(PenstockError):
+    """Raised when a promise inside Penstock was broken; please report it."""
+
+    code = "bug"
