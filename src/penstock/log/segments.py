@@ -1,0 +1,111 @@
+"""The segment log: partitions as folders of segment files on the local disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from penstock.core.clock import Clock, SystemClock
+from penstock.log.folder import PartitionFolder, checked_name
+from penstock.log.reader import SegmentReader
+from penstock.log.retention import expire
+from penstock.log.settings import LogSettings
+from penstock.log.writer import SegmentWriter
+
+
+class _CanClose(Protocol):
+    def close(self) -> None: ...
+
+
+class SegmentLog:
+    """Keeps each partition in a folder of its own; see `penstock.core.log.Log` for the promise.
+
+    Any number of processes may use one directory at once; each partition has one writer.
+    A reader may be opened before its partition exists. Nothing is touched on disk before the
+    first call.
+
+    Args:
+        directory: Where the partitions lie; it is created when the first is.
+        settings: Sizes and ages.
+        clock: Gives the age of segments.
+
+    Example:
+        >>> import tempfile
+        >>> from penstock.core.publish import encode_publish
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> log = SegmentLog(Path(directory.name))
+        >>> writer = log.writer("door")
+        >>> packet = encode_publish("pump/1/level", b"12.5")
+        >>> writer.append("pump-1", 4, 0, packet, len(packet).to_bytes(4, "little"))
+        0
+        >>> writer.sync()
+        1
+        >>> [block.client for block in log.reader("door").read()]
+        ['pump-1']
+        >>> log.close()
+        >>> directory.cleanup()
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: LogSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._directory = directory
+        self._settings = settings or LogSettings()
+        self._clock = clock or SystemClock()
+        self._opened: list[_CanClose] = []
+
+    def partitions(self) -> Sequence[str]:
+        """Return the names of the partitions that a writer ever opened, sorted."""
+        if not self._directory.is_dir():
+            return []
+        folders = (PartitionFolder(path) for path in sorted(self._directory.iterdir()))
+        return [folder.path.name for folder in folders if folder.exists()]
+
+    def folder(self, partition: str) -> PartitionFolder:
+        """Return the folder of a partition, for looking at its files.
+
+        Raises:
+            InvalidInput: `partition` cannot be a partition's name.
+        """
+        return PartitionFolder(self._directory / checked_name(partition, "log partition"))
+
+    def writer(self, partition: str) -> SegmentWriter:
+        """Open the partition for writing, creating it if need be; cuts off a torn tail.
+
+        Raises:
+            Conflict: Another process writes to it.
+            InvalidInput: `partition` cannot be a partition's name.
+        """
+        writer = SegmentWriter(self.folder(partition), self._settings, self._clock)
+        self._opened.append(writer)
+        return writer
+
+    def reader(self, partition: str, name: str | None = None) -> SegmentReader:
+        """Open a reader at its committed position, or at the first kept message.
+
+        Raises:
+            InvalidInput: `partition` or `name` cannot be a name.
+        """
+        if name is not None:
+            checked_name(name, "log reader")
+        reader = SegmentReader(self.folder(partition), name)
+        self._opened.append(reader)
+        return reader
+
+    def expire(self) -> int:
+        """Delete what the retention settings say, in every partition; return how many segments.
+
+        A writer does this whenever it begins a segment; this is for partitions at rest.
+        """
+        now_us = self._clock.now_us()
+        folders = [self.folder(name) for name in self.partitions()]
+        return sum(expire(folder, self._settings, now_us) for folder in folders)
+
+    def close(self) -> None:
+        """Close every writer and reader that it opened."""
+        while self._opened:
+            self._opened.pop().close()
