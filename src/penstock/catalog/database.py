@@ -1,0 +1,127 @@
+"""The database behind the catalog: connections that are durable, and errors in our words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from penstock.core.errors import (
+    Backpressure,
+    ConfigError,
+    Corrupt,
+    DiskFull,
+    NotConnected,
+    PenstockError,
+)
+
+#: Enough for every statement form of the catalog; each costs a few kilobytes.
+STATEMENT_CACHE_SIZE = 200
+
+
+class Database:
+    """One SQLite file: many readers, one writer at a time.
+
+    Args:
+        engine: Made by `connect`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writing = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one moment of the database."""
+        self._check_open()
+        with mapped_errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give the writing connection; what was done is on disk when the block ends."""
+        self._check_open()
+        with (
+            mapped_errors(),
+            self._writing,
+            self.engine.connect().execution_options(penstock_begin="IMMEDIATE") as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        self.engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = "the catalog is closed; open it again"
+            raise NotConnected(msg)
+
+
+def connect(path_or_url: str | Path, busy_timeout_s: float) -> Database:
+    """Prepare connections to a SQLite file or URL; nothing is opened yet.
+
+    Raises:
+        ConfigError: The URL is not one of SQLite.
+    """
+    text = str(path_or_url)
+    url = make_url(text) if "://" in text else make_url("sqlite://").set(database=text)
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        msg = f"catalog {text!r} cannot be used; give the path of a file or sqlite:///PATH"
+        raise ConfigError(msg)
+    engine = create_engine(
+        url,
+        json_serializer=_to_json,
+        json_deserializer=msgspec.json.decode,
+        query_cache_size=STATEMENT_CACHE_SIZE,
+        connect_args={"timeout": busy_timeout_s, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return Database(engine)
+
+
+def _to_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _set_up(connection: Any, _: object) -> None:
+    """Make commits durable: with FULL, SQLite syncs its write-ahead log at each of them."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    kind = connection.get_execution_options().get("penstock_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Turn what the driver raises into `core.errors`."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _ours(error) from error
+
+
+def _ours(error: DBAPIError) -> PenstockError:
+    text = str(error.orig)
+    if "full" in text:
+        return DiskFull(f"the catalog cannot write: {text}; free some space, then it goes on")
+    if "locked" in text or "busy" in text:
+        return Backpressure(f"the catalog is held by another program: {text}; it is tried again")
+    if "malformed" in text or "not a database" in text:
+        return Corrupt(f"the catalog's file is damaged: {text}; restore it from a backup")
+    return NotConnected(f"the catalog failed: {text}")

@@ -1,0 +1,390 @@
+"""Enrolment: find or create the Datastream of each series, a batch in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
+
+from penstock.catalog.admission import Admission, KnownThing, chunks
+from penstock.catalog.models import NAME_LENGTH, Datastream, ObservedProperty, Sensor, Thing
+from penstock.catalog.places import Sighting, record, wrong_position
+from penstock.catalog.search import reindex, search_text
+from penstock.core.catalog import Enrolled, Policy
+from penstock.core.series import Series, Unit
+
+#: Largest id that a database holds.
+MAX_ID = 2**63 - 1
+
+
+@dataclass(slots=True)
+class KnownDatastream:
+    """A Datastream as the database holds it, or will; changed here first. Id 0 is a new one."""
+
+    id: int
+    thing: KnownThing
+    name: str
+    observed_property: str
+    sensor: str
+    observation_type: str
+    unit: Unit
+    properties: dict[str, object]
+    full_name: str = ""
+    is_changed: bool = False
+
+    def learn(self, series: Series) -> None:
+        """Take what the series knows better."""
+        unit = better_unit(self.unit, series.unit)
+        observed_property = series.observed_property or self.observed_property
+        sensor = series.sensor or self.sensor
+        if (unit, observed_property, sensor) != (self.unit, self.observed_property, self.sensor):
+            self.unit, self.observed_property, self.sensor = unit, observed_property, sensor
+            self.is_changed = True
+        if adds(self.properties, series.properties):
+            self.properties = {**self.properties, **series.properties}
+            self.is_changed = True
+        if adds(self.thing.properties, series.thing_properties):
+            self.thing.properties = {**self.thing.properties, **series.thing_properties}
+            self.thing.is_changed = True
+
+
+def better_unit(held: Unit, given: Unit) -> Unit:
+    """Return `held` completed by `given`, or `given` alone where the two contradict each other."""
+    ours, theirs = msgspec.structs.astuple(held), msgspec.structs.astuple(given)
+    if any(a and b and a != b for a, b in zip(ours, theirs, strict=True)):
+        return given
+    return Unit(*(b or a for a, b in zip(ours, theirs, strict=True)))
+
+
+def adds(held: Mapping[str, object], given: Mapping[str, object]) -> bool:
+    """Tell whether `given` holds anything that `held` does not hold like that."""
+    return any(key not in held or held[key] != value for key, value in given.items())
+
+
+class Enrolment:
+    """One batch on its way into the catalog.
+
+    Args:
+        connection: In a writing transaction.
+        policy: What to do with devices never seen before.
+        now_us: When the batch is enrolled.
+        max_pending: Devices that may wait at once.
+    """
+
+    def __init__(
+        self, connection: Connection, policy: Policy, now_us: int, max_pending: int
+    ) -> None:
+        self._connection = connection
+        self._now_us = now_us
+        self._admission = Admission(connection, policy, now_us, max_pending)
+
+    def run(self, batch: Sequence[Series]) -> list[Enrolled]:
+        """Enrol the batch and return one answer for each series."""
+        problems = [wrong_series(series) for series in batch]
+        named = self._names(batch, problems)
+        names = {at: name for at, name in enumerate(named) if name is not None}
+        things, reasons = self._admission.admit(thing for thing, _ in names.values())
+        streams = self._load({name for name in names.values() if name[0] in things}, things)
+        sightings: list[Sighting] = []
+        for at, (thing_name, name) in names.items():
+            series, thing = batch[at], things.get(thing_name)
+            if thing is None:
+                continue
+            stream = streams.get((thing.id, name))
+            if stream is None:
+                stream = streams[(thing.id, name)] = new_datastream(thing, name, series)
+            stream.learn(series)
+            if series.location is not None:
+                time_us = self._now_us if series.located_us is None else series.located_us
+                sightings.append(Sighting(thing, series.location, time_us))
+        moved = record(self._connection, sightings) if sightings else []
+        self._save(list(streams.values()), list(things.values()), moved)
+        return [
+            self._answer(at, problems[at], names.get(at), things, reasons, streams)
+            for at in range(len(batch))
+        ]
+
+    @staticmethod
+    def _answer(
+        at: int,
+        problem: str | None,
+        name: tuple[str, str] | None,
+        things: Mapping[str, KnownThing],
+        reasons: Mapping[str, str],
+        streams: Mapping[tuple[int, str], KnownDatastream],
+    ) -> Enrolled:
+        if problem or name is None:
+            return Enrolled(None, problem or f"series {at} could not be enrolled")
+        thing = things.get(name[0])
+        if thing is None:
+            return Enrolled(None, reasons[name[0]])
+        return Enrolled(streams[(thing.id, name[1])].id)
+
+    def _names(
+        self, batch: Sequence[Series], problems: list[str | None]
+    ) -> list[tuple[str, str] | None]:
+        """Return thing and name of each series, looking up those that only give an id."""
+        ids = {s.datastream_id for s in batch if s.datastream_id is not None}
+        found: dict[int, tuple[str, str]] = {}
+        for chunk in chunks(id_ for id_ in ids if 0 < id_ <= MAX_ID):
+            query = select(Datastream.id, Thing.name, Datastream.name).join(
+                Thing, Datastream.thing_id == Thing.id
+            )
+            for id_, thing, name in self._connection.execute(query.where(Datastream.id.in_(chunk))):
+                found[id_] = (thing, name)
+        names: list[tuple[str, str] | None] = []
+        for at, series in enumerate(batch):
+            if problems[at]:
+                names.append(None)
+            elif series.datastream_id is None:
+                names.append((series.thing, series.name))
+            else:
+                names.append(found.get(series.datastream_id))
+                if names[-1] is None:
+                    problems[at] = f"there is no datastream with id {series.datastream_id}"
+        return names
+
+    def _load(
+        self, names: set[tuple[str, str]], things: Mapping[str, KnownThing]
+    ) -> dict[tuple[int, str], KnownDatastream]:
+        by_id = {thing.id: thing for thing in things.values()}
+        found: dict[tuple[int, str], KnownDatastream] = {}
+        for chunk in chunks(sorted(names)):
+            wanted = {(things[thing].id, name) for thing, name in chunk}
+            query = _datastreams().where(
+                Datastream.thing_id.in_({thing for thing, _ in wanted}),
+                Datastream.name.in_({name for _, name in wanted}),
+            )
+            for row in self._connection.execute(query):
+                if (row.thing_id, row.name) in wanted:
+                    found[(row.thing_id, row.name)] = KnownDatastream(
+                        id=row.id,
+                        thing=by_id[row.thing_id],
+                        name=row.name,
+                        full_name=row.full_name,
+                        observed_property=row.observed_property,
+                        sensor=row.sensor,
+                        observation_type=row.observation_type,
+                        unit=Unit(row.unit_name, row.unit_symbol, row.unit_definition),
+                        properties=row.properties,
+                    )
+        return found
+
+    def _save(
+        self, streams: list[KnownDatastream], things: list[KnownThing], moved: list[KnownThing]
+    ) -> None:
+        known_better = [thing for thing in things if thing.is_changed]
+        changed = {thing.id: thing for thing in (*known_better, *moved)}
+        if changed:
+            self._connection.execute(
+                _update_thing(),
+                [
+                    {
+                        "at": thing.id,
+                        "new_properties": thing.properties,
+                        "new_position": thing.position,
+                        "new_located_us": thing.located_us,
+                    }
+                    for thing in changed.values()
+                ],
+            )
+        fresh = [stream for stream in streams if stream.id == 0]
+        stale = [stream for stream in streams if stream.id and stream.is_changed]
+        if fresh or stale:
+            sensors = self._ids(Sensor, (stream.sensor for stream in (*fresh, *stale)))
+            properties = self._ids(
+                ObservedProperty, (stream.observed_property for stream in (*fresh, *stale))
+            )
+            self._update(stale, sensors, properties)
+            self._insert(fresh, sensors, properties)
+        if known_better or stale:
+            reindex(
+                self._connection,
+                [thing.id for thing in known_better],
+                [stream.id for stream in stale],
+            )
+
+    def _ids(self, table: type[Sensor | ObservedProperty], names: Iterable[str]) -> dict[str, int]:
+        wanted = set(names)
+        found: dict[str, int] = {}
+        for chunk in chunks(wanted):
+            query = select(table.name, table.id).where(table.name.in_(chunk))
+            found.update((name, id_) for name, id_ in self._connection.execute(query))
+        missing = sorted(wanted - found.keys())
+        if missing:
+            rows = [{"name": name, "description": name, "properties": {}} for name in missing]
+            created = self._connection.execute(insert(table).returning(table.name, table.id), rows)
+            found.update((name, id_) for name, id_ in created)
+        return found
+
+    def _insert(
+        self,
+        streams: list[KnownDatastream],
+        sensors: Mapping[str, int],
+        properties: Mapping[str, int],
+    ) -> None:
+        if not streams:
+            return
+        self._name(streams)
+        rows = [
+            {
+                "name": stream.name,
+                "full_name": stream.full_name,
+                "description": stream.full_name,
+                "thing_id": stream.thing.id,
+                "sensor_id": sensors[stream.sensor],
+                "observed_property_id": properties[stream.observed_property],
+                "observation_type": stream.observation_type,
+                "unit_name": stream.unit.name,
+                "unit_symbol": stream.unit.symbol,
+                "unit_definition": stream.unit.definition,
+                "properties": stream.properties,
+                "search": search_text(
+                    (
+                        stream.full_name,
+                        stream.observed_property,
+                        stream.unit.name,
+                        stream.unit.symbol,
+                    ),
+                    stream.properties,
+                    stream.thing.properties,
+                ),
+            }
+            for stream in streams
+        ]
+        by_name = {stream.full_name: stream for stream in streams}
+        created = self._connection.execute(
+            insert(Datastream).returning(Datastream.id, Datastream.full_name), rows
+        )
+        for id_, full_name in created:
+            by_name[full_name].id = id_
+
+    def _name(self, streams: list[KnownDatastream]) -> None:
+        """Give full names. `a` + `b.c` and `a.b` + `c` look alike: the later one gets `~2`."""
+        taken: set[str] = set()
+        for chunk in chunks(f"{stream.thing.name}.{stream.name}" for stream in streams):
+            query = select(Datastream.full_name).where(Datastream.full_name.in_(chunk))
+            taken.update(self._connection.execute(query).scalars())
+        for stream in streams:
+            plain = stream.full_name = f"{stream.thing.name}.{stream.name}"
+            count = 1
+            while stream.full_name in taken or (count > 1 and self._is_taken(stream.full_name)):
+                count += 1
+                stream.full_name = f"{plain}~{count}"
+            taken.add(stream.full_name)
+
+    def _is_taken(self, full_name: str) -> bool:
+        query = select(Datastream.id).where(Datastream.full_name == full_name)
+        return self._connection.execute(query).first() is not None
+
+    def _update(
+        self,
+        streams: list[KnownDatastream],
+        sensors: Mapping[str, int],
+        properties: Mapping[str, int],
+    ) -> None:
+        if not streams:
+            return
+        self._connection.execute(
+            _update_datastream(),
+            [
+                {
+                    "at": stream.id,
+                    "new_sensor_id": sensors[stream.sensor],
+                    "new_observed_property_id": properties[stream.observed_property],
+                    "new_unit_name": stream.unit.name,
+                    "new_unit_symbol": stream.unit.symbol,
+                    "new_unit_definition": stream.unit.definition,
+                    "new_properties": stream.properties,
+                }
+                for stream in streams
+            ],
+        )
+
+
+def wrong_series(series: Series) -> str | None:
+    """Say what is wrong with a series, or None."""
+    least = 1 if series.datastream_id is None else 0
+    problem = (
+        _wrong_name("thing", series.thing, least)
+        or _wrong_name("name", series.name, least)
+        or _wrong_name("sensor", series.sensor, 0)
+        or _wrong_name("observed property", series.observed_property, 0)
+    )
+    if problem or series.location is None:
+        return problem
+    return wrong_position(series.location)
+
+
+def _wrong_name(what: str, name: str, least: int) -> str | None:
+    if not least <= len(name) <= NAME_LENGTH:
+        return (
+            f"{what} {name[:40]!r} has {len(name)} characters; {least} to {NAME_LENGTH} are allowed"
+        )
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        return f"{what} {name[:40]!r} holds characters that are no text (NUL or half a surrogate)"
+    return None
+
+
+def new_datastream(thing: KnownThing, name: str, series: Series) -> KnownDatastream:
+    """Return the Datastream that a series describes, not yet in the database."""
+    return KnownDatastream(
+        id=0,
+        thing=thing,
+        name=name,
+        observed_property=series.observed_property or name,
+        sensor=series.sensor,
+        observation_type=series.observation_type,
+        unit=series.unit,
+        properties={},
+    )
+
+
+def _datastreams() -> Select[Any]:
+    return (
+        select(
+            Datastream.id,
+            Datastream.thing_id,
+            Datastream.name,
+            Datastream.full_name,
+            Datastream.observation_type,
+            Datastream.unit_name,
+            Datastream.unit_symbol,
+            Datastream.unit_definition,
+            Datastream.properties,
+            Sensor.name.label("sensor"),
+            ObservedProperty.name.label("observed_property"),
+        )
+        .join(Sensor, Datastream.sensor_id == Sensor.id)
+        .join(ObservedProperty, Datastream.observed_property_id == ObservedProperty.id)
+    )
+
+
+def _update_thing() -> Any:
+    return (
+        update(Thing)
+        .where(Thing.id == bindparam("at"))
+        .values(
+            properties=bindparam("new_properties"),
+            position=bindparam("new_position"),
+            located_us=bindparam("new_located_us"),
+        )
+    )
+
+
+def _update_datastream() -> Any:
+    return (
+        update(Datastream)
+        .where(Datastream.id == bindparam("at"))
+        .values(
+            sensor_id=bindparam("new_sensor_id"),
+            observed_property_id=bindparam("new_observed_property_id"),
+            unit_name=bindparam("new_unit_name"),
+            unit_symbol=bindparam("new_unit_symbol"),
+            unit_definition=bindparam("new_unit_definition"),
+            properties=bindparam("new_properties"),
+        )
+    )

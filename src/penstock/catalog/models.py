@@ -1,0 +1,194 @@
+"""The tables: entities of SensorThings 1.1 (18-088 section 8), and devices as enrolment sees them.
+
+Times are integer microseconds UTC. `properties` are JSON objects. Ids are never used again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+#: 64 bits everywhere; SQLite numbers rows on its own only when the type is called INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+#: Names and descriptions as in SensorThings; 255 is the longest name that enrolment takes.
+NAME_LENGTH = 255
+
+
+class Base(DeclarativeBase):
+    """All tables; constraint names are fixed so that migrations can refer to them."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON, str: Text}
+
+
+class Entity:
+    """What every SensorThings entity has."""
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    description: Mapped[str] = mapped_column(default="")
+    properties: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+thing_location = Table(
+    "thing_location",
+    Base.metadata,
+    Column("thing_id", Id, ForeignKey("thing.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "location_id",
+        Id,
+        ForeignKey("location.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+historical_location_location = Table(
+    "historical_location_location",
+    Base.metadata,
+    Column(
+        "historical_location_id",
+        Id,
+        ForeignKey("historical_location.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "location_id",
+        Id,
+        ForeignKey("location.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+
+class Thing(Entity, Base):
+    """An object that is measured. `position` repeats its newest Location, for lists."""
+
+    __tablename__ = "thing"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    position: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    located_us: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Location(Entity, Base):
+    """A place, GeoJSON unless `encoding_type` says otherwise."""
+
+    __tablename__ = "location"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    name: Mapped[str]
+    encoding_type: Mapped[str] = mapped_column(default="application/geo+json")
+    location: Mapped[dict[str, Any]]
+
+
+class HistoricalLocation(Base):
+    """When a Thing came to a place."""
+
+    __tablename__ = "historical_location"
+    __table_args__ = (UniqueConstraint("thing_id", "time_us"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
+    thing_id: Mapped[int] = mapped_column(ForeignKey("thing.id", ondelete="CASCADE"))
+    time_us: Mapped[int] = mapped_column(BigInteger)
+
+
+class Sensor(Entity, Base):
+    """A procedure or model. The one with the empty name stands for those not known."""
+
+    __tablename__ = "sensor"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    encoding_type: Mapped[str] = mapped_column(default="text/plain")
+    sensor_metadata: Mapped[str] = mapped_column("metadata", default="")
+
+
+class ObservedProperty(Entity, Base):
+    """What is measured."""
+
+    __tablename__ = "observed_property"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    definition: Mapped[str] = mapped_column(default="")
+
+
+class Datastream(Entity, Base):
+    """Results of one kind of one Thing.
+
+    Its phenomenon and result times are derived by the store. `full_name` is `<thing>.<name>`.
+    `search` is the text that searches look in: see `catalog.search`.
+    """
+
+    __tablename__ = "datastream"
+    __table_args__ = (
+        UniqueConstraint("thing_id", "name"),
+        CheckConstraint("retention_s > 0", name="retention_positive"),
+        {"sqlite_autoincrement": True},
+    )
+
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    full_name: Mapped[str] = mapped_column(String(2 * NAME_LENGTH + 16), unique=True)
+    thing_id: Mapped[int] = mapped_column(ForeignKey("thing.id"))
+    sensor_id: Mapped[int] = mapped_column(ForeignKey("sensor.id"), index=True)
+    observed_property_id: Mapped[int] = mapped_column(
+        ForeignKey("observed_property.id"), index=True
+    )
+    observation_type: Mapped[str] = mapped_column(String(32))
+    unit_name: Mapped[str] = mapped_column(default="")
+    unit_symbol: Mapped[str] = mapped_column(default="")
+    unit_definition: Mapped[str] = mapped_column(default="")
+    observed_area: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    retention_s: Mapped[float | None]
+    search: Mapped[str] = mapped_column(default="")
+
+
+class FeatureOfInterest(Entity, Base):
+    """What was observed when it is not the Thing itself; its id is `feature` of observations."""
+
+    __tablename__ = "feature_of_interest"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    name: Mapped[str]
+    encoding_type: Mapped[str] = mapped_column(default="application/geo+json")
+    feature: Mapped[dict[str, Any]]
+
+
+class Device(Base):
+    """A name that sends data, and whether it may."""
+
+    __tablename__ = "device"
+    __table_args__ = (Index(None, "status"),)
+
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    first_seen_us: Mapped[int] = mapped_column(BigInteger)
+    thing_id: Mapped[int | None] = mapped_column(
+        ForeignKey("thing.id", ondelete="CASCADE"), unique=True
+    )
