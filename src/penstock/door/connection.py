@@ -1,0 +1,263 @@
+"""One client's connection: bytes in, bytes out, and when to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from enum import Enum
+from typing import TYPE_CHECKING, cast
+
+from penstock.core.log import MQTT_3_1_1, MQTT_5_0
+from penstock.door.commit import Entry
+from penstock.door.control import handle
+from penstock.door.decoding import decode
+from penstock.door.encoding import encode
+from penstock.door.intake import Intake, Run, frame
+from penstock.door.packets import Disconnect
+from penstock.door.properties import Kind
+from penstock.door.reasons import ProtocolViolation, Reason, violation
+
+if TYPE_CHECKING:
+    from penstock.door.auth import Principal
+    from penstock.door.door import Door
+    from penstock.door.session import Session
+
+_log = logging.getLogger(__name__)
+
+#: A client that does not take our goodbye within this time is cut off.
+GOODBYE_S = 2.0
+_PUBLISH = Kind.PUBLISH << 4
+
+
+class Phase(Enum):
+    """How far a connection got."""
+
+    NEW = "new"
+    GREETING = "greeting"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Connection(asyncio.Protocol):
+    """Takes what a client sends and gives it what it gets; is a session's `Link`."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.phase = Phase.NEW
+        self.protocol = MQTT_3_1_1
+        self.who: Principal | None = None
+        self.session: Session | None = None
+        self.intake: Intake | None = None
+        self.writable = True
+        self.receive_maximum = door.settings.max_inflight
+        self.packet_limit = 1 << 30
+        self.keep_alive_s = 0.0
+        self.opened_at_s = self.heard_at_s = door.clock.monotonic_s()
+        #: Whether a CONNECT came that could be read, so that a CONNACK can answer it.
+        self.heard_connect = False
+        self.topic_alias_maximum = 0
+        self._aliases: dict[str, int] = {}
+        self._transport: asyncio.Transport | None = None
+        self._rest: list[bytes] = []
+        self._rest_bytes = 0
+        self._wanted_bytes = 0
+        self._unacknowledged = 0
+        self._held: set[str] = set()
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless the door is full."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(self.door.settings.max_outbound_bytes // 8)
+        if not self.door.admit(self):
+            self.phase = Phase.CLOSED
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        """End; the will is published if the client did not say goodbye."""
+        self._leave(with_will=True)
+        self._transport = None
+        self.door.dismiss(self)
+
+    def pause_writing(self) -> None:
+        """Take note that the client reads too slowly."""
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """Go on with what waited for the client."""
+        self.writable = True
+        if self.session is not None:
+            self.session.pump()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; incomplete packets wait for the rest."""
+        if self.phase is Phase.CLOSED:
+            return
+        self.heard_at_s = self.door.clock.monotonic_s()
+        if self._rest or self.phase is Phase.GREETING:
+            self._rest.append(data)
+            self._rest_bytes += len(data)
+            if self._rest_bytes < self._wanted_bytes or self.phase is Phase.GREETING:
+                return
+            data = b"".join(self._rest)
+            self._rest = []
+        self._feed(data)
+
+    # What the session and the handlers call.
+
+    def send(self, packet: bytes) -> None:
+        """Queue bytes for the client; one that never reads is cut off."""
+        transport = self._transport
+        if transport is None or self.phase is Phase.CLOSED:
+            return
+        transport.write(packet)
+        if not self.writable:
+            unread = transport.get_write_buffer_size()
+            if unread > self.door.settings.max_outbound_bytes:
+                self.end(Reason.QUOTA_EXCEEDED, f"{unread} bytes wait unread")
+
+    def alias_for(self, topic: str) -> tuple[str, int]:
+        """Return the topic to write and the alias to give, 0 for none."""
+        if not self.topic_alias_maximum:
+            return topic, 0
+        alias = self._aliases.get(topic)
+        if alias is not None:
+            return "", alias
+        if len(self._aliases) >= self.topic_alias_maximum:
+            return topic, 0
+        self._aliases[topic] = alias = len(self._aliases) + 1
+        return topic, alias
+
+    def end(self, reason: Reason, why: str, *, with_will: bool = True) -> None:
+        """Say goodbye as far as the protocol can, and close."""
+        if self.phase is Phase.CLOSED:
+            return
+        _log.debug("Ending %s: %s (%s)", self.who or "a connection", why, reason.name)
+        if self.protocol == MQTT_5_0 and self.phase is Phase.OPEN and reason:
+            self._write(encode(Disconnect(reason), MQTT_5_0))
+        self.close(with_will=with_will)
+
+    def close(self, *, with_will: bool) -> None:
+        """Close once what was written is sent."""
+        transport = self._transport
+        self.phase = Phase.CLOSED
+        self._leave(with_will=with_will)
+        if transport is not None:
+            transport.close()
+            self.door.loop.call_later(GOODBYE_S, transport.abort)
+
+    def hold(self, why: str, *, on: bool) -> None:
+        """Stop reading from the client for a reason, or drop that reason."""
+        before = bool(self._held)
+        (self._held.add if on else self._held.discard)(why)
+        transport = self._transport
+        if transport is None or self.phase is Phase.CLOSED or before is bool(self._held):
+            return
+        if self._held:
+            transport.pause_reading()
+        else:
+            self.heard_at_s = self.door.clock.monotonic_s()
+            transport.resume_reading()
+
+    def begin_greeting(self) -> None:
+        """Wait for the password check; what else comes is kept."""
+        self.phase = Phase.GREETING
+        self.hold("greeting", on=True)
+
+    def open(self, session: Session) -> None:
+        """Become the link of a session."""
+        self.phase = Phase.OPEN
+        self.session = session
+        session.attach(self)
+        self.door.greeted(self)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it ended, whoever ended it."""
+        return self.phase is Phase.CLOSED or self._transport is None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether reading from the client is stopped."""
+        return bool(self._held)
+
+    def go_on(self) -> None:
+        """Take what came while the client was being let in."""
+        data, self._rest = b"".join(self._rest), []
+        if data and self.phase is Phase.OPEN:
+            self._feed(data)
+
+    def settle(self, run: Run) -> None:
+        """Answer a run that is on disk, and pass on what others want."""
+        self._unacknowledged -= run.acknowledged
+        if run.answers:
+            self.send(run.answers)
+        for message in run.messages:
+            self.door.broker.publish(message)
+
+    # Inside.
+
+    def _write(self, packet: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(packet)
+
+    def _leave(self, *, with_will: bool) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            self.door.broker.leave(session, self, with_will=with_will)
+
+    def _feed(self, data: bytes) -> None:
+        at = 0
+        size = len(data)
+        try:
+            at = self._walk(data, size)
+        except ProtocolViolation as problem:
+            self.door.counts.violations += 1
+            self._pass_on()
+            self.door.refuse(self, problem)
+            return
+        self._pass_on()
+        if at < size and self.phase is not Phase.CLOSED:
+            self._rest = [data[at:] if at else data]
+            self._rest_bytes = size - at
+
+    def _walk(self, data: bytes, size: int) -> int:
+        """Handle the packets in `data` up to the first that is not all there."""
+        at = 0
+        max_bytes = self.door.settings.max_packet_bytes
+        while at < size and self.phase in (Phase.NEW, Phase.OPEN):
+            if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
+                at = self.intake.take(data, at, size, self.heard_at_s)
+                if at == size:
+                    break
+            body, stop = frame(data, at, size, max_bytes)
+            if stop > size:
+                self._wanted_bytes = stop - at
+                break
+            if data[at] & 0xF0 == _PUBLISH:
+                if self.intake is None:
+                    raise violation("the first packet must be CONNECT")
+                continue
+            packet = decode(data[at], data[body:stop], self.protocol)
+            at = stop
+            handle(self, packet)
+        return at
+
+    def _pass_on(self) -> None:
+        """Hand over what was taken from the client to the log."""
+        intake = self.intake
+        if intake is None or self.who is None:
+            return
+        run = intake.harvest()
+        if run is None:
+            return
+        self.door.counts.duplicates += intake.take_duplicates()
+        self._unacknowledged += run.acknowledged
+        door = self.door
+        now_us = door.clock.now_us()
+        door.commit.add(Entry(self, self.who.client, self.protocol, now_us, run))
+        if self.protocol == MQTT_5_0 and self.session is not None:
+            open_ids = self._unacknowledged + len(self.session.inbound)
+            if open_ids > door.settings.receive_maximum:
+                self.end(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"{open_ids} unacknowledged messages")

@@ -1,0 +1,100 @@
+"""What a connected client may say besides PUBLISH."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.door.encoding import encode
+from penstock.door.greeting import greet
+from penstock.door.packets import (
+    Ack,
+    Connect,
+    Disconnect,
+    Packet,
+    Ping,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+)
+from penstock.door.properties import Kind, Property
+from penstock.door.reasons import ProtocolViolation, Reason, violation
+
+if TYPE_CHECKING:
+    from penstock.door.connection import Connection
+    from penstock.door.session import Session
+
+
+def handle(connection: Connection, packet: Packet) -> None:
+    """Do what a control packet asks for.
+
+    Raises:
+        ProtocolViolation: It is not allowed now or never from a client.
+    """
+    session = connection.session
+    if isinstance(packet, Connect):
+        if session is not None:
+            raise violation("CONNECT came twice")
+        greet(connection, packet)
+        return
+    if session is None:
+        raise violation("the first packet must be CONNECT")
+    match packet:
+        case Ack(kind=Kind.PUBREL):
+            _release(connection, session, packet)
+        case Ack():
+            session.acknowledge(packet)
+        case Ping(kind=Kind.PINGREQ):
+            connection.send(encode(Ping(Kind.PINGRESP), connection.protocol))
+        case Subscribe():
+            _subscribe(connection, session, packet)
+        case Unsubscribe():
+            broker = connection.door.broker
+            reasons = tuple(broker.unsubscribe(session, name) for name in packet.filters)
+            connection.send(encode(Unsuback(packet.packet_id, reasons), connection.protocol))
+        case Disconnect():
+            _goodbye(connection, session, packet)
+        case _:
+            raise violation(f"a client must not send {type(packet).__name__}")
+
+
+def _release(connection: Connection, session: Session, packet: Ack) -> None:
+    """Forget a QoS 2 packet identifier: the client will not send this message again."""
+    reason = Reason.PACKET_IDENTIFIER_NOT_FOUND
+    if packet.packet_id in session.inbound:
+        session.inbound.remove(packet.packet_id)
+        reason = Reason.SUCCESS
+    connection.send(encode(Ack(Kind.PUBCOMP, packet.packet_id, reason), connection.protocol))
+
+
+def _subscribe(connection: Connection, session: Session, packet: Subscribe) -> None:
+    broker = connection.door.broker
+    who = connection.who
+    if who is None:
+        raise violation("the first packet must be CONNECT")
+    identifier = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))[0]
+    granted = []
+    for request in packet.requests:
+        is_new = request.filter not in session.subscriptions
+        granted.append((request, broker.subscribe(who, session, request, identifier), is_new))
+    reasons = tuple(_for_suback(reason, connection.protocol) for _, reason, _ in granted)
+    connection.send(encode(Suback(packet.packet_id, reasons), connection.protocol))
+    for request, reason, is_new in granted:
+        if reason < Reason.UNSPECIFIED_ERROR:
+            broker.send_retained(session, request, identifier, is_new=is_new)
+
+
+def _for_suback(reason: int, protocol: int) -> int:
+    """MQTT 3.1.1 knows one kind of failure only."""
+    return reason if protocol == 5 else min(reason, Reason.UNSPECIFIED_ERROR)
+
+
+def _goodbye(connection: Connection, session: Session, packet: Disconnect) -> None:
+    expiry_s = packet.properties.get(Property.SESSION_EXPIRY_S)
+    if expiry_s is not None:
+        if expiry_s and not session.expiry_s:
+            raise ProtocolViolation(
+                Reason.PROTOCOL_ERROR, "DISCONNECT cannot make a session last that was not to"
+            )
+        session.expiry_s = min(expiry_s, connection.door.settings.max_session_expiry_s)
+    connection.close(with_will=packet.reason == Reason.DISCONNECT_WITH_WILL)

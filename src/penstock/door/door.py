@@ -1,0 +1,209 @@
+"""The front door: listens, admits, looks at the clock, and closes in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Coroutine
+
+from penstock.core.clock import Clock
+from penstock.core.errors import Bug, ConfigError
+from penstock.core.log import LogWriter
+from penstock.door.auth import AllowAll, Authoriser, Credentials
+from penstock.door.broker import Broker
+from penstock.door.commit import GroupCommit
+from penstock.door.connection import Connection, Phase
+from penstock.door.encoding import encode
+from penstock.door.packets import Connack
+from penstock.door.reasons import ProtocolViolation, Reason
+from penstock.door.settings import DoorSettings
+from penstock.door.stats import Stats
+
+_log = logging.getLogger(__name__)
+
+#: Time between looks at keep-alives, timeouts, wills and sessions.
+TICK_S = 1.0
+#: Time that `close` waits for the last sync.
+CLOSE_TIMEOUT_S = 10.0
+
+
+class Door:
+    """An MQTT 3.1.1 and 5.0 listener that acknowledges what is on disk.
+
+    Args:
+        settings: Where to listen and the bounds.
+        writer: Takes the messages; the caller opens it and closes it after `close`.
+        clock: Tells the time.
+        authoriser: Decides what clients may do; everything by default.
+
+    Raises:
+        ConfigError: It is to listen to the world without knowing whom to let in.
+    """
+
+    def __init__(
+        self,
+        settings: DoorSettings,
+        writer: LogWriter,
+        clock: Clock,
+        authoriser: Authoriser | None = None,
+    ) -> None:
+        if not settings.users and not _is_loopback(settings.host):
+            raise ConfigError(
+                f"the front door is to listen on {settings.host!r}, which others can reach, but "
+                "no users are configured; set `door.host` to 127.0.0.1 or list `door.users`"
+            )
+        self.settings = settings
+        self.clock = clock
+        self.counts = Stats()
+        self.broker = Broker(settings, clock, self.counts, authoriser or AllowAll())
+        self.credentials = Credentials(settings.users)
+        self._writer = writer
+        self._commit: GroupCommit | None = None
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._pending: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._empty = asyncio.Event()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens; the port is the real one."""
+        if self._server is None:
+            raise Bug("the front door was asked for its address before it was started")
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return str(host), int(port)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop it runs in."""
+        return asyncio.get_running_loop()
+
+    @property
+    def commit(self) -> GroupCommit:
+        """Where runs of messages go."""
+        if self._commit is None:
+            raise Bug("the front door was used before it was started")
+        return self._commit
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: The address is taken or not ours.
+        """
+        settings = self.settings
+        self._commit = GroupCommit(
+            self._writer, self.clock, self.counts, settings.max_unsynced_bytes, self._hold
+        )
+        self.broker.use(self._commit)
+        try:
+            self._server = await self.loop.create_server(
+                lambda: Connection(self), settings.host, settings.port, backlog=1024
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"the front door cannot listen on {settings.host}:{settings.port}: {error}; "
+                "set `door.host` and `door.port` to a free address of this machine"
+            ) from error
+        self._ticker = self.loop.call_later(TICK_S, self._tick)
+
+    async def close(self) -> None:
+        """Acknowledge what is synced, say goodbye and close. Safe to call twice."""
+        if self._closing or self._commit is None:
+            return
+        self._closing = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.hold("closing", on=True)
+        if not await self._commit.close(CLOSE_TIMEOUT_S):
+            _log.error("The log still refuses messages; what was not acknowledged is given up")
+        for connection in list(self._connections):
+            connection.end(Reason.SERVER_SHUTTING_DOWN, "the door closes", with_will=False)
+        for task in self._tasks:
+            task.cancel()
+        if self._connections:
+            await self._empty.wait()
+        self.credentials.close()
+
+    def stats(self) -> dict[str, float]:
+        """Return every figure under its Prometheus name."""
+        return self.counts.as_metrics()
+
+    # What connections call.
+
+    def admit(self, connection: Connection) -> bool:
+        """Take a new connection, unless there are too many."""
+        settings = self.settings
+        full = len(self._connections) >= settings.max_connections
+        if full or self._closing or len(self._pending) >= settings.max_pending_connections:
+            self.counts.rejected += 1
+            return False
+        self._connections.add(connection)
+        self._pending.add(connection)
+        self.counts.accepted += 1
+        self.counts.connections = len(self._connections)
+        if self._commit is not None and self._commit.is_holding:
+            connection.hold("log", on=True)
+        return True
+
+    def greeted(self, connection: Connection) -> None:
+        """Take note that CONNECT is done."""
+        self._pending.discard(connection)
+
+    def dismiss(self, connection: Connection) -> None:
+        """Forget a connection that ended."""
+        self._pending.discard(connection)
+        self._connections.discard(connection)
+        self.counts.connections = len(self._connections)
+        if not self._connections and self._closing:
+            self._empty.set()
+
+    def refuse(self, connection: Connection, problem: ProtocolViolation) -> None:
+        """End a connection that broke the rules, with CONNACK if it is not in yet."""
+        if connection.phase in (Phase.NEW, Phase.GREETING):
+            self.counts.rejected += 1
+            if connection.heard_connect or problem.reason is Reason.UNSUPPORTED_PROTOCOL_VERSION:
+                connection.send(encode(Connack(problem.reason), connection.protocol))
+        connection.end(problem.reason, str(problem))
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Run something slow beside the event loop's other work."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Inside.
+
+    def _hold(self, on: bool) -> None:
+        for connection in list(self._connections):
+            connection.hold("log", on=on)
+
+    def _tick(self) -> None:
+        self._ticker = self.loop.call_later(TICK_S, self._tick)
+        now_s = self.clock.monotonic_s()
+        for connection in list(self._connections):
+            if connection.is_held:
+                continue
+            idle_s = now_s - connection.heard_at_s
+            if connection in self._pending:
+                if now_s - connection.opened_at_s > self.settings.connect_timeout_s:
+                    self.counts.rejected += 1
+                    connection.end(Reason.KEEP_ALIVE_TIMEOUT, "no CONNECT came")
+            elif 0 < connection.keep_alive_s * 1.5 < idle_s:
+                connection.end(Reason.KEEP_ALIVE_TIMEOUT, f"nothing heard for {idle_s:.1f} s")
+        self.broker.tick()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

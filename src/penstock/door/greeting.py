@@ -1,0 +1,143 @@
+"""CONNECT and CONNACK: who comes in, and on what terms."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.log import MQTT_5_0
+from penstock.door.auth import Principal
+from penstock.door.encoding import encode
+from penstock.door.intake import Intake
+from penstock.door.packets import Connack, Connect
+from penstock.door.properties import Property
+from penstock.door.reasons import ProtocolViolation, Reason
+
+if TYPE_CHECKING:
+    from penstock.door.connection import Connection
+    from penstock.door.session import Session
+    from penstock.door.settings import DoorSettings
+
+#: Longest client identifier taken, in UTF-8 bytes; it is written with every block of the log.
+MAX_CLIENT_BYTES = 256
+
+
+def greet(connection: Connection, packet: Connect) -> None:
+    """Let a client in, or say why not; reading stops while its password is checked."""
+    connection.protocol = packet.protocol
+    connection.heard_connect = True
+    if Property.AUTHENTICATION_METHOD in packet.properties:
+        raise ProtocolViolation(
+            Reason.BAD_AUTHENTICATION_METHOD, "extended authentication is not offered"
+        )
+    if not packet.client and not packet.clean_start and packet.protocol != MQTT_5_0:
+        raise ProtocolViolation(
+            Reason.CLIENT_IDENTIFIER_NOT_VALID, "a kept session needs a client identifier"
+        )
+    if len(packet.client.encode()) > MAX_CLIENT_BYTES:
+        raise ProtocolViolation(
+            Reason.CLIENT_IDENTIFIER_NOT_VALID,
+            f"client identifier is longer than {MAX_CLIENT_BYTES} bytes",
+        )
+    if not connection.door.credentials.required:
+        _let_in(connection, packet)
+        return
+    connection.begin_greeting()
+    connection.door.run(_check(connection, packet))
+
+
+async def _check(connection: Connection, packet: Connect) -> None:
+    fits = await connection.door.credentials.verify(packet.username, packet.password)
+    if connection.is_closed:
+        return
+    if not fits:
+        why = f"user {packet.username!r} is not let in"
+        problem = ProtocolViolation(Reason.BAD_USER_NAME_OR_PASSWORD, why)
+        connection.door.refuse(connection, problem)
+        return
+    try:
+        _let_in(connection, packet)
+    except ProtocolViolation as problem:
+        connection.door.refuse(connection, problem)
+        return
+    finally:
+        connection.hold("greeting", on=False)
+    connection.go_on()
+
+
+def _let_in(connection: Connection, packet: Connect) -> None:
+    door = connection.door
+    client = packet.client or f"auto-{secrets.token_hex(8)}"
+    before = door.broker.session_of(client)
+    if before is not None and before.link is not None:
+        before.link.end(Reason.SESSION_TAKEN_OVER, "the client connected again")
+    opened = door.broker.open_session(client, clean=packet.clean_start)
+    if opened is None:
+        raise ProtocolViolation(
+            Reason.QUOTA_EXCEEDED, f"there are {door.settings.max_sessions} sessions already"
+        )
+    session, present = opened
+    _agree(connection, session, packet)
+    connection.who = Principal(client, packet.username)
+    connection.intake = Intake(
+        client,
+        packet.protocol,
+        door.broker.routes_for(connection.who),
+        session.inbound,
+        max_packet_bytes=door.settings.max_packet_bytes,
+        max_aliases=door.settings.max_topic_aliases,
+    )
+    connection.open(session)
+    terms = _terms(door.settings, session, packet, client) if packet.protocol == MQTT_5_0 else {}
+    answer = Connack(Reason.SUCCESS, present, terms)
+    connection.send(encode(answer, packet.protocol))
+    session.pump()
+
+
+def _agree(connection: Connection, session: Session, packet: Connect) -> None:
+    """Set what the client asked for, within our bounds."""
+    settings = connection.door.settings
+    wishes = packet.properties
+    if packet.protocol == MQTT_5_0:
+        expiry_s = wishes.get(Property.SESSION_EXPIRY_S, 0)
+    else:
+        expiry_s = 0 if packet.clean_start else settings.max_session_expiry_s
+    session.expiry_s = min(expiry_s, settings.max_session_expiry_s)
+    session.will = packet.will
+    session.will_due_at_s = None
+    connection.keep_alive_s = _keep_alive_s(settings, packet)
+    connection.receive_maximum = min(
+        wishes.get(Property.RECEIVE_MAXIMUM, 65535), settings.max_inflight
+    )
+    connection.packet_limit = wishes.get(Property.MAXIMUM_PACKET_BYTES, 1 << 30)
+    connection.topic_alias_maximum = min(
+        wishes.get(Property.TOPIC_ALIAS_MAXIMUM, 0), settings.max_topic_aliases
+    )
+
+
+def _keep_alive_s(settings: DoorSettings, packet: Connect) -> int:
+    """A server can shorten the keep-alive in MQTT 5.0 only (section 3.2.2.3.14)."""
+    longest = settings.max_keep_alive_s
+    if longest and packet.protocol == MQTT_5_0 and not 0 < packet.keep_alive_s <= longest:
+        return longest
+    return packet.keep_alive_s
+
+
+def _terms(
+    settings: DoorSettings, session: Session, packet: Connect, client: str
+) -> dict[int, Any]:
+    """Return what an MQTT 5.0 client must know: where we differ from what it may assume."""
+    terms: dict[int, Any] = {
+        Property.MAXIMUM_PACKET_BYTES: settings.max_packet_bytes,
+        Property.TOPIC_ALIAS_MAXIMUM: settings.max_topic_aliases,
+    }
+    if settings.receive_maximum < 65535:
+        terms[Property.RECEIVE_MAXIMUM] = settings.receive_maximum
+    if not packet.client:
+        terms[Property.ASSIGNED_CLIENT_IDENTIFIER] = client
+    if session.expiry_s != packet.properties.get(Property.SESSION_EXPIRY_S, 0):
+        terms[Property.SESSION_EXPIRY_S] = session.expiry_s
+    keep_alive_s = _keep_alive_s(settings, packet)
+    if keep_alive_s != packet.keep_alive_s:
+        terms[Property.SERVER_KEEP_ALIVE_S] = keep_alive_s
+    return terms

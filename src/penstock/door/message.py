@@ -1,0 +1,83 @@
+"""A message on its way to subscribers."""
+
+from __future__ import annotations
+
+from penstock.core.log import MQTT_5_0
+from penstock.door.encoding import encode_publish
+from penstock.door.packets import Publish, Will
+from penstock.door.properties import NONE, Properties, Property
+
+#: Properties of a PUBLISH that subscribers get as the publisher sent them (section 3.3.2.3).
+_PASSED_ON = (
+    Property.PAYLOAD_FORMAT,
+    Property.CONTENT_TYPE,
+    Property.RESPONSE_TOPIC,
+    Property.CORRELATION_DATA,
+    Property.USER_PROPERTY,
+)
+
+
+class Message:
+    """Topic, payload and what else subscribers learn.
+
+    Attributes:
+        publisher: Client identifier of who sent it.
+        expires_at_s: Monotonic time after which nobody gets it any more; None means never.
+    """
+
+    __slots__ = (
+        "_plain",
+        "expires_at_s",
+        "payload",
+        "properties",
+        "publisher",
+        "qos",
+        "retain",
+        "topic",
+    )
+
+    def __init__(
+        self, source: Publish | Will, publisher: str, now_s: float, topic: str | None = None
+    ) -> None:
+        self.topic = topic or source.topic
+        self.payload = source.payload
+        self.qos = source.qos
+        self.retain = source.retain
+        self.publisher = publisher
+        given = source.properties
+        self.properties: Properties = (
+            {key: given[key] for key in _PASSED_ON if key in given} if given else NONE
+        )
+        expiry_s = given.get(Property.MESSAGE_EXPIRY_S)
+        self.expires_at_s = None if expiry_s is None else now_s + expiry_s
+        self._plain: dict[tuple[int, bool], bytes] = {}
+
+    def is_expired(self, now_s: float) -> bool:
+        """Say whether nobody should get it any more."""
+        return self.expires_at_s is not None and now_s >= self.expires_at_s
+
+    def plain(self, protocol: int, *, retain: bool) -> bytes:
+        """Return it as a QoS 0 packet, the same for all plain subscribers, made once."""
+        key = (protocol, retain)
+        packet = self._plain.get(key)
+        if packet is None:
+            whole = Publish(self.topic, self.payload, 0, retain, properties=self.properties)
+            packet = self._plain[key] = encode_publish(whole, protocol)
+        return packet
+
+    def properties_for(
+        self, identifiers: tuple[int, ...], alias: int, now_s: float, protocol: int
+    ) -> Properties:
+        """Return the properties of the packet for one subscriber."""
+        if protocol != MQTT_5_0:
+            return NONE
+        if not identifiers and not alias and self.expires_at_s is None:
+            return self.properties
+        own = dict(self.properties)
+        if self.expires_at_s is not None:
+            own[Property.MESSAGE_EXPIRY_S] = max(1, round(self.expires_at_s - now_s))
+        if identifiers:
+            own[Property.SUBSCRIPTION_IDENTIFIER] = identifiers
+        if alias:
+            own[Property.TOPIC_ALIAS] = alias
+        return own

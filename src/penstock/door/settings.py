@@ -1,0 +1,121 @@
+"""Settings of the front door."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+#: What MQTT can express (section 2.1.4), in bytes.
+_MQTT_MAX_BYTES = 268_435_460
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name and password that devices may come in with."""
+
+    name: Annotated[str, msgspec.Meta(description="User name in CONNECT.", min_length=1)]
+    password_hash: Annotated[
+        str,
+        msgspec.Meta(description="Argon2 hash of the password.", pattern=r"^\$argon2"),
+    ]
+
+
+class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the front door listens, whom it lets in, and its bounds."""
+
+    host: Annotated[
+        str,
+        msgspec.Meta(
+            description="Address to listen on. Other than loopback only with `users`.",
+            min_length=1,
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, msgspec.Meta(description="TCP port; 0 takes a free one.", ge=0, le=65535)
+    ] = 1883
+    users: Annotated[
+        tuple[User, ...],
+        msgspec.Meta(description="Who may come in; nobody named means anyone, without password."),
+    ] = ()
+    max_packet_bytes: Annotated[
+        int,
+        msgspec.Meta(description="Largest packet taken.", ge=1024, le=_MQTT_MAX_BYTES),
+    ] = 16_777_216
+    max_connections: Annotated[
+        int, msgspec.Meta(description="Most connections at one time.", ge=1)
+    ] = 10_000
+    max_pending_connections: Annotated[
+        int,
+        msgspec.Meta(description="Most connections that have not finished CONNECT yet.", ge=1),
+    ] = 500
+    connect_timeout_s: Annotated[
+        float, msgspec.Meta(description="Time to finish CONNECT after connecting.", gt=0)
+    ] = 10.0
+    max_keep_alive_s: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest keep-alive; MQTT 5.0 clients are told, 0 leaves it to clients.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+    receive_maximum: Annotated[
+        int,
+        msgspec.Meta(
+            description="Most unacknowledged messages from one MQTT 5.0 client.", ge=1, le=65535
+        ),
+    ] = 65535
+    max_topic_aliases: Annotated[
+        int,
+        msgspec.Meta(
+            description="Most topic aliases, each way, of one connection.", ge=0, le=65535
+        ),
+    ] = 64
+    max_unsynced_bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="Received but not on disk yet: above this, reading pauses.", ge=65536
+        ),
+    ] = 67_108_864
+    max_outbound_bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="Unread bytes kept for one client. From an eighth of this, QoS 0 "
+            "messages to it are dropped and others queue; above it, it is disconnected.",
+            ge=65536,
+        ),
+    ] = 8_388_608
+    max_inflight: Annotated[
+        int,
+        msgspec.Meta(
+            description="Most unacknowledged QoS 1 and 2 messages to one client.", ge=1, le=65535
+        ),
+    ] = 256
+    max_queued_messages: Annotated[
+        int,
+        msgspec.Meta(description="Most QoS 1 and 2 messages waiting for one client.", ge=0),
+    ] = 10_000
+    max_queued_bytes: Annotated[
+        int,
+        msgspec.Meta(description="Most payload bytes waiting for one client.", ge=0),
+    ] = 33_554_432
+    max_sessions: Annotated[
+        int, msgspec.Meta(description="Most sessions, connected or kept.", ge=1)
+    ] = 50_000
+    max_session_expiry_s: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest time a session is kept after its client left.",
+            ge=0,
+            le=4_294_967_295,
+        ),
+    ] = 604_800
+    max_subscriptions: Annotated[
+        int, msgspec.Meta(description="Most subscriptions of one session.", ge=1)
+    ] = 1_000
+    max_retained: Annotated[
+        int, msgspec.Meta(description="Most topics with a retained message.", ge=0)
+    ] = 100_000
+    max_retained_bytes: Annotated[
+        int, msgspec.Meta(description="Most payload bytes in retained messages.", ge=0)
+    ] = 134_217_728

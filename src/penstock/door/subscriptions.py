@@ -1,0 +1,177 @@
+"""Who wants which topic: a tree of filter levels, and the route of a topic through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from penstock.door.topics import split_share
+
+if TYPE_CHECKING:
+    from penstock.door.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What one session asked for with one filter; `identifier` 0 means none."""
+
+    qos: int = 0
+    no_local: bool = False
+    retain_as_published: bool = False
+    identifier: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Match:
+    """One session on a route: all its matching subscriptions as one (section 3.3.4).
+
+    Attributes:
+        local: The same for messages that the session's own client published; None if it wants
+            none of those.
+    """
+
+    session: Session
+    qos: int
+    retain_as_published: bool
+    identifiers: tuple[int, ...]
+    local: Match | None
+
+
+class Group:
+    """The members of a shared subscription; each message goes to one of them, in turn."""
+
+    __slots__ = ("_turn", "members")
+
+    def __init__(self) -> None:
+        self.members: dict[str, Match] = {}
+        self._turn = 0
+
+    def choose(self) -> Match:
+        """Return whose turn it is: the next member that is connected, else the next."""
+        members = list(self.members.values())
+        count = len(members)
+        self._turn += 1
+        for turn in range(self._turn, self._turn + count):
+            if members[turn % count].session.link is not None:
+                self._turn = turn
+                break
+        return members[self._turn % count]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """Where a message on one topic goes."""
+
+    matches: tuple[Match, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+#: The route of a topic that nobody listens to: such messages cost nothing beyond the log.
+QUIET = Route()
+#: The route of a topic that its client may not publish to.
+DENIED = Route()
+
+
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, _Node] = field(default_factory=dict)
+    sessions: dict[str, tuple[Session, Subscription]] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+
+
+class Subscriptions:
+    """All subscriptions of all sessions."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+
+    def add(self, session: Session, name: str, subscription: Subscription) -> None:
+        """Subscribe; replaces what the session asked for with the same filter."""
+        share, plain = split_share(name)
+        node = self._root
+        for level in plain.split("/"):
+            node = node.children.setdefault(level, _Node())
+        if share is None:
+            node.sessions[session.client] = (session, subscription)
+        else:
+            group = node.groups.setdefault(share, Group())
+            group.members[session.client] = _combine(session, (subscription,))
+
+    def remove(self, session: Session, name: str) -> None:
+        """Take back; leaves no empty branches behind. Unknown is fine."""
+        share, plain = split_share(name)
+        path = [self._root]
+        levels = plain.split("/")
+        for level in levels:
+            child = path[-1].children.get(level)
+            if child is None:
+                return
+            path.append(child)
+        node = path[-1]
+        if share is None:
+            node.sessions.pop(session.client, None)
+        elif share in node.groups:
+            node.groups[share].members.pop(session.client, None)
+            if not node.groups[share].members:
+                del node.groups[share]
+        for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):
+            child = parent.children[level]
+            if child.children or child.sessions or child.groups:
+                return
+            del parent.children[level]
+
+    def route(self, topic: str) -> Route:
+        """Return where a message on this topic goes; `QUIET` if nobody wants it."""
+        found: dict[str, tuple[Session, list[Subscription]]] = {}
+        groups: list[Group] = []
+        for node in self._nodes(topic):
+            for client, (session, subscription) in node.sessions.items():
+                found.setdefault(client, (session, []))[1].append(subscription)
+            groups += node.groups.values()
+        if not found and not groups:
+            return QUIET
+        matches = tuple(_combine(session, wanted) for session, wanted in found.values())
+        return Route(matches, tuple(groups))
+
+    def _nodes(self, topic: str) -> Iterator[_Node]:
+        level_nodes = [self._root]
+        # A filter that begins with a wildcard does not match a topic that begins with '$'
+        # (section 4.7.2).
+        wild = not topic.startswith("$")
+        for level in topic.split("/"):
+            below: list[_Node] = []
+            for node in level_nodes:
+                names = (level, "+") if wild else (level,)
+                below += [node.children[name] for name in names if name in node.children]
+                if wild and "#" in node.children:
+                    yield node.children["#"]
+            level_nodes = below
+            wild = True
+        for node in level_nodes:
+            yield node
+            if "#" in node.children:
+                yield node.children["#"]
+
+
+def _combine(session: Session, wanted: Iterable[Subscription]) -> Match:
+    wanted = tuple(wanted)
+    local = tuple(one for one in wanted if not one.no_local)
+    own = None
+    if local and len(local) < len(wanted):
+        own = _match(session, local, None)
+    match = _match(session, wanted, own)
+    if len(local) == len(wanted):
+        # The usual case: no difference between own and other messages.
+        match.local = match
+    return match
+
+
+def _match(session: Session, wanted: tuple[Subscription, ...], local: Match | None) -> Match:
+    return Match(
+        session,
+        max(one.qos for one in wanted),
+        any(one.retain_as_published for one in wanted),
+        tuple(one.identifier for one in wanted if one.identifier),
+        local,
+    )
