@@ -5,11 +5,11 @@ One frozen class per packet; `Ack` is the four answers to a PUBLISH, which look 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from penstock.core.log import MQTT_3_1_1
-from penstock.door.properties import NONE, Kind, Properties
+from penstock.door.properties import Kind, Properties
 from penstock.door.reasons import Reason
 
 
@@ -21,7 +21,7 @@ class Will:
     payload: bytes
     qos: int = 0
     retain: bool = False
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Connect:
     username: str | None = None
     password: bytes | None = None
     will: Will | None = None
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Connack:
 
     reason: Reason = Reason.SUCCESS
     session_present: bool = False
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Publish:
     retain: bool = False
     dup: bool = False
     packet_id: int = 0
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Ack:
     kind: Kind
     packet_id: int
     reason: int = Reason.SUCCESS
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Subscribe:
 
     packet_id: int
     requests: tuple[Request, ...]
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Suback:
 
     packet_id: int
     reasons: tuple[int, ...]
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Unsubscribe:
 
     packet_id: int
     filters: tuple[str, ...]
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Unsuback:
 
     packet_id: int
     reasons: tuple[int, ...] = ()
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Disconnect:
     """Goodbye; the server says it in MQTT 5.0 only."""
 
     reason: int = Reason.SUCCESS
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Auth:
     """Extended authentication, MQTT 5.0 only."""
 
     reason: int = Reason.SUCCESS
-    properties: Properties = NONE
+    properties: Properties = field(default_factory=dict)
 
 
 Packet: TypeAlias = (
