@@ -1,0 +1,381 @@
+"""Ingest: one thread that reads the log and keeps what it says as observations."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+from prometheus_client import CollectorRegistry
+
+from penstock.core.catalog import Catalog, DeviceStatus
+from penstock.core.clock import Clock
+from penstock.core.codec import Codec
+from penstock.core.errors import Bug, NotConnected
+from penstock.core.log import Log
+from penstock.core.platform import DeadLetter, Replayed
+from penstock.core.store import Marks, Store
+from penstock.ingest.columns import EMPTY
+from penstock.ingest.data_flow import DataFlow, is_wanted
+from penstock.ingest.dead_letters import RESERVED, DeadLetters
+from penstock.ingest.decoding import Decoder, Rejected
+from penstock.ingest.enrolment import Enrolment
+from penstock.ingest.live import LiveHub
+from penstock.ingest.messages import Batch
+from penstock.ingest.meters import Meters
+from penstock.ingest.patience import Closing, Patience
+from penstock.ingest.pipeline import Outcome, Pipeline
+from penstock.ingest.replays import Replay, discard_letters, replay_letters, replay_range
+from penstock.ingest.routes import NONE, TopicTable, routes_of
+from penstock.ingest.settings import IngestSettings
+from penstock.ingest.sources import Source, letters_of
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between two rounds of housekeeping: new partitions, decisions on devices, commits.
+HOUSEKEEPING_S = 0.5
+#: Seconds after which the catalog is asked again about devices that it does not know.
+ASK_AGAIN_S = 10.0
+#: How often a batch may break ingest before all of it goes to the dead letters.
+MAX_SURPRISES = 3
+
+
+class Ingest:
+    """Reads all partitions of the log, stores what they say, and tells watchers.
+
+    A message that is stored is never lost: reading continues where the store stands durably. A
+    message that cannot be stored waits in the dead letters with the reason.
+
+    Args:
+        log: Where the messages are; ingest writes the partitions `RESERVED` itself.
+        catalog: Knows the datastreams.
+        store: Keeps the observations; ingest is its only writer while it runs.
+        codecs: Makes the codec of a name.
+        settings: See there.
+        clock: Tells the time.
+        registry: Where histograms are offered to Prometheus.
+        ends: Tells the offset behind the last message of each partition, for the lag.
+
+    Raises:
+        ConfigError: A route is not valid or names a codec that does not exist.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        catalog: Catalog,
+        store: Store,
+        codecs: Callable[[str], Codec],
+        settings: IngestSettings,
+        clock: Clock,
+        *,
+        registry: CollectorRegistry | None = None,
+        ends: Callable[[], Mapping[str, int]] | None = None,
+    ) -> None:
+        self.log = log
+        self.store = store
+        self.live = LiveHub(settings.max_live_rows)
+        self.meters = Meters(clock, registry)
+        self._catalog = catalog
+        self._settings = settings
+        self._clock = clock
+        self._ends = ends
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._moved = threading.Condition()
+        self._positions: dict[str, int] = {}
+        self._sources: dict[str, Source] = {}
+        self._replays: deque[Replay] = deque()
+        self._housekeeping_s = -1e9
+        self._asked: set[str] = set()
+        self._ask_again_s = 0.0
+        self._failure = ""
+        self._thread: threading.Thread | None = None
+        self._letters: DeadLetters | None = None
+        self.patience = Patience(self._stop, settings.max_retry_s)
+        routes = routes_of(settings)
+        self.table = TopicTable(routes, settings.max_topics)
+        names = dict.fromkeys(name for route in routes for name in route.codecs if name != NONE)
+        known = {name: codecs(name) for name in names}
+        self._enrolment = Enrolment(
+            catalog, known, settings.enrolment, self.patience, clock,
+            max_series=settings.max_series, refusal_ttl_s=settings.refusal_ttl_s,
+        )  # fmt: skip
+        flow = DataFlow(sys.stdout, clock) if is_wanted(settings.debug_data_flow) else None
+        self.pipeline = Pipeline(
+            Decoder(known, self.table), self._enrolment, store, self.live, self.patience, flow
+        )
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the dead letters and begin to read in a thread of its own.
+
+        Raises:
+            Conflict: Another process writes the dead letters.
+        """
+        marks = self.store.marks
+        self._positions.update(marks)
+        self._letters = DeadLetters(
+            self.log, self._clock, marks=marks,
+            max_letters=self._settings.max_dead_letters,
+            max_age_s=self._settings.max_dead_letter_age_s,
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the batch at hand, make the store durable and release the log."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        with self._moved:
+            self._moved.notify_all()
+
+    def wake(self) -> None:
+        """Look at the log now rather than in a few milliseconds."""
+        self._wake.set()
+
+    # -- what others may ask, from any thread -------------------------------------------------
+
+    @property
+    def letters(self) -> DeadLetters:
+        """The dead letters."""
+        if self._letters is None:
+            raise Bug("ingest was not started")
+        return self._letters
+
+    @property
+    def marks(self) -> Marks:
+        """Where the store stands, including what is not durable yet."""
+        return dict(self._positions)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps ingest from going on, or "" when nothing does."""
+        return self.patience.trouble or self._failure
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def position(self, partition: str) -> int:
+        """Return the offset before which every message is in the store or a dead letter."""
+        return self._positions.get(partition, 0)
+
+    def wait(self, partition: str, offset: int, timeout_s: float) -> bool:
+        """Wait until `position` has reached an offset and return whether it has."""
+        self._wake.set()
+        with self._moved:
+            self._moved.wait_for(
+                lambda: self.position(partition) >= offset or self._stop.is_set(), timeout_s
+            )
+        return self.position(partition) >= offset
+
+    @property
+    def lag_messages(self) -> int:
+        """Messages in the log that are not in the store yet."""
+        if self._ends is None:
+            return 0
+        ends = self._ends().items()
+        return sum(max(0, end - self.position(p)) for p, end in ends if p not in RESERVED)
+
+    @property
+    def lag_s(self) -> float:
+        """Age in seconds of the oldest message that was read and is not stored yet."""
+        oldest = [s.oldest_us for s in list(self._sources.values()) if s.oldest_us is not None]
+        return max(0.0, (self._clock.now_us() - min(oldest)) / 1e6) if oldest else 0.0
+
+    def stats(self) -> Mapping[str, float]:
+        """Return counters and gauges by their Prometheus names; counters end in `_total`."""
+        return {
+            **self.meters.stats(),
+            "penstock_ingest_retries_total": self.patience.retries,
+            "penstock_ingest_lag_messages": self.lag_messages,
+            "penstock_ingest_lag_seconds": self.lag_s,
+            "penstock_ingest_dead_letters": self.letters.waiting,
+            "penstock_ingest_dead_letters_dropped_total": self.letters.dropped,
+            "penstock_ingest_topics": len(self.table),
+            "penstock_live_watchers": self.live.watchers,
+        }
+
+    def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
+        """Return dead letters that wait by ascending id, those behind `after`."""
+        return self.letters.list(after, limit)
+
+    def replay(
+        self, partition: str, from_offset: int, until_offset: int | None = None
+    ) -> Future[Replayed]:
+        """Ingest a range of the log again with today's routes; harmless for what is stored.
+
+        The future raises `NotFound` or `InvalidInput` when there is no such range.
+        """
+        until = self.position(partition)
+        until = until if until_offset is None else min(until, until_offset)
+        steps = replay_range(self, partition, from_offset, until, self._settings.max_batch_bytes)
+        return self._begin(Replay(steps))
+
+    def replay_dead_letters(self) -> Future[Replayed]:
+        """Ingest all dead letters that wait again; what fails waits again."""
+        return self._begin(Replay(replay_letters(self, self.letters.boxes)))
+
+    def discard_dead_letters(self) -> Future[Replayed]:
+        """Drop all dead letters that wait; `messages` says how many."""
+        return self._begin(Replay(discard_letters(self)))
+
+    def _begin(self, replay: Replay) -> Future[Replayed]:
+        if not self.is_running or self._stop.is_set():
+            replay.give_up(NotConnected("ingest is not running; start Penstock and try again"))
+        else:
+            self._replays.append(replay)
+            self._wake.set()
+        return replay.outcome
+
+    # -- the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._turn()
+        except Closing:
+            pass
+        finally:
+            self._end()
+
+    def _turn(self) -> None:
+        began_s = self._clock.monotonic_s()
+        self._wake.clear()
+        if began_s - self._housekeeping_s >= HOUSEKEEPING_S:
+            self._housekeeping_s = began_s
+            self._keep_house()
+        worked = False
+        for source in self._sources.values():
+            worked |= self._advance(source)
+        if self._replays:
+            self._step()
+            return
+        self.meters.sample()
+        if not any(source.is_behind for source in self._sources.values()):
+            took_s = self._clock.monotonic_s() - began_s
+            settings = self._settings
+            pause_s = settings.poll_interval_s - took_s if worked else settings.idle_interval_s
+            if pause_s > 0:
+                self._wake.wait(pause_s)
+
+    def _advance(self, source: Source) -> bool:
+        """Handle the next batch of a partition; return whether there was one."""
+        batch = source.read(self._settings.max_batch_bytes, self.table)
+        if batch is None:
+            return False
+        began_s = self._clock.monotonic_s()
+        outcome = Outcome(EMPTY, ())
+        try:
+            outcome = self._outcome(source, batch)
+            self.letters.append(letters_of(batch, outcome.rejected), self.patience)
+            marks = {**self._positions, source.partition: batch.next_offset}
+            self.pipeline.keep(outcome.observations, marks)
+        except Closing:
+            raise
+        except Exception as error:
+            self._surprised(source, batch, outcome, error)
+            return True
+        self._failure = ""
+        source.done(batch)
+        self.letters.passed(source.partition, batch.next_offset)
+        with self._moved:
+            self._positions[source.partition] = batch.next_offset
+            self._moved.notify_all()
+        self.meters.batch(
+            len(batch), len(outcome.rejected), outcome.observations.num_rows,
+            self._clock.monotonic_s() - began_s, batch.arrived_us,
+        )  # fmt: skip
+        return True
+
+    def _outcome(self, source: Source, batch: Batch) -> Outcome:
+        if source.surprises < MAX_SURPRISES:
+            return self.pipeline.read(batch)
+        return Outcome(EMPTY, [Rejected(m, "", self._failure) for m in range(len(batch))])
+
+    def _surprised(self, source: Source, batch: Batch, outcome: Outcome, error: Exception) -> None:
+        """Try the batch again; when that does not help either, give all of it up."""
+        source.surprises += 1
+        self._failure = f"ingest broke: {type(error).__name__}: {error}"[:500]
+        _log.error(
+            "ingest broke on %d messages from offset %d of partition %s",
+            len(batch), source.position, source.partition, exc_info=error,
+        )  # fmt: skip
+        self.letters.remember(letters_of(batch, outcome.rejected))
+        source.rewind()
+        if self._stop.wait(min(1.0, self._settings.max_retry_s)):
+            raise Closing from error
+
+    def _step(self) -> None:
+        done = self._replays[0].step()
+        if done is None:
+            self._replays.popleft()
+        else:
+            self.meters.replayed += done
+
+    def _keep_house(self) -> None:
+        try:
+            self._open_partitions()
+            self._commit()
+            self.letters.trim()
+            self._look_for_decisions()
+        except Closing:
+            raise
+        except Exception:
+            _log.exception("ingest could not do its housekeeping; it will try again")
+
+    def _open_partitions(self) -> None:
+        for partition in self.log.partitions():
+            if partition not in self._sources and partition not in RESERVED:
+                mark = self._positions.setdefault(partition, 0)
+                self._sources[partition] = Source(self.log, partition, mark)
+
+    def _commit(self) -> None:
+        for partition, mark in self.store.marks.items():
+            if partition in self._sources:
+                self._sources[partition].commit(mark)
+        self.meters.corrupt = sum(source.corrupt for source in self._sources.values())
+
+    def _look_for_decisions(self) -> None:
+        """Replay letters that wait for a device once it is enrolled."""
+        waiting = self.letters.held_devices
+        if not waiting:
+            return
+        undecided = {
+            device.name
+            for status in (DeviceStatus.PENDING, DeviceStatus.REFUSED)
+            for device in self._catalog.devices(status)
+        }
+        candidates = waiting - undecided
+        now_s = self._clock.monotonic_s()
+        if not candidates or (candidates == self._asked and now_s < self._ask_again_s):
+            return
+        self._asked, self._ask_again_s = candidates, now_s + ASK_AGAIN_S
+        enrolled = {device.name for device in self._catalog.devices(DeviceStatus.ENROLLED)}
+        if waiting & enrolled:
+            self._enrolment.forget_refusals()
+            waiting -= enrolled
+            self._replays.append(Replay(replay_letters(self, [self.letters.held])))
+
+    def _end(self) -> None:
+        for replay in self._replays:
+            replay.give_up(NotConnected("Penstock was stopped before the replay was done"))
+        try:
+            self.store.flush()
+            self._commit()
+        except Exception:
+            _log.exception("the store was not flushed; what is missing is read again from the log")
+        for source in self._sources.values():
+            source.close()
+        self.letters.close()
+        with self._moved:
+            self._moved.notify_all()

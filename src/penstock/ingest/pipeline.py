@@ -1,0 +1,89 @@
+"""From a batch of messages to observations that are kept and handed to watchers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from penstock.core.store import Marks, Store
+from penstock.ingest.columns import observations_of
+from penstock.ingest.data_flow import DataFlow
+from penstock.ingest.decoding import Decoder, Rejected
+from penstock.ingest.enrolment import Enrolment
+from penstock.ingest.live import LiveHub
+from penstock.ingest.messages import Batch
+from penstock.ingest.patience import Closing, Patience
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch of messages.
+
+    Attributes:
+        observations: Rows for the store, in the order of the messages.
+        rejected: Messages for the dead letters; each at most once.
+    """
+
+    observations: pa.RecordBatch
+    rejected: Sequence[Rejected]
+
+
+class Pipeline:
+    """Turns messages into observations and keeps them.
+
+    Args:
+        decoder: Reads the messages.
+        enrolment: Knows the datastreams.
+        store: Keeps the observations.
+        live: Hands them on.
+        patience: Waits when the store refuses for now.
+        data_flow: Shows what passes, if asked to.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        enrolment: Enrolment,
+        store: Store,
+        live: LiveHub,
+        patience: Patience,
+        data_flow: DataFlow | None,
+    ) -> None:
+        self._decoder = decoder
+        self._enrolment = enrolment
+        self._store = store
+        self._live = live
+        self._patience = patience
+        self._data_flow = data_flow
+
+    def read(self, batch: Batch) -> Outcome:
+        """Turn messages into observations; keeps nothing but newly enrolled series.
+
+        Raises:
+            Closing: Ingest is asked to stop.
+        """
+        parts, rejected = self._decoder.decode(batch)
+        if self._data_flow is not None:
+            self._data_flow.show(batch, parts, self._enrolment.describe)
+        ids, not_enrolled = self._enrolment.resolve(parts)
+        return Outcome(observations_of(parts, ids), [*rejected, *not_enrolled])
+
+    def keep(self, observations: pa.RecordBatch, marks: Marks) -> None:
+        """Keep observations and hand them to watchers; waits while the store is busy.
+
+        Raises:
+            Closing: Ingest is asked to stop; nothing was kept.
+            Exception: The store refuses these rows for good.
+        """
+        self._patience.until_done("the store", lambda: self._store.append(observations, marks))
+        try:
+            self._live.publish(observations)
+        except Closing:
+            raise
+        except Exception:
+            _log.exception("live watchers missed %d rows", observations.num_rows)

@@ -1,0 +1,140 @@
+"""Routes: which codecs understand the messages of a topic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from penstock.core.errors import ConfigError
+from penstock.ingest.settings import DEFAULT_ROUTES, IngestSettings, Route
+
+#: Codec name of a route whose messages stay in the log and go no further.
+NONE = "none"
+
+_NAME = re.compile(r"\{([^{}]*)\}")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Pattern:
+    """A topic filter in MQTT's syntax (`+`, `#`), with `{name}` for what is to be captured.
+
+    `{name}` stands for at least one character and never for a `/`. Topics that begin with `$` are
+    matched only by filters that spell the `$` out, as MQTT asks for (section 4.7.2).
+
+    Args:
+        topic: The filter.
+
+    Raises:
+        ConfigError: It is not a valid filter.
+    """
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self._regex = re.compile(_translate(topic), re.DOTALL)
+
+    def match(self, topic: str) -> Mapping[str, str] | None:
+        """Return what the filter captures from a topic, or None if it does not match."""
+        found = self._regex.fullmatch(topic)
+        if found is None:
+            return None
+        return found.groupdict() if self._regex.groups else _NOTHING
+
+
+def _translate(topic: str) -> str:
+    names: set[str] = set()
+    levels = topic.split("/")
+    rest = levels[-1] == "#"
+    parts = [_level(level, topic, names) for level in (levels[:-1] if rest else levels)]
+    guard = "" if topic.startswith("$") else r"(?!\$)"
+    if not rest:
+        return guard + "/".join(parts)
+    return guard + ("/".join(parts) + "(?:/.*)?" if parts else ".*")
+
+
+def _level(level: str, topic: str, names: set[str]) -> str:
+    if level == "+":
+        return "[^/]*"
+    pieces = _NAME.split(level)
+    literals, captured = pieces[::2], pieces[1::2]
+    if any(c in literal for literal in literals for c in "+#{}\0"):
+        msg = (
+            f"route topic {topic!r} is not a valid filter at {level!r}; `+` stands for a whole "
+            "level, `#` for all the levels at the end, `{name}` for a level or a part of one"
+        )
+        raise ConfigError(msg)
+    out = [re.escape(literals[0])]
+    for name, literal in zip(captured, literals[1:], strict=True):
+        if not name.isidentifier() or name in names:
+            msg = (
+                f"route topic {topic!r} captures {name!r}; a captured name is made of letters, "
+                "digits and '_' and occurs once"
+            )
+            raise ConfigError(msg)
+        names.add(name)
+        out += (f"(?P<{name}>[^/]+)", re.escape(literal))
+    return "".join(out)
+
+
+class Topic:
+    """A topic that was seen: its name, its route and what the route captured from it."""
+
+    __slots__ = ("fields", "name", "route")
+
+    def __init__(self, name: str, route: int, fields: Mapping[str, str]) -> None:
+        self.name = name
+        self.route = route
+        self.fields = fields
+
+
+class TopicTable(dict[bytes, Topic]):
+    """Remembers the route of every topic seen, by its bytes, so that a message costs a look-up.
+
+    Args:
+        routes: Tried in order; the first match is taken.
+        max_topics: Topics remembered; `trim` forgets all when there are more.
+    """
+
+    #: Route number of topics that no route matches.
+    UNROUTED = -1
+
+    def __init__(self, routes: Sequence[Route], max_topics: int) -> None:
+        super().__init__()
+        self.codecs = tuple(route.codecs for route in routes)
+        self._patterns = tuple(Pattern(route.topic) for route in routes)
+        self._max_topics = max_topics
+
+    def __missing__(self, raw: bytes) -> Topic:
+        """Find the route of a topic not seen before."""
+        name = raw.decode(errors="replace")
+        topic = self[raw] = Topic(name, *self._find(name))
+        return topic
+
+    def _find(self, name: str) -> tuple[int, Mapping[str, str]]:
+        for number, pattern in enumerate(self._patterns):
+            fields = pattern.match(name)
+            if fields is not None:
+                return number, fields
+        return self.UNROUTED, _NOTHING
+
+    def trim(self) -> None:
+        """Forget everything if too much is remembered; called between batches."""
+        if len(self) > self._max_topics:
+            self.clear()
+
+
+def routes_of(settings: IngestSettings) -> tuple[Route, ...]:
+    """Return all routes in the order in which they are tried.
+
+    Raises:
+        ConfigError: A route names `none` beside other codecs.
+    """
+    routes = settings.routes + (DEFAULT_ROUTES if settings.default_routes else ())
+    for route in routes:
+        if NONE in route.codecs and len(route.codecs) > 1:
+            msg = (
+                f"route {route.topic!r} has codecs {', '.join(route.codecs)}; `none` keeps "
+                "messages in the log only and stands alone"
+            )
+            raise ConfigError(msg)
+    return routes
