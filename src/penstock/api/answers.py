@@ -1,0 +1,161 @@
+"""What the endpoints answer, as types: the source of the schemas in OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from penstock.core.catalog import DatastreamInfo, DeviceInfo
+from penstock.core.series import ObservationType, Unit
+
+
+class LatestValue(msgspec.Struct, frozen=True):
+    """The newest observation of a datastream."""
+
+    time_us: int
+    number: float | None
+    text: str | None
+
+
+class Datastream(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream of results of one Thing."""
+
+    id: int
+    name: str
+    thing: str
+    thing_id: int
+    observed_property: str
+    observation_type: ObservationType
+    unit: Unit
+    sensor: str
+    location: tuple[float, ...] | None
+    properties: Mapping[str, object]
+    thing_properties: Mapping[str, object]
+    retention_s: float | None
+    latest: LatestValue | UnsetType | None = UNSET
+    count: int | UnsetType = UNSET
+    first_us: int | UnsetType | None = UNSET
+    last_us: int | UnsetType | None = UNSET
+
+
+class Datastreams(msgspec.Struct, frozen=True):
+    """A page of datastreams, by ascending id; `total` is how many there are in all.
+
+    `next` continues as `after`.
+    """
+
+    items: Sequence[Datastream]
+    total: int
+    next: int | None
+
+
+class LatestObservations(msgspec.Struct, frozen=True, kw_only=True):
+    """Observations, one array per column, all of equal length.
+
+    Times are microseconds UTC, or ISO 8601 text with `times=iso`. Columns that hold nothing are
+    left out, but for the first three; `text` is there unless every row has a number.
+    """
+
+    datastream: Sequence[int]
+    time: Sequence[int | str]
+    number: Sequence[float | None]
+    text: Sequence[str | None] | UnsetType = UNSET
+    feature: Sequence[int] | UnsetType = UNSET
+    end_time: Sequence[int | str | None] | UnsetType = UNSET
+    result_time: Sequence[int | str | None] | UnsetType = UNSET
+    parameters: Sequence[dict[str, Any] | None] | UnsetType = UNSET
+
+
+class Observations(LatestObservations, frozen=True, kw_only=True):
+    """A page of observations as columns, ordered by time; `next` continues as `after`."""
+
+    next: str | None
+
+
+class Buckets(msgspec.Struct, frozen=True, kw_only=True):
+    """Downsampled observations as columns, ordered by (datastream, time).
+
+    `time` is the start of a bucket and `width_us` the width of all. Only numbers count.
+    """
+
+    width_us: int
+    datastream: Sequence[int]
+    time: Sequence[int | str]
+    count: Sequence[int] | UnsetType = UNSET
+    min: Sequence[float | None] | UnsetType = UNSET
+    max: Sequence[float | None] | UnsetType = UNSET
+    mean: Sequence[float | None] | UnsetType = UNSET
+    first: Sequence[float | None] | UnsetType = UNSET
+    last: Sequence[float | None] | UnsetType = UNSET
+
+
+class Published(msgspec.Struct, frozen=True):
+    """The message is on disk; `offset` can be given to `/ingested`."""
+
+    offset: int
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """Whether everything before the offset is in the store."""
+
+    ingested: bool
+
+
+class DeadLetterAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that could not become observations.
+
+    `payload` is text where it is UTF-8, else `payload_base64` holds it.
+    """
+
+    id: int
+    topic: str
+    payload: str | UnsetType = UNSET
+    payload_base64: bytes | UnsetType = UNSET
+    client: str
+    arrived_us: int
+    partition: str
+    offset: int
+    codec: str
+    reason: str
+
+
+class DeadLetters(msgspec.Struct, frozen=True):
+    """A page of dead letters, oldest first; `next` continues as `after`."""
+
+    items: Sequence[DeadLetterAnswer]
+    next: int | None
+
+
+class Discarded(msgspec.Struct, frozen=True):
+    """How many dead letters were dropped."""
+
+    discarded: int
+
+
+class Devices(msgspec.Struct, frozen=True):
+    """Devices by name."""
+
+    items: Sequence[DeviceInfo]
+
+
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long observations are kept, in seconds; null is the default of the store."""
+
+    retention_s: float | None
+
+
+class ReplayRange(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}
+):
+    """Offsets to read again: from `from` (inclusive) until `until` (exclusive; null is the end)."""
+
+    from_: int
+    until: int | None = None
+
+
+def datastream_answer(info: DatastreamInfo, **more: Any) -> Datastream:
+    """Return a datastream as the API shows it."""
+    return Datastream(**msgspec.structs.asdict(info), **more)

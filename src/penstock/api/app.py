@@ -1,0 +1,115 @@
+"""The ASGI application, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+
+from penstock.api import (
+    datastreams,
+    describing,
+    devices,
+    errors,
+    messages,
+    observations,
+    operation,
+    streaming,
+    web,
+)
+from penstock.api.context import Context
+from penstock.api.guard import Guard, is_loopback
+from penstock.api.settings import ApiSettings
+from penstock.core.catalog import Catalog
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.errors import ConfigError
+from penstock.core.live import Live
+from penstock.core.platform import Platform
+from penstock.core.store import Store
+
+#: Where the versioned part begins.
+PREFIX = "/api/v1"
+
+
+def create_app(
+    *,
+    store: Store,
+    catalog: Catalog,
+    live: Live,
+    platform: Platform,
+    registry: CollectorRegistry,
+    settings: ApiSettings | None = None,
+    clock: Clock | None = None,
+) -> FastAPI:
+    """Return the API over the parts of a platform; touches none of them yet.
+
+    The parts stay open when the application ends. `app.state.context.closing.set()` ends all live
+    streams, so that a server can stop without waiting for them.
+
+    Args:
+        store: Observations.
+        catalog: Datastreams and devices.
+        live: New observations.
+        platform: Health, messages in, replay.
+        registry: Shown at `/metrics`, together with `platform.stats()`; to be used for one
+            application only.
+        settings: Bounds, and whom to answer; defaults when not given.
+        clock: Tells what `now` is; the machine's when not given.
+
+    Raises:
+        ConfigError: `settings` would open the API to everybody without saying so.
+    """
+    settings = settings or ApiSettings()
+    if not is_loopback(settings.host) and not settings.insecure_allow_remote:
+        msg = (
+            f"[api] host = {settings.host!r} would let everybody who reaches it read and change "
+            "everything, since the API has no accounts yet; use 127.0.0.1 behind a proxy that "
+            "checks who comes, or set insecure_allow_remote = true"
+        )
+        raise ConfigError(msg)
+    app = FastAPI(
+        title=describing.TITLE,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.registry = registry
+    app.state.context = Context(
+        store=store,
+        catalog=catalog,
+        live=live,
+        platform=platform,
+        settings=settings,
+        clock=clock or SystemClock(),
+    )
+    registry.register(operation.PlatformCollector(platform))
+    errors.install(app)
+    app.include_router(operation.router)
+    for router in _versioned():
+        app.include_router(router, prefix=PREFIX)
+    app.openapi = lambda: describing.describe(app)  # type: ignore[method-assign]
+    web.install(app)
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+def _versioned() -> list[APIRouter]:
+    return [
+        datastreams.router,
+        streaming.router,
+        observations.router,
+        messages.router,
+        devices.router,
+        operation.health,
+    ]
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+__all__: list[Any] = ["PREFIX", "create_app"]

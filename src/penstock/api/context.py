@@ -1,0 +1,93 @@
+"""What every endpoint works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+from fastapi import Depends, Request
+
+from penstock.api.errors import NotSupported
+from penstock.api.settings import ApiSettings
+from penstock.core.catalog import Catalog, DatastreamInfo
+from penstock.core.clock import Clock
+from penstock.core.errors import NotFound
+from penstock.core.live import Live
+from penstock.core.platform import Platform
+from penstock.core.store import CanDownsample, CanSummarise, Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Largest id of anything.
+MAX_ID = 2**63 - 1
+
+
+class Context:
+    """The platform's parts behind their contracts, and the threads that may wait for them."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        catalog: Catalog,
+        live: Live,
+        platform: Platform,
+        settings: ApiSettings,
+        clock: Clock,
+    ) -> None:
+        self.store = store
+        self.catalog = catalog
+        self.live = live
+        self.platform = platform
+        self.settings = settings
+        self.clock = clock
+        self.streams = 0
+        self.closing = asyncio.Event()
+        self._limiter = anyio.CapacityLimiter(settings.threads)
+
+    async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a call that waits for disk or lock in a thread, never in the event loop."""
+        return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._limiter)
+
+    def summarising(self) -> CanSummarise:
+        """Return the store as one that summarises."""
+        if not isinstance(self.store, CanSummarise):
+            msg = "this store cannot tell counts and latest values"
+            raise NotSupported(msg)
+        return self.store
+
+    def downsampling(self) -> CanDownsample:
+        """Return the store as one that downsamples."""
+        if not isinstance(self.store, CanDownsample):
+            msg = "this store cannot downsample; ask for the observations themselves"
+            raise NotSupported(msg)
+        return self.store
+
+    async def datastream(self, id_: int) -> DatastreamInfo:
+        """Return one datastream.
+
+        Raises:
+            NotFound: There is none with this id.
+        """
+        found: Sequence[DatastreamInfo] = (
+            await self.blocking(self.catalog.datastreams, ids=[id_], limit=1)
+            if 0 < id_ <= MAX_ID
+            else ()
+        )
+        if not found:
+            msg = f"there is no datastream with id {id_}; `GET /api/v1/datastreams` lists them"
+            raise NotFound(msg)
+        return found[0]
+
+
+async def _context(request: Request) -> Context:
+    return cast("Context", request.app.state.context)
+
+
+#: A parameter of this type receives the context.
+Ctx = Annotated[Context, Depends(_context)]

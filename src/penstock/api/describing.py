@@ -1,0 +1,121 @@
+"""OpenAPI: the schemas come from the types in `answers`, the rest from the endpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from penstock import __version__
+from penstock.api import answers
+from penstock.api.errors import ErrorAnswer
+from penstock.core.platform import Health, Replayed
+
+TITLE = "Penstock"
+DESCRIPTION = """\
+Sensor streams in, on disk before they are acknowledged, live and past on one chart.
+
+Times in addresses are ISO 8601 (UTC when no offset is given), epoch numbers in s, ms, us or ns,
+`now` or `now-10m`. Times in answers are integer microseconds UTC unless `times=iso` is asked for.
+Every answer with status 400 or more has the body `{"error": {"code", "message", "hint"?}}`.
+"""
+
+TAGS = [
+    {"name": "data", "description": "Datastreams and their observations."},
+    {"name": "messages", "description": "Messages in, dead letters, replay."},
+    {"name": "devices", "description": "Enrolment of devices."},
+    {"name": "operation", "description": "Health, readiness, metrics."},
+]
+
+_TYPES = (
+    answers.Datastream,
+    answers.Datastreams,
+    answers.Observations,
+    answers.LatestObservations,
+    answers.Buckets,
+    answers.Published,
+    answers.Ingested,
+    answers.DeadLetters,
+    answers.Discarded,
+    answers.Devices,
+    answers.Retention,
+    answers.ReplayRange,
+    ErrorAnswer,
+    Health,
+    Replayed,
+)
+_REF = "#/components/schemas/{name}"
+
+
+def gives(
+    description: str,
+    *kinds: type,
+    status: int = 200,
+    media: str = "application/json",
+    example: Any = None,
+    **others: str,
+) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of an endpoint: what it answers when all is well.
+
+    Args:
+        description: One sentence.
+        kinds: Types that the JSON body can have.
+        status: The status.
+        media: Media type when there are no `kinds`.
+        example: An answer.
+        others: Ignored names to descriptions of further media types of the same answer.
+    """
+    refs = [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds]
+    schema: dict[str, Any] = {"anyOf": refs} if len(refs) > 1 else (refs or [{"type": "string"}])[0]
+    content: dict[str, Any] = {media: {"schema": schema}}
+    if example is not None:
+        content[media]["example"] = example
+    for media_type in others.values():
+        content[media_type] = {"schema": {"type": "string", "format": "binary"}}
+    return {status: {"description": description, "content": content}}
+
+
+def takes(kind: type | None, example: Any, description: str) -> dict[str, Any]:
+    """Return the `openapi_extra` of an endpoint that reads its body itself."""
+    media = "application/json" if kind else "application/octet-stream"
+    schema: dict[str, Any] = (
+        {"$ref": _REF.format(name=kind.__name__)}
+        if kind
+        else {"type": "string", "format": "binary"}
+    )
+    content = {media: {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "description": description, "content": content}}
+
+
+def _any_value(kind: type) -> dict[str, Any]:
+    if kind is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError(kind)
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of an app; made once."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=TITLE,
+        version=__version__,
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+    )
+    _, schemas = msgspec.json.schema_components(_TYPES, schema_hook=_any_value, ref_template=_REF)
+    document["components"] = {"schemas": schemas}
+    problem = {
+        "description": "Something went wrong; the status says whose turn it is.",
+        "content": {"application/json": {"schema": {"$ref": _REF.format(name="ErrorAnswer")}}},
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = problem
+    app.openapi_schema = document
+    return document

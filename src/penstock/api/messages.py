@@ -1,0 +1,161 @@
+"""Messages in, and what became of them: dead letters and replay."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from msgspec import UNSET
+
+from penstock.api import answers
+from penstock.api.context import MAX_ID, Ctx
+from penstock.api.describing import gives, takes
+from penstock.api.json_answer import Json, read_json
+from penstock.api.paging import next_page
+from penstock.core.errors import InvalidInput
+from penstock.core.platform import DeadLetter, Replayed
+
+router = APIRouter(tags=["messages"])
+
+#: Name under which messages that came by HTTP stand in the log.
+CLIENT = "http"
+
+_REPLAYED = {"messages": 120, "observations": 118, "failed": 2}
+
+
+@router.post(
+    "/messages/{topic:path}",
+    status_code=201,
+    summary="Send a message",
+    responses=gives(
+        "It is on disk, and is ingested like a message that came by MQTT.",
+        answers.Published,
+        status=201,
+        example={"offset": 4711},
+    ),
+    openapi_extra=takes(None, '{"TMP": 25.3}', "The payload, as it would be sent by MQTT."),
+)
+async def post_message(
+    request: Request,
+    ctx: Ctx,
+    topic: Annotated[str, Path(description="MQTT topic.", examples=["UPB/RPi_1"])],
+) -> Response:
+    """Put one message into the log; the answer comes when it is on disk."""
+    offset = await ctx.platform.publish([(topic, await request.body())], CLIENT)
+    return Json(answers.Published(offset), status_code=201)
+
+
+@router.get(
+    "/ingested",
+    summary="Wait until messages are in the store",
+    responses=gives(
+        "Whether everything before the offset can be queried.",
+        answers.Ingested,
+        example={"ingested": True},
+    ),
+)
+async def get_ingested(
+    ctx: Ctx,
+    offset: Annotated[int, Query(ge=0, le=MAX_ID, description="What sending a message answered.")],
+    timeout_s: Annotated[
+        float, Query(ge=0, description="Wait at most so long, bounded by `max_wait_s`.")
+    ] = 5.0,
+) -> Response:
+    """Return as soon as everything before the offset is in the store, or the time is over."""
+    if not timeout_s <= ctx.settings.max_wait_s:
+        msg = f"timeout_s = {timeout_s} is too long; up to {ctx.settings.max_wait_s} is allowed"
+        raise InvalidInput(msg)
+    return Json(answers.Ingested(await ctx.platform.ingested(offset, timeout_s)))
+
+
+@router.get(
+    "/dead-letters",
+    summary="List dead letters",
+    responses=gives(
+        "A page of messages that could not become observations, with the reason.",
+        answers.DeadLetters,
+        example={
+            "items": [
+                {
+                    "id": 1,
+                    "topic": "UPB/RPi_1",
+                    "payload": "{",
+                    "client": "rpi",
+                    "arrived_us": 1_574_729_660_000_000,
+                    "partition": "door",
+                    "offset": 17,
+                    "codec": "flat",
+                    "reason": "not JSON: input ended too early",
+                }
+            ],
+            "next": None,
+        },
+    ),
+)
+async def list_dead_letters(
+    request: Request,
+    ctx: Ctx,
+    after: Annotated[int, Query(ge=0, le=MAX_ID, description="Only ids above this one.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
+) -> Response:
+    """Return messages that could not become observations, oldest first."""
+    letters = await ctx.blocking(ctx.platform.dead_letters, after, limit + 1)
+    shown = letters[:limit]
+    more = shown[-1].id if len(letters) > limit else None
+    items = [_letter(letter) for letter in shown]
+    return Json(answers.DeadLetters(items, more), headers=next_page(request, more))
+
+
+@router.post(
+    "/dead-letters/replay",
+    summary="Ingest dead letters again",
+    responses=gives("What became of them.", Replayed, example=_REPLAYED),
+)
+async def replay_dead_letters(ctx: Ctx) -> Response:
+    """Ingest all waiting dead letters again with today's routes; what fails waits again."""
+    return Json(await ctx.platform.replay_dead_letters())
+
+
+@router.delete(
+    "/dead-letters",
+    summary="Drop all dead letters",
+    responses=gives("How many there were.", answers.Discarded, example={"discarded": 2}),
+)
+async def discard_dead_letters(ctx: Ctx) -> Response:
+    """Drop all waiting dead letters."""
+    return Json(answers.Discarded(await ctx.platform.discard_dead_letters()))
+
+
+@router.post(
+    "/log/{partition}/replay",
+    summary="Ingest a range of the log again",
+    responses=gives("What became of it.", Replayed, example=_REPLAYED),
+    openapi_extra=takes(answers.ReplayRange, {"from": 0, "until": 1000}, "Which offsets."),
+)
+async def replay_log(
+    request: Request,
+    ctx: Ctx,
+    partition: Annotated[str, Path(description="Name of the log partition.", examples=["door"])],
+) -> Response:
+    """Ingest a range of the log again with today's routes; harmless for what is stored."""
+    wanted = await read_json(request, answers.ReplayRange)
+    return Json(await ctx.platform.replay_log(partition, wanted.from_, wanted.until))
+
+
+def _letter(letter: DeadLetter) -> answers.DeadLetterAnswer:
+    try:
+        text = letter.payload.decode()
+    except UnicodeDecodeError:
+        text = None
+    return answers.DeadLetterAnswer(
+        id=letter.id,
+        topic=letter.topic,
+        payload=UNSET if text is None else text,
+        payload_base64=letter.payload if text is None else UNSET,
+        client=letter.client,
+        arrived_us=letter.arrived_us,
+        partition=letter.partition,
+        offset=letter.offset,
+        codec=letter.codec,
+        reason=letter.reason,
+    )

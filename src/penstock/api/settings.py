@@ -1,0 +1,74 @@
+"""Settings of the HTTP API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the API listens, whom it answers, and its bounds."""
+
+    host: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            description="Address to listen on. Other than loopback only with "
+            "`insecure_allow_remote`.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, msgspec.Meta(ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    ] = 8080
+    insecure_allow_remote: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Listen beyond loopback although the API has no accounts yet: everybody "
+            "who reaches the port can read and write everything."
+        ),
+    ] = False
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Names (without port) that requests may be addressed to, beside loopback "
+            "and `host`. Set it behind a proxy, and when listening beyond loopback."
+        ),
+    ] = ()
+    max_body_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=1024, le=268_435_455, description="Largest request body taken."),
+    ] = 16_777_216
+    max_rows_per_page: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Most observations in one JSON answer; `next` goes on."),
+    ] = 200_000
+    max_buckets: Annotated[
+        int, msgspec.Meta(ge=1, description="Most buckets that one downsampled answer may have.")
+    ] = 500_000
+    max_rows_per_event: Annotated[
+        int, msgspec.Meta(ge=1, description="Most rows in one live event; older ones are skipped.")
+    ] = 50_000
+    max_snapshot_rows: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Most stored rows that a live stream begins with."),
+    ] = 50_000
+    max_streams: Annotated[
+        int, msgspec.Meta(ge=1, description="Most live streams at one time.")
+    ] = 100
+    max_events_per_s: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Most events per second of one live stream."),
+    ] = 20.0
+    heartbeat_s: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="A silent live stream shows a sign of life this often."),
+    ] = 15.0
+    max_wait_s: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Longest time that one request may ask to wait."),
+    ] = 60.0
+    threads: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=256, description="Store and catalog calls at one time."),
+    ] = 8

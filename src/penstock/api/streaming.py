@@ -1,0 +1,92 @@
+"""Live observations as server-sent events (HTML Standard, section 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from penstock.api.context import Ctx
+from penstock.api.describing import gives
+from penstock.api.live_stream import LiveStream
+from penstock.api.selecting import Ids, Times
+from penstock.api.times import parse_time
+from penstock.core.errors import Backpressure
+
+router = APIRouter(tags=["data"])
+
+#: A client that comes back reads this much again, for rows that came late.
+RESUME_OVERLAP_US = 10_000_000
+
+_EXAMPLE = """\
+retry: 1000
+
+event: snapshot
+id: 1574729661000000
+data: {"datastream":[1],"time":[1574729661000000],"number":[25.4],"start":1574729660000000}
+
+event: observations
+id: 1574729662000000
+data: {"datastream":[1],"time":[1574729662000000],"number":[25.5]}
+
+event: gap
+data: {}
+"""
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events; the stream ends when the client leaves."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send until there is no more, and let go of everything."""
+        try:
+            await super().stream_response(send)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
+
+
+@router.get(
+    "/observations/stream",
+    summary="Live observations as server-sent events",
+    responses=gives(
+        "First one `snapshot`: the stored rows since `start`, and the time from which they are "
+        "complete. Then `observations`: new rows as they are kept; a row that changed comes "
+        "again. `gap` says that rows were skipped because the client or the range was too much; "
+        "read them from `/observations`.",
+        media="text/event-stream",
+        example=_EXAMPLE,
+    ),
+)
+async def stream_observations(
+    ctx: Ctx,
+    datastream: Ids = None,
+    start: Annotated[
+        str | None,
+        Query(description="Begin with the stored rows since then; by default with none."),
+    ] = None,
+    times: Times = "us",
+    last_event_id: Annotated[
+        str | None,
+        Header(description="Sent by browsers that come back: the stream begins shortly before."),
+    ] = None,
+) -> Response:
+    """Hand over stored rows since `start`, then new ones, without a gap or a duplicate between."""
+    now_us = ctx.clock.now_us()
+    start_us = None if start is None else parse_time(start, now_us)
+    if last_event_id is not None and last_event_id.lstrip("-").isdecimal():
+        seen = min(parse_time(f"{last_event_id}", now_us), now_us) - RESUME_OVERLAP_US
+        start_us = seen if start_us is None else max(start_us, seen)
+    if ctx.streams >= ctx.settings.max_streams:
+        msg = f"{ctx.streams} live streams are open, which is all there may be (`max_streams`)"
+        raise Backpressure(msg, retry_after_s=5.0)
+    chosen = None if datastream is None else tuple(dict.fromkeys(datastream))
+    stream = LiveStream(ctx, chosen, start_us, iso=times == "iso")
+    return EventStream(
+        stream.events(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
