@@ -1,0 +1,1 @@
+"""Where observations are kept: the lake (files), and a store in memory."""

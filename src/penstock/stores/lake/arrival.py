@@ -1,0 +1,134 @@
+"""Tell rows that are newer than all before them from late ones, for a whole batch at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penstock.stores.lake.chunks import Columns
+from penstock.stores.selecting import Int64s
+
+#: Before every time that can be kept.
+NEVER = np.iinfo(np.int64).min
+
+
+class Slots:
+    """Gives every datastream ever seen a small index, for arrays of per-datastream state."""
+
+    def __init__(self) -> None:
+        self._slot_of: dict[int, int] = {}
+        self._ids = np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        """Return how many datastreams were seen."""
+        return len(self._slot_of)
+
+    def of(self, datastreams: Int64s) -> Int64s:
+        """Return the slots of distinct datastreams, new ones included."""
+        slot_of = self._slot_of
+        found = [slot_of.setdefault(d, len(slot_of)) for d in datastreams.tolist()]
+        return np.array(found, np.int64)
+
+    def find(self, datastream: int) -> int | None:
+        """Return the slot of one datastream, or None."""
+        return self._slot_of.get(datastream)
+
+    def ids(self) -> Int64s:
+        """Return the datastreams by slot."""
+        if len(self._ids) != len(self._slot_of):
+            self._ids = np.fromiter(list(self._slot_of), np.int64)
+        return self._ids
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A batch, split.
+
+    Attributes:
+        fresh: Rows newer than every row of their datastream before them; None means all rows.
+        late: The other rows, in the order given; None means no row.
+        slots: Slot of each datastream that has fresh rows.
+        counts: Its fresh rows.
+        first: Time of its first fresh row.
+        last: Time of its last fresh row.
+        last_row: Index of that row among the fresh rows.
+    """
+
+    fresh: Int64s | None
+    late: Int64s | None
+    slots: Int64s
+    counts: Int64s
+    first: Int64s
+    last: Int64s
+    last_row: Int64s
+
+
+def split(columns: Columns, slots: Slots, newest: Int64s) -> Arrival:
+    """Split a batch, given the newest time of each slot (slots behind its end are new)."""
+    datastream = columns.datastream
+    order = sort_by(datastream)
+    ids, times = datastream[order], columns.time[order]
+    is_start = np.append(True, ids[1:] != ids[:-1])[: len(ids)]
+    starts = np.flatnonzero(is_start)
+    found = slots.of(ids[starts])
+    known = np.full(len(found), NEVER)
+    old = found < len(newest)
+    known[old] = newest[found[old]]
+    in_order = (times[1:] > times[:-1]) | is_start[1:]
+    if in_order.all() and (times[starts] > known).all():
+        return _summarise(None, None, order, times, starts, found)
+    is_late = _late(times, starts, known)
+    late = np.sort(order[is_late])
+    if is_late.all():
+        nothing = np.zeros(0, np.int64)
+        return Arrival(nothing, late, nothing, nothing, nothing, nothing, nothing)
+    keep = ~is_late
+    fresh = np.sort(order[keep])
+    # Indices among the fresh rows, still grouped by datastream.
+    grouped = np.searchsorted(fresh, order[keep])
+    group = np.cumsum(is_start) - 1
+    groups = group[keep]
+    starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+    return _summarise(fresh, late, grouped, times[keep], starts, found[groups[starts]])
+
+
+def _summarise(
+    fresh: Int64s | None,
+    late: Int64s | None,
+    order: Int64s,
+    times: Int64s,
+    starts: Int64s,
+    slots: Int64s,
+) -> Arrival:
+    ends = np.append(starts[1:], len(times))[: len(starts)]
+    return Arrival(
+        fresh, late, slots, ends - starts, times[starts], times[ends - 1], order[ends - 1]
+    )
+
+
+def sort_by(datastream: Int64s) -> Int64s:
+    """Return the stable order by datastream; ids that lie close together sort much faster."""
+    if not len(datastream):
+        return np.zeros(0, np.int64)
+    low, high = int(datastream.min()), int(datastream.max())
+    if high - low < 1 << 16:
+        return np.argsort((datastream - low).astype(np.uint16), kind="stable")
+    return np.argsort(datastream, kind="stable")
+
+
+def _late(times: Int64s, starts: Int64s, known: Int64s) -> np.typing.NDArray[np.bool_]:
+    """Return which rows do not exceed every time before them in their group."""
+    rows = len(times)
+    lengths = np.diff(np.append(starts, rows))
+    group = np.repeat(np.arange(len(starts)), lengths)
+    # Ranks stand in for times, so that (group, time) fits one integer and a running maximum
+    # over everything is a running maximum per group.
+    values, rank = np.unique(times, return_inverse=True)
+    key = group * (rows + 1) + rank + 1
+    before = np.empty(rows, np.int64)
+    before[0] = 0
+    np.maximum.accumulate(key[:-1], out=before[1:])
+    floor = group * (rows + 1) + np.repeat(np.searchsorted(values, known, "right"), lengths)
+    late: np.typing.NDArray[np.bool_] = key <= np.maximum(before, floor)
+    return late

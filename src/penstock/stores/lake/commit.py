@@ -1,0 +1,188 @@
+"""Put rows into files and the files into the manifest, in one atomic step."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from penstock.core.errors import DiskFull, NotConnected
+from penstock.stores.lake import manifest as manifests
+from penstock.stores.lake.encoding import is_whole_ms
+from penstock.stores.lake.late import Identities, overlay
+from penstock.stores.lake.manifest import DataFile, Manifest
+from penstock.stores.lake.merging import merged
+from penstock.stores.lake.reading import Reader
+from penstock.stores.lake.removal import Removal, Removed, state_without
+from penstock.stores.lake.series import SeriesState
+from penstock.stores.lake.settling import Settled
+from penstock.stores.lake.writing import ROWS, folder_of, split_by_partition, write_file
+from penstock.stores.selecting import int64s
+from penstock.stores.settings import LakeSettings
+
+SERIES = "series"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Version:
+    """What is on disk: the manifest, and the state of each datastream."""
+
+    manifest: Manifest
+    state: SeriesState
+
+
+def open_version(directory: Path) -> Version:
+    """Read what is on disk and remove what the manifest does not name."""
+    manifest = manifests.read_manifest(directory)
+    state = SeriesState.empty()
+    if manifest.series:
+        state = SeriesState.read(directory / manifest.series)
+    named = manifest.paths()
+    for folder in (ROWS, SERIES, "rollups"):
+        for path in (directory / folder).rglob("*.parquet"):
+            if path.relative_to(directory).as_posix() not in named:
+                path.unlink()
+    directory.joinpath(manifests.NAME).with_suffix(".json.new").unlink(missing_ok=True)
+    return Version(manifest, state)
+
+
+class Commit:
+    """Makes the next version from the one before; only the thread that writes calls it."""
+
+    def __init__(self, directory: Path, settings: LakeSettings, reader: Reader) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._reader = reader
+        self._next = manifests.read_manifest(directory).next_file
+        self._made: list[str] = []
+
+    def add(self, before: Version, settled: Settled, marks: Mapping[str, int]) -> Version:
+        """Return the version that also holds some rows, durable.
+
+        Raises:
+            DiskFull: Nothing changed.
+        """
+        with self._all_or_nothing():
+            files = list(before.manifest.files)
+            for old, rows in settled.changed.items():
+                files[files.index(old)] = self._overlaid(old, rows)
+            for month, rows in split_by_partition(settled.added):
+                files.append(self._write(folder_of(month), [rows], in_ms=is_whole_ms(rows)))
+            touched = pa.concat_tables([settled.added, *settled.changed.values()])
+            state = before.state.with_rows(touched, settled.added)
+            return self._publish(before, files, state, marks)
+
+    def remove(self, before: Version, removal: Removal) -> Version:
+        """Return the version without some rows, durable; the same one when there are none.
+
+        Raises:
+            DiskFull: Nothing changed.
+        """
+        removed = Removed()
+        with self._all_or_nothing():
+            files = []
+            for file in before.manifest.files:
+                kept = self._remaining(file, removal, removed)
+                if kept is not None:
+                    files.append(kept)
+            if not removed.rows:
+                return before
+            state = state_without(before.state, removal, removed, files, self._reader)
+            return self._publish(before, files, state, {})
+
+    def _remaining(self, file: DataFile, removal: Removal, removed: Removed) -> DataFile | None:
+        if not file.may_hold(removal.bounds):
+            return file
+        keys = Identities.of(self._reader.columns(file.path, removal.bounds, ()))
+        gone = keys.take(removal.is_removed(keys))
+        if not len(gone):
+            return file
+        removed.add(gone.datastream)
+        if len(gone) == file.rows:
+            return None
+
+        def change(held: pa.Table, first: int, last: int) -> pa.Table:  # noqa: ARG001
+            return held.filter(pa.array(~removal.is_removed(Identities.of(held))))
+
+        parts = merged(self._reader, [file.path], change)
+        return self._write(file.partition, parts, in_ms=self._reader.is_whole_ms(file.path))
+
+    def _overlaid(self, old: DataFile, rows: pa.Table) -> DataFile:
+        ids = int64s(rows["datastream"])
+
+        def change(held: pa.Table, first: int, last: int) -> pa.Table:
+            return overlay(held, rows.filter(pa.array((ids >= first) & (ids <= last))))
+
+        parts = merged(self._reader, [old.path], change)
+        in_ms = self._reader.is_whole_ms(old.path) and is_whole_ms(rows)
+        return self._write(old.partition, parts, in_ms=in_ms)
+
+    def _write(self, folder: str, parts: Iterable[pa.Table], *, in_ms: bool) -> DataFile:
+        path = f"{folder}/{self._number()}.parquet"
+        file = write_file(
+            self._directory,
+            path,
+            parts,
+            row_group_rows=self._settings.row_group_rows,
+            compression_level=self._settings.compression_level,
+            in_ms=in_ms,
+        )
+        self._made.append(path)
+        return file
+
+    def _publish(
+        self,
+        before: Version,
+        files: Sequence[DataFile],
+        state: SeriesState,
+        marks: Mapping[str, int],
+    ) -> Version:
+        series = before.manifest.series
+        if state is not before.state:
+            series = f"{SERIES}/{self._number()}.parquet"
+            (self._directory / SERIES).mkdir(exist_ok=True)
+            self._made.append(series)
+            state.write(self._directory / series)
+            with (self._directory / series).open("rb") as file:
+                os.fsync(file.fileno())
+            manifests.sync_directory(self._directory / SERIES)
+        manifest = msgspec.structs.replace(
+            before.manifest,
+            next_file=self._next,
+            marks={**before.manifest.marks, **marks},
+            files=tuple(files),
+            series=series,
+            observations=sum(file.rows for file in files),
+        )
+        manifests.write_manifest(self._directory, manifest)
+        return Version(manifest, state)
+
+    def _number(self) -> str:
+        number = f"{self._next:010}"
+        self._next += 1
+        return number
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        self._made.clear()
+        try:
+            yield
+        except BaseException as error:
+            for path in self._made:
+                (self._directory / path).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _explained(error, self._directory) from error
+            raise
+
+
+def _explained(error: OSError, directory: Path) -> DiskFull | NotConnected:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        msg = f"no space left for {directory}; make room, the lake goes on by itself"
+        return DiskFull(msg)
+    return NotConnected(f"{directory} cannot be written ({error}); nothing was changed")

@@ -1,0 +1,85 @@
+"""Numbers as whole `digits` and a power of ten, exactly, or not at all.
+
+Sensors report decimals. `21.37` is kept as digits 2137 and scale 2, because whole numbers that
+change little pack into few bits and binary fractions do not. A number is kept so only when
+`digits / 10**scale` gives the very same double back; else it stays a double.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Int8s = npt.NDArray[np.int8]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+#: Most decimals that are tried.
+MAX_SCALE = 9
+#: Powers of ten by scale; all of them are exact doubles.
+POWERS: Floats = np.array([10.0**power for power in range(MAX_SCALE + 1)], np.float64)
+#: Largest digits: every whole number up to here is a double, so the division rounds once.
+MAX_DIGITS = 2**53
+#: Share of rows of a run that must be decimals, or the run stays doubles.
+_WORTHWHILE = 0.9
+
+
+def split(number: Floats, is_held: Bools, starts: Int64s) -> tuple[Int64s, Int8s, Bools]:
+    """Return digits, scale and which rows are kept that way.
+
+    Args:
+        number: The numbers.
+        is_held: False where there is no number (the row is then not kept that way).
+        starts: Where runs of one series begin; a run has one scale.
+    """
+    rows = len(number)
+    if rows == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.bool_)
+    scale = _scale_of_rows(number, is_held)
+    is_decimal = scale >= 0
+    lengths = np.diff(np.append(starts, rows))
+    run_scale = np.maximum.reduceat(scale, starts)
+    scale = np.repeat(run_scale, lengths).clip(0)
+    digits = np.zeros(rows, np.int64)
+    at = np.flatnonzero(is_decimal)
+    product = np.rint(number[at] * POWERS[scale[at]])
+    # A row that fits its own scale may be too large for the scale of its run.
+    fits = np.abs(product) < MAX_DIGITS
+    digits[at[fits]] = product[fits].astype(np.int64)
+    is_decimal[at[~fits]] = False
+    decimals = np.add.reduceat(is_decimal.astype(np.int64), starts)
+    held = np.add.reduceat(is_held.astype(np.int64), starts)
+    is_decimal &= np.repeat(decimals >= _WORTHWHILE * held, lengths)
+    digits[~is_decimal] = 0
+    return digits, scale, is_decimal
+
+
+def join(digits: Int64s, scale: npt.NDArray[np.integer]) -> Floats:
+    """Return the numbers that `split` took apart."""
+    if len(scale) and (scale == scale[0]).all():
+        whole: Floats = digits / POWERS[scale[0]]
+        return whole
+    found: Floats = digits / POWERS[scale]
+    return found
+
+
+def _scale_of_rows(number: Floats, is_held: Bools) -> Int8s:
+    """Return the least scale of each row, -1 where there is none."""
+    scale = np.full(len(number), -1, np.int8)
+    ok = is_held & (np.abs(number) < MAX_DIGITS) & ~((number == 0) & np.signbit(number))
+    rest = np.flatnonzero(ok)
+    value = number[rest]
+    for power in range(MAX_SCALE + 1):
+        if not len(rest):
+            break
+        digits = np.rint(value * POWERS[power])
+        fits = (digits / POWERS[power] == value) & (np.abs(digits) < MAX_DIGITS)
+        if fits.all():
+            scale[rest] = power
+            break
+        if not fits.any():
+            continue
+        scale[rest[fits]] = power
+        rest, value = rest[~fits], value[~fits]
+    return scale

@@ -1,0 +1,44 @@
+"""Stream the rows of sorted files through a change, a slice of datastreams at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+
+from penstock.stores.lake.late import Identities
+from penstock.stores.lake.reading import Reader
+
+#: Rows that a slice holds, unless one datastream alone has more: bounds the memory of a merge.
+SLICE_ROWS = 500_000
+#: Changes the rows of a slice, given its first and last datastream.
+Change = Callable[[pa.Table, int, int], pa.Table]
+
+
+def merged(
+    reader: Reader, paths: Sequence[str], change: Change | None = None
+) -> Iterator[pa.Table]:
+    """Yield the rows of all files by (datastream, time, feature), whole datastreams at a time."""
+    for first, last in slices(reader, paths):
+        rows = pa.concat_tables([reader.between(path, first, last) for path in paths])
+        if change is not None:
+            rows = change(rows, first, last)
+        if rows.num_rows:
+            yield by_identity(rows) if len(paths) > 1 or change is not None else rows
+
+
+def slices(reader: Reader, paths: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of datastreams, both ends inclusive, that cover everything."""
+    groups = sorted(group for path in paths for group in reader.row_groups(path))
+    first, rows, end = groups[0][0], 0, max(last for _, last, _ in groups)
+    for low, _, count in groups:
+        if rows >= SLICE_ROWS and low > first:
+            yield first, low - 1
+            first, rows = low, 0
+        rows += count
+    yield first, end
+
+
+def by_identity(rows: pa.Table) -> pa.Table:
+    """Return the rows ordered by (datastream, time, feature)."""
+    return rows.take(pa.array(Identities.of(rows).order()))

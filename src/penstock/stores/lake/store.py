@@ -1,0 +1,285 @@
+"""The lake itself: takes rows in, hands them to files, answers queries over both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.errors import Backpressure, DiskFull, NotConnected
+from penstock.core.selection import Selection
+from penstock.core.store import Marks, Summary
+from penstock.stores.checking import check_batch, check_width
+from penstock.stores.lake import arrival
+from penstock.stores.lake.bucketing import aggregate
+from penstock.stores.lake.chunks import Columns
+from penstock.stores.lake.commit import Commit, Version, open_version
+from penstock.stores.lake.hot import Generation
+from penstock.stores.lake.late import LateRows, newest_of_each
+from penstock.stores.lake.reading import Reader
+from penstock.stores.lake.removal import Removal, chosen_by, older_than
+from penstock.stores.lake.series import last_of_each
+from penstock.stores.lake.settling import settle
+from penstock.stores.lake.snapshot import Snapshot
+from penstock.stores.lake.trash import Trash
+from penstock.stores.lake.worker import Worker
+from penstock.stores.selecting import int64s
+from penstock.stores.settings import LakeSettings
+
+
+class LakeStore:
+    """Keeps observations in memory and in Parquet files; see docs/formats/lake.md."""
+
+    def __init__(self, directory: Path, settings: LakeSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._writing = threading.RLock()
+        self._trash = Trash(directory, clock, settings.grace_s)
+        self._reader = Reader(directory)
+        self._version = open_version(directory)
+        self._commit = Commit(directory, settings, self._reader)
+        self._slots = arrival.Slots()
+        self._slots.of(self._version.state.datastream)
+        self._newest = int64s(self._version.state.newest["time"]).copy()
+        self._active = Generation()
+        self._frozen: tuple[Generation, ...] = ()
+        self._oldest_s: float | None = None
+        self._failure: Backpressure | None = None
+        self._new_late: tuple[Version, tuple[LateRows, ...], int] = (self._version, (), 0)
+        self._is_closed = False
+        self._worker = Worker("lake", self._work, settings.retry_s)
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        settings: LakeSettings | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Open the lake in a directory, which is made when missing.
+
+        What a crash left unfinished is removed. One process at a time may have it open.
+
+        Raises:
+            Corrupt: The manifest cannot be read.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        store = cls(directory, settings or LakeSettings(), clock or SystemClock())
+        if store._settings.background:
+            store._worker.start()
+        return store
+
+    # -- taking in
+
+    def append(self, batch: pa.RecordBatch, marks: Marks | None = None) -> int:
+        """Keep a batch; a row already held is replaced."""
+        self._check_open()
+        check_batch(batch)
+        self._check_room(batch.num_rows)
+        columns = Columns.of(batch)
+        split = arrival.split(columns, self._slots, self._newest)
+        with self._lock:
+            self._active.add(columns, split, len(self._slots), marks or {})
+            self._remember_newest(split)
+            if self._oldest_s is None:
+                self._oldest_s = self._clock.monotonic_s()
+            is_due = self._active.rows >= self._settings.flush_rows
+        if is_due:
+            self._worker.wake()
+        return int(batch.num_rows)
+
+    def _remember_newest(self, split: arrival.Arrival) -> None:
+        missing = len(self._slots) - len(self._newest)
+        if missing > 0:
+            more = np.full(missing + len(self._slots) // 4, arrival.NEVER)
+            self._newest = np.append(self._newest, more)
+        self._newest[split.slots] = split.last
+
+    def _check_room(self, rows: int) -> None:
+        held = self._active.rows + sum(g.rows for g in self._frozen)
+        if not held or held + rows <= self._settings.hot_max_rows:
+            return
+        self._worker.wake()
+        if self._failure is not None:
+            raise self._failure
+        msg = (
+            f"{held} rows wait to be written and at most {self._settings.hot_max_rows} may; "
+            "the disk is slower than what comes in"
+        )
+        raise Backpressure(msg, retry_after_s=0.1)
+
+    # -- writing files
+
+    def flush(self) -> Marks:
+        """Write all hot rows to files and return `marks`."""
+        with self._writing:
+            self._freeze()
+            frozen = self._frozen
+            if not frozen:
+                return self.marks
+            before = self._version
+            try:
+                settled = settle(frozen, before.manifest.files, self._reader)
+                given = {k: v for g in frozen for k, v in g.marks.items()}
+                after = self._commit.add(before, settled, given)
+            except DiskFull as error:
+                self._failure = error
+                raise
+            self._failure = None
+            self._replace(before, after, flushed=len(frozen))
+            return self.marks
+
+    def _freeze(self) -> None:
+        with self._lock:
+            if self._active.rows or self._active.marks:
+                self._frozen = (*self._frozen, self._active)
+                self._active = Generation()
+            self._oldest_s = None
+
+    def _replace(self, before: Version, after: Version, *, flushed: int = 0) -> None:
+        with self._lock:
+            self._version = after
+            self._frozen = self._frozen[flushed:]
+        self._trash.throw(before.manifest.paths() - after.manifest.paths())
+
+    def _work(self) -> None:
+        """Do what is due; called by the worker again and again."""
+        with self._lock:
+            since, rows = self._oldest_s, self._active.rows
+            age = 0.0 if since is None else self._clock.monotonic_s() - since
+            settings = self._settings
+            is_due = rows >= settings.flush_rows or age >= settings.flush_interval_s
+        if is_due or self._frozen:
+            self.flush()
+        for path in self._trash.empty():
+            self._reader.forget(path)
+
+    @property
+    def marks(self) -> Marks:
+        """The log positions up to which everything is in files."""
+        return self._version.manifest.marks
+
+    def close(self) -> None:
+        """Flush and release. Safe to call twice."""
+        if self._is_closed:
+            return
+        self._worker.stop()
+        try:
+            self.flush()
+        finally:
+            self._is_closed = True
+            self._trash.empty(at_once=True)
+
+    # -- answering
+
+    def scan(self, selection: Selection) -> pa.Table:
+        """Return the rows chosen, in order."""
+        with self._snapshot() as (snapshot, _):
+            return snapshot.scan(selection)
+
+    def count(self) -> int:
+        """Return the exact number of observations held."""
+        with self._snapshot() as (snapshot, version):
+            rows = version.manifest.observations
+            rows += sum(fresh.rows for fresh in snapshot.fresh)
+            return rows + self._count_new_late(snapshot, version)
+
+    def _count_new_late(self, snapshot: Snapshot, version: Version) -> int:
+        if not snapshot.late:
+            return 0
+        known_version, known_late, found = self._new_late
+        # What is new can only change with the files or the late rows.
+        if known_version is not version or known_late != snapshot.late:
+            found = snapshot.new_late(Selection()).num_rows
+            self._new_late = (version, snapshot.late, found)
+        return found
+
+    def summary(self, datastream: int) -> Summary | None:
+        """Return count and extent of one datastream; None when it holds nothing."""
+        with self._snapshot() as (snapshot, version):
+            parts = [self._closed_summary(snapshot, version, datastream)]
+            slot = self._slots.find(datastream)
+            if slot is not None:
+                parts += [fresh.summary(slot) for fresh in snapshot.fresh]
+            late = snapshot.new_late(Selection(datastreams=(datastream,)))
+            if late.num_rows:
+                times = int64s(late["time"])
+                parts.append(Summary(late.num_rows, int(times.min()), int(times.max())))
+            held = [part for part in parts if part is not None]
+        if not held:
+            return None
+        first, last = min(p.first_us for p in held), max(p.last_us for p in held)
+        return Summary(sum(p.count for p in held), first, last)
+
+    def _closed_summary(
+        self, snapshot: Snapshot, version: Version, datastream: int
+    ) -> Summary | None:
+        found = version.state.summary(datastream)
+        if found is None or found.first_us != arrival.NEVER:
+            return found
+        closed = Snapshot(snapshot.files, (), (), self._reader)
+        first = closed.scan(Selection(datastreams=(datastream,), limit=1))
+        version.state.remember_first(datastream, int(int64s(first["time"])[0]))
+        return version.state.summary(datastream)
+
+    def latest(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return the newest row of each datastream, ordered by datastream."""
+        wanted = None if datastreams is None else np.unique(np.array(datastreams, np.int64))
+        only = Selection(datastreams=None if wanted is None else tuple(wanted.tolist()))
+        with self._snapshot() as (snapshot, version):
+            tables = [version.state.newest_of(wanted)]
+            tables += [fresh.newest_of(wanted, self._slots.ids()) for fresh in snapshot.fresh]
+            tables.append(snapshot.late_rows(only))
+            return last_of_each(newest_of_each(tables))
+
+    def buckets(self, selection: Selection, width_us: int) -> pa.Table:
+        """Return `BUCKETS` of `width_us`, aligned to the epoch."""
+        check_width(width_us)
+        whole = msgspec.structs.replace(selection, after=None, limit=None, descending=False)
+        return aggregate(self.scan(whole), width_us)
+
+    # -- removing
+
+    def delete(self, selection: Selection) -> int:
+        """Remove the rows chosen, durably, and return how many."""
+        return self._remove(chosen_by(selection))
+
+    def expire(self, retention_us: Mapping[int, int], default_us: int | None, now_us: int) -> int:
+        """Remove rows older than their datastream's retention and return how many."""
+        removal = older_than(retention_us, default_us, now_us)
+        return 0 if removal is None else self._remove(removal)
+
+    def _remove(self, removal: Removal) -> int:
+        with self._writing:
+            self.flush()
+            before = self._version
+            after = self._commit.remove(before, removal)
+            if after is not before:
+                self._replace(before, after)
+            return before.manifest.observations - after.manifest.observations
+
+    # -- lifecycle
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[tuple[Snapshot, Version]]:
+        self._check_open()
+        with self._trash.reading():
+            with self._lock:
+                version = self._version
+                generations = [g for g in (*self._frozen, self._active) if g.rows]
+                fresh = [g.view() for g in generations]
+                late = tuple(g.late for g in generations if len(g.late))
+            yield Snapshot(version.manifest.files, fresh, late, self._reader), version
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            msg = "the lake is closed; open it again"
+            raise NotConnected(msg)

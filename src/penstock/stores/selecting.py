@@ -1,0 +1,99 @@
+"""Apply a `Selection` to a table in `SCHEMA`: filter, order, page, limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from penstock.core.selection import Selection
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def int64s(column: pa.ChunkedArray | pa.Array) -> Int64s:
+    """Return an integer or timestamp column without nulls as a numpy array, copying if needed."""
+    if column.type != pa.int64():
+        if pa.types.is_timestamp(column.type) and column.type.unit != "us":
+            column = column.cast(pa.timestamp("us", column.type.tz))
+        column = column.cast(pa.int64())
+    found: Int64s = column.to_numpy()
+    return found
+
+
+def is_chosen(
+    selection: Selection, datastream: Int64s, time: Int64s, feature: Int64s | None
+) -> Bools | None:
+    """Return which rows a selection chooses, before its limit; None means all.
+
+    `feature` None stands for all zero.
+    """
+    tests: list[Bools] = []
+    if selection.datastreams is not None:
+        tests.append(is_among(datastream, selection.datastreams))
+    if selection.start_us is not None:
+        tests.append(time >= selection.start_us)
+    if selection.end_us is not None:
+        tests.append(time < selection.end_us)
+    if selection.after is not None:
+        tests.append(_is_behind(selection, datastream, time, feature))
+    if not tests:
+        return None
+    chosen = tests[0]
+    for test in tests[1:]:
+        chosen = chosen & test
+    return chosen
+
+
+def is_among(datastream: Int64s, wanted: tuple[int, ...]) -> Bools:
+    """Return which ids are among those wanted."""
+    found: Bools
+    if len(wanted) == 1:
+        found = datastream == wanted[0]
+    else:
+        found = np.isin(datastream, np.array(wanted, np.int64))
+    return found
+
+
+def order(table: pa.Table, *, descending: bool = False, limit: int | None = None) -> pa.Table:
+    """Return the table ordered by (time, datastream, feature), its first `limit` rows."""
+    time, datastream = int64s(table["time"]), int64s(table["datastream"])
+    feature = int64s(table["feature"])
+    if limit is not None and 0 < limit < len(time) // 4:
+        table = table.filter(pa.array(_is_near_the_start(time, limit, descending=descending)))
+        return order(table, descending=descending).slice(0, limit)
+    keys = (datastream, time) if not feature.any() else (feature, datastream, time)
+    index = np.lexsort(keys)
+    if descending:
+        index = index[::-1]
+    if limit is not None:
+        index = index[:limit]
+    return table.take(pa.array(index))
+
+
+def _is_near_the_start(time: Int64s, limit: int, *, descending: bool) -> Bools:
+    near: Bools
+    if descending:
+        near = time >= np.partition(time, len(time) - limit)[len(time) - limit]
+    else:
+        near = time <= np.partition(time, limit - 1)[limit - 1]
+    return near
+
+
+def _is_behind(
+    selection: Selection, datastream: Int64s, time: Int64s, feature: Int64s | None
+) -> Bools:
+    after = selection.after
+    assert after is not None
+    if feature is None:
+        feature = np.zeros(len(time), np.int64)
+    same_time, same = time == after.time_us, datastream == after.datastream
+    behind: Bools
+    if selection.descending:
+        behind = (time < after.time_us) | (same_time & (datastream < after.datastream))
+        behind |= same_time & same & (feature < after.feature)
+    else:
+        behind = (time > after.time_us) | (same_time & (datastream > after.datastream))
+        behind |= same_time & same & (feature > after.feature)
+    return behind

@@ -1,0 +1,47 @@
+"""Settings of the lake."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the lake keeps observations: when rows go to files, and how large files become."""
+
+    flush_rows: Annotated[
+        int, Meta(description="Rows in memory at which they are written to files.", ge=1)
+    ] = 1_000_000
+    flush_interval_s: Annotated[
+        float, Meta(description="Seconds after which waiting rows are written to files.", gt=0)
+    ] = 30.0
+    hot_max_rows: Annotated[
+        int,
+        Meta(description="Rows in memory above which appending waits for the disk.", ge=1),
+    ] = 6_000_000
+    file_rows: Annotated[
+        int, Meta(description="Rows up to which files are merged in the background.", ge=1)
+    ] = 4_000_000
+    row_group_rows: Annotated[
+        int,
+        Meta(description="Rows of a Parquet row group, the least that is read.", ge=1024),
+    ] = 65_536
+    merge_files: Annotated[
+        int, Meta(description="Small files of about one size that are merged into one.", ge=2)
+    ] = 8
+    compression_level: Annotated[
+        int, Meta(description="Zstandard level of merged files.", ge=1, le=19)
+    ] = 3
+    grace_s: Annotated[
+        float,
+        Meta(description="Seconds that replaced files are kept for other programs.", ge=0),
+    ] = 60.0
+    retry_s: Annotated[
+        float, Meta(description="Seconds between tries to write when the disk is full.", gt=0)
+    ] = 1.0
+    background: Annotated[
+        bool,
+        Meta(description="Flush and merge on a thread of its own; off, only `flush` does."),
+    ] = True
