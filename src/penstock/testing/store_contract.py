@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from penstock.core.errors import InvalidInput
@@ -25,7 +25,8 @@ from penstock.core.store import CanDownsample, CanExpire, CanSummarise, Store
 from penstock.testing.store_model import Row, StoreModel, batch_of, buckets_of, rows_of
 
 _SOME = settings(
-    max_examples=60,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

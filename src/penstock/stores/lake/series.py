@@ -52,7 +52,7 @@ class SeriesState:
         table = pq.read_table(path, use_threads=False).cast(_ALL)
         first = int64s(table["first_time"].fill_null(pa.scalar(NEVER, pa.timestamp("us", "UTC"))))
         newest = table.select(SCHEMA.names)
-        return cls(newest, int64s(table["datastream"]), int64s(table["count"]), first)
+        return cls(newest, int64s(table["datastream"]), int64s(table["count"]), first.copy())
 
     def write(self, path: Path) -> None:
         """Write all of it as Parquet; the caller syncs."""
