@@ -1,8 +1,9 @@
 """The durable mark: up to where readers in any process may read, in shared memory.
 
-A file of 24 bytes that the writer and every reader of a partition map into memory: three
-unsigned 64-bit integers in the machine's byte order, the durable offset, its complement, and
-the base offset of the newest segment. A store or load of one of them is one machine instruction.
+A file of 32 bytes that the writer and every reader of a partition map into memory: four
+unsigned 64-bit integers in the machine's byte order, the durable offset, its complement, the
+base offset of the newest segment and how many of its bytes are durable. A store or load of one
+of them is one machine instruction.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import mmap
 import os
 from pathlib import Path
 
-_BYTES = 24
+_BYTES = 32
 _ALL_ONES = 2**64 - 1
 
 
@@ -50,12 +51,18 @@ class DurableMark:
         """Base offset of the newest segment; read it after `offset`."""
         return self._words[2]
 
+    @property
+    def newest_bytes(self) -> int:
+        """Durable bytes of the newest segment; a hint, which may be that of another one."""
+        return self._words[3]
+
     def is_trustworthy(self) -> bool:
         """Say whether the offset and its complement agree."""
         return self._words[0] ^ self._words[1] == _ALL_ONES
 
-    def advance(self, offset: int) -> None:
+    def advance(self, offset: int, newest_bytes: int) -> None:
         """Let readers see everything before `offset`, which must be on disk."""
+        self._words[3] = newest_bytes
         self._words[0] = offset
         self._words[1] = offset ^ _ALL_ONES
 

@@ -108,6 +108,9 @@ class MemoryReader:
         """Remember that everything before `offset` is done with."""
         if self._name is None:
             raise Bug("a reader without a name has no position to keep; open it with a name")
+        end = max(self._position, self._partition.durable)
+        if offset > end:
+            raise Bug(f"reader {self._name!r} commits {offset}, but the log ends at {end}")
         self._partition.committed[self._name] = offset
 
     def close(self) -> None:

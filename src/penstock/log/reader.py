@@ -9,6 +9,7 @@ from penstock.core.errors import Bug, Corrupt
 from penstock.core.log import Block
 from penstock.log.folder import PartitionFolder
 from penstock.log.form import (
+    BLOCK_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     SegmentHeader,
     block_length,
@@ -65,7 +66,12 @@ class SegmentReader:
         while self._position < durable:
             if self._fd is None and not self._open_segment(durable):
                 return ()
-            blocks = self._read_segment(max_bytes, self._limit(durable, newest))
+            assert self._header is not None
+            most = max_bytes
+            if self._header.base == newest and mark.newest_bytes > self._at:
+                # Not the zeros behind the end.
+                most = min(most, mark.newest_bytes - self._at)
+            blocks = self._read_segment(most, self._limit(durable, newest))
             if blocks:
                 return blocks
         return ()
@@ -79,25 +85,25 @@ class SegmentReader:
         """Continue at the first block that arrived at or after `time_us`."""
         mark = self._mark or self._open_mark()
         durable = mark.offset if mark else 0
-        target = durable
-        for base in reversed(self._folder.bases()):
-            header = self._folder.header(base)
-            if header is None:
-                continue
-            found = self._first_since(header, time_us, durable)
-            target = target if found is None else found
-            if header.latest_us < time_us:
-                break
-        self.seek(target)
+        bases = self._folder.bases()
+        headers = [header for base in bases if (header := self._folder.header(base))]
+        # Everything before the last segment whose `latest_us` is earlier came too early.
+        first = next((i for i in range(len(headers))[::-1] if headers[i].latest_us < time_us), 0)
+        since = (self._first_since(header, time_us, durable) for header in headers[first:])
+        self.seek(next((offset for offset in since if offset is not None), durable))
 
     def commit(self, offset: int) -> None:
         """Remember durably that everything before `offset` is done with.
 
         Raises:
-            Bug: The reader has no name.
+            Bug: The reader has no name, or the offset is one that nobody can have read yet.
         """
         if self._name is None:
             raise Bug("a reader without a name has no position to keep; open it with a name")
+        mark = self._mark or self._open_mark()
+        end = max(self._position, mark.offset if mark else 0)
+        if offset > end:
+            raise Bug(f"reader {self._name!r} commits {offset}, but the log ends at {end}")
         self._folder.write_position(self._name, offset)
 
     def close(self) -> None:
@@ -154,6 +160,7 @@ class SegmentReader:
         assert self._fd is not None
         assert self._header is not None
         blocks: list[Block] = []
+        max_bytes = max(max_bytes, BLOCK_HEADER_BYTES)
         while not blocks and self._position < limit:
             data = os.pread(self._fd, max_bytes, self._at)
             used = self._decode(data, limit, blocks)
@@ -221,11 +228,12 @@ class SegmentReader:
         """Return the first offset in a segment that arrived at or after a time."""
         entries = read_index(self._folder.index(header.base))
         before = [e.position for e in entries if e.latest_us < time_us]
-        start = max(before, default=SEGMENT_HEADER_BYTES)
+        after = [e.position for e in entries if e.latest_us >= time_us]
+        start, end = max(before, default=SEGMENT_HEADER_BYTES), min(after, default=None)
         try:
             with self._folder.segment(header.base).open("rb") as file:
                 file.seek(start)
-                data = file.read()
+                data = file.read(None if end is None else end - start)
         except FileNotFoundError:
             return None
         for _, block, _ in sound_blocks(data, 0, header.salt):

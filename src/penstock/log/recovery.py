@@ -28,8 +28,23 @@ class Tail:
     latest_us: int
 
 
-def recover(folder: PartitionFolder, mark: DurableMark) -> tuple[Tail | None, int]:
-    """Cut the torn tail, force the rest to disk; return the last segment and the end offset.
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Where a writer goes on.
+
+    Attributes:
+        tail: The segment to continue, or None when a new one is to be begun.
+        base: Base offset of the new one.
+        end_offset: Offset of the next message.
+    """
+
+    tail: Tail | None
+    base: int
+    end_offset: int
+
+
+def recover(folder: PartitionFolder, mark: DurableMark) -> Recovered:
+    """Cut the torn tail, force the rest to disk; return where to go on.
 
     Only bytes behind the last sound block are cut. The end offset is never one that was visible
     to readers before, even if the disk lost blocks that were durable: then there is a gap,
@@ -38,14 +53,16 @@ def recover(folder: PartitionFolder, mark: DurableMark) -> tuple[Tail | None, in
     end = max(folder.committed().values(), default=0)
     if mark.is_trustworthy():
         end = max(end, mark.offset)
+    first_base = None
     for base in reversed(folder.bases()):
         header = folder.header(base)
         if header is not None:
             tail = _repair(folder, header)
-            return tail, max(end, tail.end_offset)
+            end = max(end, tail.end_offset)
+            return Recovered(tail, end, end)
         _set_aside(folder, base)
-        end = max(end, base)
-    return None, end
+        end, first_base = max(end, base), base
+    return Recovered(None, end if first_base is None else first_base, end)
 
 
 def _repair(folder: PartitionFolder, header: SegmentHeader) -> Tail:

@@ -10,6 +10,11 @@ from penstock.log.folder import PartitionFolder, sync_directory
 from penstock.log.form import SEGMENT_HEADER_BYTES, SegmentHeader
 from penstock.log.index import IndexEntry
 from penstock.log.recovery import Tail
+from penstock.log.settings import LogSettings
+
+#: A batch of this many bytes is written without room behind it: the zeros would double what the
+#: disk has to take, and its sync takes long anyway.
+_LARGE_BYTES = 131_072
 
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
@@ -22,36 +27,36 @@ class SegmentFile:
         header: Its header.
         fd: File descriptor, which it owns.
         size: Bytes of it that are durable.
-        index_bytes: Distance of two index entries.
+        settings: Distance of index entries, room ahead.
     """
 
     def __init__(
-        self, folder: PartitionFolder, header: SegmentHeader, fd: int, size: int, index_bytes: int
+        self,
+        folder: PartitionFolder,
+        header: SegmentHeader,
+        fd: int,
+        size: int,
+        settings: LogSettings,
     ) -> None:
         self.created_us = header.created_us
         self.size = size
-        self._written = size
+        self._written = self._file_end = size
         self._fd = fd
+        self._settings = settings
         self._index_path = folder.index(header.base)
-        self._index_bytes = index_bytes
-        self._next_entry = size + index_bytes
+        self._next_entry = size + settings.index_bytes
 
     @classmethod
-    def create(cls, folder: PartitionFolder, header: SegmentHeader, index_bytes: int) -> Self:
+    def create(cls, folder: PartitionFolder, header: SegmentHeader, settings: LogSettings) -> Self:
         """Begin a segment; its header and its name are on disk when this returns.
-
-        A segment of the same name, which can only be one that a failed sync left without a
-        single durable block, is replaced.
 
         Raises:
             OSError: It could not be made; nothing of it is left.
         """
         path = folder.segment(header.base)
-        path.unlink(missing_ok=True)
-        folder.index(header.base).unlink(missing_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            segment = cls(folder, header, fd, 0, index_bytes)
+            segment = cls(folder, header, fd, 0, settings)
             segment.write(header.encode())
             os.fsync(fd)
             sync_directory(folder.path)
@@ -61,13 +66,14 @@ class SegmentFile:
                 path.unlink()
             raise
         segment.size = segment._written
+        segment._next_entry += segment.size
         return segment
 
     @classmethod
-    def reopen(cls, folder: PartitionFolder, tail: Tail, index_bytes: int) -> Self:
+    def reopen(cls, folder: PartitionFolder, tail: Tail, settings: LogSettings) -> Self:
         """Continue a recovered segment."""
         fd = os.open(folder.segment(tail.header.base), os.O_RDWR | os.O_CLOEXEC)
-        return cls(folder, tail.header, fd, tail.size, index_bytes)
+        return cls(folder, tail.header, fd, tail.size, settings)
 
     def is_empty(self) -> bool:
         """Say whether it holds no block."""
@@ -80,9 +86,11 @@ class SegmentFile:
             OSError: The disk took it in part or not at all.
         """
         at, end = self.size, self.size + len(data)
-        view = memoryview(data)
+        if end > self._file_end and len(data) < _LARGE_BYTES:
+            at += self._write_with_room(data)
         while at < end:
-            at += os.pwrite(self._fd, view[at - self.size :], at)
+            at += os.pwrite(self._fd, memoryview(data)[at - self.size :], at)
+        self._file_end = max(self._file_end, at)
         self._written = end
 
     def sync(self, offset: int, latest_us: int) -> None:
@@ -95,7 +103,7 @@ class SegmentFile:
         _fdatasync(self._fd)
         start, self.size = self.size, self._written
         if start >= self._next_entry:
-            self._next_entry = start + self._index_bytes
+            self._next_entry = start + self._settings.index_bytes
             # The index is a hint; without it readers scan.
             with contextlib.suppress(OSError), self._index_path.open("ab") as file:
                 file.write(IndexEntry(offset, start, latest_us).encode())
@@ -106,9 +114,21 @@ class SegmentFile:
             os.ftruncate(self._fd, self.size)
         except OSError:
             return False
+        self._file_end = self.size
         return True
 
     def close(self) -> None:
-        """Close the file; whatever the disk says about it now concerns nothing durable."""
+        """Cut off the room ahead and close; what the disk says now concerns nothing durable."""
+        self.cut()
         with contextlib.suppress(OSError):
             os.close(self._fd)
+
+    def _write_with_room(self, data: bytes) -> int:
+        """Write `data` and zeros behind it; return how many bytes were written."""
+        room = min(self._settings.room_bytes, self._settings.segment_bytes - self.size - len(data))
+        if room <= 0:
+            return 0
+        try:
+            return os.pwritev(self._fd, (data, bytes(room)), self.size)
+        except OSError:
+            return 0  # perhaps there is space for the data alone

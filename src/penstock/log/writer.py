@@ -46,17 +46,19 @@ class SegmentWriter:
         self._lock_fd = folder.lock()
         try:
             self._mark = DurableMark(folder.mark, writable=True)
-            tail, end = recover(folder, self._mark)
+            recovered = recover(folder, self._mark)
+            tail, end = recovered.tail, recovered.end_offset
             if tail is not None:
-                self._segment = SegmentFile.reopen(folder, tail, settings.index_bytes)
+                self._segment = SegmentFile.reopen(folder, tail, settings)
                 self._mark.announce_segment(tail.header.base)
-            self._mark.advance(end)
+            self._mark.advance(end, tail.size if tail else 0)
         except BaseException:
             os.close(self._lock_fd)
             raise
         self._salt = tail.header.salt if tail else secrets.randbits(32)
         self._latest_us = self._durable_latest_us = tail.latest_us if tail else NO_TIME_US
         self._end = self._durable = end
+        self._next_base = recovered.base
         self._closed = False
 
     @property
@@ -110,15 +112,16 @@ class SegmentWriter:
             return self._durable
         batch = b"".join(pieces)
         try:
-            self._write(batch)
+            size = self._write(batch)
         except BaseException as error:
             with self._buffering:
                 self._pieces = [batch, *self._pieces]
             if isinstance(error, OSError):
                 raise self._explained(error) from error
             raise
-        self._durable, self._durable_latest_us = end, latest
-        self._mark.advance(end)
+        self._durable = self._next_base = end
+        self._durable_latest_us = latest
+        self._mark.advance(end, size)
         return end
 
     def close(self) -> None:
@@ -133,7 +136,8 @@ class SegmentWriter:
             self._mark.close()
             os.close(self._lock_fd)
 
-    def _write(self, batch: bytes) -> None:
+    def _write(self, batch: bytes) -> int:
+        """Write and sync a batch; return the size of the segment."""
         segment = self._segment_for(len(batch))
         try:
             segment.write(batch)
@@ -144,17 +148,21 @@ class SegmentWriter:
         try:
             segment.sync(self._durable, self._durable_latest_us)
         except OSError:
-            segment.cut()
             self._drop_segment()
             raise
+        return segment.size
 
     def _segment_for(self, size: int) -> SegmentFile:
         segment = self._segment
         now_us = self._clock.now_us()
         if segment is not None and not self._is_over(segment, size, now_us):
             return segment
-        header = SegmentHeader(self._durable, now_us, self._durable_latest_us, self._salt)
-        fresh = SegmentFile.create(self._folder, header, self._settings.index_bytes)
+        header = SegmentHeader(self._next_base, now_us, self._durable_latest_us, self._salt)
+        if header.base == self._durable:
+            # Only a failed sync leaves such a segment, without a single durable block.
+            self._folder.segment(header.base).unlink(missing_ok=True)
+            self._folder.index(header.base).unlink(missing_ok=True)
+        fresh = SegmentFile.create(self._folder, header, self._settings)
         self._drop_segment()
         self._segment = fresh
         self._mark.announce_segment(header.base)

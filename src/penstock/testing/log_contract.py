@@ -176,8 +176,10 @@ class LogContract:
         for payload in sent:
             append_messages(writer, payload, payload)
         writer.sync()
-        blocks = read_all(log.reader("door"), max_bytes=500)
-        assert payloads_of(blocks) == [p for payload in sent for p in (payload, payload)]
+        expected = [p for payload in sent for p in (payload, payload)]
+        for max_bytes in (1, 500, 20_000):
+            blocks = read_all(log.reader("door"), max_bytes)
+            assert payloads_of(blocks) == expected
 
     def test_readers_are_independent(self, log: Log) -> None:
         """One reader's position is nobody else's."""
@@ -208,6 +210,16 @@ class LogContract:
         """There is no name to keep the position under."""
         with pytest.raises(Bug):
             log.reader("door").commit(0)
+
+    def test_nobody_commits_what_is_not_there(self, log: Log) -> None:
+        """A position behind the end would make a later message look done with."""
+        writer = log.writer("door")
+        append_messages(writer, b"1")
+        writer.sync()
+        reader = log.reader("door", "ingest")
+        reader.commit(1)
+        with pytest.raises(Bug):
+            reader.commit(2)
 
     def test_seek_into_a_block_returns_the_whole_block(self, log: Log) -> None:
         """The first block may start before the position."""
