@@ -201,3 +201,13 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     made = Plant(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def codecs() -> dict[str, Callable[[], object]]:
+    return dict(CODECS)
+
+
+@pytest.fixture(scope="session")
+def make_store() -> type[ScriptedStore]:
+    return ScriptedStore

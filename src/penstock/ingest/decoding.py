@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 #: How often a codec that raised is asked again with a part of the batch, to find the culprit.
 MAX_SEARCHES = 64
+#: Different breaks that are logged; the dead letters have them all.
+MAX_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Decoder:
     def __init__(self, codecs: Mapping[str, Codec], table: TopicTable) -> None:
         self._codecs = codecs
         self._routes = table.codecs
+        self._told: set[str] = set()
 
     def decode(self, batch: Batch) -> tuple[list[Part], list[Rejected]]:
         """Read a batch; never raises for what is in it."""
@@ -120,8 +123,8 @@ class Decoder:
                     middle = len(some) // 2
                     todo += (some[middle:], some[:middle])
                     continue
-                _log.exception("codec %s broke on %d messages", codec, len(some))
                 reason = f"the codec broke: {_last_line(error)}"
+                self._tell(codec, reason, batch.topics[int(some[0])].name)
                 failed.update(dict.fromkeys(some.tolist(), reason))
                 continue
             for failure in readings.failures:
@@ -131,6 +134,14 @@ class Decoder:
                 failed.update((int(some[m]), reason) for m, reason in late)
                 parts.append(Part(codec, readings, some[readings.message]))
         return dict(sorted(failed.items()))
+
+    def _tell(self, codec: str, reason: str, topic: str) -> None:
+        """Log a break with its traceback, but the same one only once."""
+        if reason in self._told:
+            return
+        if len(self._told) < MAX_TOLD:
+            self._told.add(reason)
+            _log.exception("codec %s on topic %r: %s", codec, topic[:200], reason)
 
 
 def messages_of(batch: Batch, members: Int64s) -> Messages:
