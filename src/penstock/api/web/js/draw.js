@@ -1,0 +1,137 @@
+/** Draws one trace into a chart panel: a line, broken at gaps, over a band of min and max. */
+
+/** Closest drawing of points, in device pixels; denser ones are drawn as columns. */
+const DENSE = 0.6;
+
+/**
+ * @param u uPlot panel
+ * @param trace what to draw
+ * @param style `{colour, dash, ratio}`; ratio is device pixels per CSS pixel
+ */
+export function drawTrace(u, trace, style, fromUs, toUs) {
+  const { left, top, width, height } = u.bbox;
+  const { min, max } = u.scales.y;
+  const view = {
+    gap: trace.gapUs(),
+    ratio: style.ratio,
+    x: (time) => left + ((time - fromUs) / (toUs - fromUs)) * width,
+    y: (value) => top + (1 - (value - min) / (max - min)) * height,
+  };
+  const { ctx } = u;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, width, height);
+  ctx.clip();
+  ctx.strokeStyle = style.colour;
+  ctx.fillStyle = style.colour;
+  const parts = trace.parts(fromUs, toUs);
+  const points = parts.reduce((sum, part) => sum + part.end - part.start, 0);
+  // Dashes cannot be seen on dense lines, and are what costs most to draw.
+  const isDense = points * 4 > width / style.ratio;
+  ctx.lineWidth = (isDense ? 1.2 : 1.6) * style.ratio;
+  ctx.lineJoin = "bevel";
+  ctx.setLineDash(isDense ? [] : style.dash.map((length) => length * style.ratio));
+  for (const part of parts) if (part.min) fillBand(ctx, part, view);
+  strokeLine(ctx, parts, view);
+  ctx.restore();
+}
+
+/** Fill between min and max of each bucket, run by run. */
+function fillBand(ctx, part, view) {
+  const runs = [];
+  let from = part.start;
+  for (let at = part.start + 1; at <= part.end; at += 1) {
+    if (at === part.end || part.times[at] - part.times[at - 1] > view.gap) {
+      runs.push([from, at]);
+      from = at;
+    }
+  }
+  const half = part.width / 2;
+  ctx.globalAlpha = 0.2;
+  ctx.beginPath();
+  for (const [start, end] of runs) {
+    const edge = end - start === 1 ? half : 0;
+    ctx.moveTo(view.x(part.times[start] + half - edge), view.y(part.max[start]));
+    for (let at = start; at < end; at += 1) {
+      ctx.lineTo(view.x(part.times[at] + half + edge), view.y(part.max[at]));
+    }
+    for (let at = end - 1; at >= start; at -= 1) {
+      ctx.lineTo(view.x(part.times[at] + half + edge), view.y(part.min[at]));
+    }
+    if (edge) ctx.lineTo(view.x(part.times[start]), view.y(part.min[start]));
+    ctx.closePath();
+  }
+  ctx.fill();
+  ctx.globalAlpha = 1;
+}
+
+/** One line through all parts; points alone between gaps become dots. */
+function strokeLine(ctx, parts, view) {
+  const dots = [];
+  const pen = { last: -Infinity, alone: null };
+  ctx.beginPath();
+  for (const part of parts) {
+    const pixels = Math.abs(view.x(part.times[part.end - 1]) - view.x(part.times[part.start]));
+    if (part.end - part.start > pixels / DENSE + 8) traceColumns(ctx, part, view, pen, dots);
+    else tracePoints(ctx, part, view, pen, dots);
+  }
+  if (pen.alone) dots.push(pen.alone);
+  ctx.stroke();
+  ctx.setLineDash([]);
+  ctx.beginPath();
+  for (const [x, y] of dots) {
+    ctx.moveTo(x, y);
+    ctx.arc(x, y, 2 * view.ratio, 0, 2 * Math.PI);
+  }
+  ctx.fill();
+}
+
+function moveOrLine(ctx, x, y, isNewRun, pen, dots) {
+  if (isNewRun) {
+    if (pen.alone) dots.push(pen.alone);
+    ctx.moveTo(x, y);
+    pen.alone = [x, y];
+  } else {
+    ctx.lineTo(x, y);
+    pen.alone = null;
+  }
+}
+
+function tracePoints(ctx, part, view, pen, dots) {
+  const half = part.width / 2;
+  for (let at = part.start; at < part.end; at += 1) {
+    const time = part.times[at];
+    const x = view.x(time + half);
+    moveOrLine(ctx, x, view.y(part.mean[at]), time - pen.last > view.gap, pen, dots);
+    pen.last = time;
+  }
+}
+
+/** Points denser than pixels: per pixel column the first, lowest, highest and last. */
+function traceColumns(ctx, part, view, pen, dots) {
+  const half = part.width / 2;
+  const { times, mean, end } = part;
+  let at = part.start;
+  while (at < end) {
+    const column = Math.floor(view.x(times[at] + half));
+    const isNewRun = times[at] - pen.last > view.gap;
+    const first = mean[at];
+    let [low, high, last] = [first, first, first];
+    let previous = times[at];
+    for (at += 1; at < end; at += 1) {
+      if (Math.floor(view.x(times[at] + half)) !== column || times[at] - previous > view.gap) break;
+      last = mean[at];
+      if (last < low) low = last;
+      if (last > high) high = last;
+      previous = times[at];
+    }
+    moveOrLine(ctx, column, view.y(first), isNewRun, pen, dots);
+    if (low !== high) {
+      ctx.lineTo(column, view.y(low));
+      ctx.lineTo(column, view.y(high));
+      ctx.lineTo(column, view.y(last));
+      pen.alone = null;
+    }
+    pen.last = previous;
+  }
+}

@@ -1,0 +1,77 @@
+/** The top bar: name, connection, rates, health lights, zone and theme. */
+
+import { html } from "./html.js";
+import { Icon } from "./icons.js";
+import { formatRate, zoneName } from "./format.js";
+import { readableSpan } from "./spans.js";
+import { app, useApp } from "./state.js";
+
+const LINKS = {
+  live: ["ok", "Live"],
+  idle: ["ok", "Connected"],
+  reconnecting: ["warn", "Reconnecting"],
+  offline: ["bad", "Offline"],
+};
+const THEMES = { auto: ["auto", "system"], light: ["sun", "light"], dark: ["moon", "dark"] };
+
+/** State of the connection, from the stream and the health requests together. */
+export function connection({ link, reachable, health }) {
+  if (!reachable) return link === "offline" || !health ? "offline" : "reconnecting";
+  return link;
+}
+
+function Figure({ label, value, unit, title }) {
+  return html`<div class="figure" title=${title}>
+    <span class="figure-label">${label}</span>
+    <span class="figure-value">${value}<span class="figure-unit">${unit}</span></span>
+  </div>`;
+}
+
+function Lights({ checks }) {
+  return html`<button class="lights" onClick=${() => app.set({ view: "health" })}
+      aria-label="Health of the parts; open details">
+    ${checks.map((check) => html`<span key=${check.name} class=${`light ${check.ok ? "ok" : "bad"}`} title=${check.message}>
+      <span class="dot" aria-hidden="true"></span>${check.name}
+      <span class="visually-hidden">${check.ok ? "works" : "has a problem"}</span>
+    </span>`)}
+  </button>`;
+}
+
+function Toggles() {
+  const utc = useApp((state) => state.utc);
+  const theme = useApp((state) => state.theme);
+  const names = Object.keys(THEMES);
+  const next = names[(names.indexOf(theme) + 1) % names.length];
+  return html`<div class="toggles">
+    <button class="quiet zone" aria-pressed=${utc} onClick=${() => app.set({ utc: !utc })}
+        title=${`Times are shown in ${zoneName(utc)}`}>
+      ${utc ? "UTC" : "Local"}
+    </button>
+    <button class="quiet square" onClick=${() => app.set({ theme: next })}
+        aria-label=${`Theme: ${THEMES[theme][1]}; change to ${THEMES[next][1]}`} title=${`Theme: ${THEMES[theme][1]}`}>
+      <${Icon} name=${THEMES[theme][0]} />
+    </button>
+  </div>`;
+}
+
+export function Header() {
+  const health = useApp((state) => state.health);
+  const state = useApp(connection);
+  const [tone, word] = LINKS[state];
+  return html`<header class="bar">
+    <a class="brand" href="#view=chart"><img src="icon.svg" alt="" width="22" height="22" />Penstock</a>
+    <div class=${`link ${tone}`} role="status" aria-live="polite">
+      <span class="dot" aria-hidden="true"></span><span>${word}</span>
+    </div>
+    <div class="figures">
+      <${Figure} label="in" value=${health ? formatRate(health.messages_per_s) : "\u2013"} unit=" msg/s"
+        title="Messages taken in per second, over the last ten seconds" />
+      <${Figure} label="stored" value=${health ? formatRate(health.observations_per_s) : "\u2013"} unit=" obs/s"
+        title="Observations stored per second, over the last ten seconds" />
+      <${Figure} label="lag" value=${health ? readableSpan(health.lag_s * 1e6) : "\u2013"} unit=""
+        title="Age of the oldest message that is not in the store yet" />
+    </div>
+    ${health && html`<${Lights} checks=${health.checks} />`}
+    <${Toggles} />
+  </header>`;
+}

@@ -1,0 +1,77 @@
+/** Health of the platform: its parts, its figures, dead letters and waiting devices. */
+
+import { html } from "./html.js";
+import { DeadLetters } from "./deadletters.js";
+import { Devices } from "./devices.js";
+import { readHealth } from "./catalog.js";
+import { formatCount, formatRate, formatTime } from "./format.js";
+import { readableSpan } from "./spans.js";
+import { nowUs } from "./api.js";
+import { app, useApp } from "./state.js";
+
+const EVERY_MS = 2000;
+
+/** Ask for the health from now on, at every moment the page is visible. */
+export function watchHealth() {
+  let timer = 0;
+  const ask = async () => {
+    clearTimeout(timer);
+    if (!document.hidden) {
+      try {
+        app.set({ health: await readHealth(), reachable: true });
+      } catch {
+        app.set({ reachable: false });
+      }
+    }
+    timer = setTimeout(ask, EVERY_MS);
+  };
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  ask();
+}
+
+function Figures({ health }) {
+  const rows = [
+    ["Connected devices", formatCount(health.connections)],
+    ["Messages per second", formatRate(health.messages_per_s)],
+    ["Observations per second", formatRate(health.observations_per_s)],
+    ["Messages not stored yet", formatCount(health.lag_messages)],
+    ["Oldest of them", readableSpan(health.lag_s * 1e6)],
+    ["Messages in all", formatCount(health.messages_total)],
+    ["Observations stored", formatCount(health.observations_total)],
+    ["Datastreams", formatCount(health.datastreams_total)],
+    ["Dead letters", formatCount(health.dead_letters)],
+    ["Devices waiting", formatCount(health.devices_pending)],
+    ["Running for", readableSpan(Math.max(0, nowUs() - health.started_us))],
+    ["Version", health.version],
+  ];
+  return html`<dl class="figures-grid">${rows.map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+export function HealthView({ isShown }) {
+  const health = useApp((state) => state.health);
+  const reachable = useApp((state) => state.reachable);
+  const utc = useApp((state) => state.utc);
+  if (!isShown) return null;
+  if (!health) {
+    return html`<section class="view health-view"><p class="nothing">${reachable ? "Asking \u2026" : "The server does not answer. This page keeps trying."}</p></section>`;
+  }
+  return html`<section class=${`view health-view ${reachable ? "" : "stale"}`} aria-label="Health">
+    ${!reachable && html`<p class="banner bad-text" role="alert">The server does not answer; these figures are old.</p>`}
+    <section class="card">
+      <h2>Parts</h2>
+      <ul class="checks">
+        ${health.checks.map((check) => html`<li key=${check.name} class=${check.ok ? "ok" : "bad"}>
+          <span class="dot" aria-hidden="true"></span><strong>${check.name}</strong>
+          <span class="visually-hidden">${check.ok ? "works:" : "has a problem:"}</span><span>${check.message}</span>
+        </li>`)}
+      </ul>
+    </section>
+    <section class="card">
+      <h2>Figures</h2>
+      <${Figures} health=${health} />
+      <p class="muted">Started ${formatTime(health.started_us, utc)}.</p>
+    </section>
+    <${Devices} pending=${health.devices_pending} />
+    <${DeadLetters} waiting=${health.dead_letters} />
+  </section>`;
+}

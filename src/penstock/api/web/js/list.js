@@ -1,0 +1,121 @@
+/** The list of datastreams: search on the server, grouped by thing, values updating live. */
+
+import { html, useEffect, useRef, useState } from "./html.js";
+import { Icon } from "./icons.js";
+import { nowUs } from "./api.js";
+import { listDatastreams } from "./catalog.js";
+import { formatAge, formatCount, formatValue, unitText } from "./format.js";
+import { MAX_PICKED, learn, togglePicked, useApp } from "./state.js";
+import { wantLatest } from "./latest.js";
+
+const PAGE = 100;
+const SETTLE_MS = 180;
+const REFRESH_MS = 10000;
+
+/** Datastreams that match, page by page. */
+function useDatastreams(search) {
+  const [found, setFound] = useState({ items: [], next: null, total: null, error: null, search: null });
+  const request = useRef(null);
+  const load = async (after, pages) => {
+    request.current?.abort();
+    const abort = new AbortController();
+    request.current = abort;
+    try {
+      let items = after === null ? [] : found.items;
+      let answer = { next: after };
+      do {
+        answer = await listDatastreams({ search, after: answer.next, limit: PAGE }, abort.signal);
+        items = [...items, ...answer.items];
+      } while (answer.next && items.length < pages * PAGE);
+      learn(items);
+      setFound({ items, next: answer.next, total: answer.total ?? items.length, error: null, search });
+    } catch (error) {
+      if (!abort.signal.aborted) setFound({ ...found, error: error.message, search });
+    }
+  };
+  useEffect(() => {
+    const timer = setTimeout(() => load(null, 1), found.search === null ? 0 : SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [search]);
+  useEffect(() => {
+    const timer = setInterval(
+      () => document.hidden || load(null, Math.max(1, Math.ceil(found.items.length / PAGE))),
+      REFRESH_MS,
+    );
+    return () => clearInterval(timer);
+  }, [search, found.items.length]);
+  return { ...found, more: () => found.next && load(found.next, Math.ceil(found.items.length / PAGE) + 1) };
+}
+
+/** Things in the order they come, with their datastreams. */
+function byThing(items) {
+  const groups = new Map();
+  for (const item of items) groups.set(item.thing, [...(groups.get(item.thing) ?? []), item]);
+  return [...groups];
+}
+
+/** Name within its thing: the thing's own name is not said twice. */
+export const shortName = (info) =>
+  info.name.startsWith(`${info.thing}.`) ? info.name.slice(info.thing.length + 1) : info.name;
+
+function Row({ info, isPicked, onPick }) {
+  const row = useApp((state) => state.latest.get(info.id));
+  return html`<li>
+    <button class="stream" role="checkbox" aria-checked=${isPicked} data-id=${info.id}
+        onClick=${() => onPick(info.id)} title=${info.name}>
+      <span class="tick" aria-hidden="true">${isPicked && html`<${Icon} name="check" />`}</span>
+      <span class="stream-name">${shortName(info)}</span>
+      <span class="stream-value">${formatValue(row, info.observation_type)}<span class="stream-unit">${unitText(info.unit)}</span></span>
+      <span class="stream-age">${row ? formatAge(nowUs() - row.time) : ""}</span>
+    </button>
+  </li>`;
+}
+
+/** Arrow keys move between rows; from the search field down into the list. */
+function moveFocus(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const stops = [...event.currentTarget.querySelectorAll("input, button.stream")];
+  const at = stops.indexOf(document.activeElement);
+  if (at < 0) return;
+  event.preventDefault();
+  stops[Math.min(stops.length - 1, Math.max(0, at + step))].focus();
+}
+
+export function StreamList() {
+  const [search, setSearch] = useState("");
+  const [isFull, setFull] = useState(false);
+  const picked = useApp((state) => state.picked);
+  const found = useDatastreams(search);
+  const bottom = useRef(null);
+  const more = useRef(null);
+  more.current = found.more;
+  useEffect(() => wantLatest("list", found.items.map((item) => item.id)), [found.items]);
+  useEffect(() => {
+    const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && more.current(), { rootMargin: "300px" });
+    watcher.observe(bottom.current);
+    return () => watcher.disconnect();
+  }, [found.next]);
+  const pick = (id) => setFull(!togglePicked(id));
+  const count = found.total === null ? "" : `${formatCount(found.total)} ${search ? "found" : "datastreams"}`;
+  return html`<nav class="streams" aria-label="Datastreams" onKeyDown=${moveFocus}>
+    <div class="search">
+      <${Icon} name="search" />
+      <input type="search" placeholder="Search name, property, unit, site \u2026" aria-label="Search datastreams"
+        value=${search} onInput=${(event) => setSearch(event.target.value)} autocomplete="off" spellcheck="false" />
+    </div>
+    <p class="streams-count" role="status">
+      ${found.error ? html`<span class="bad-text">${found.error}</span>` : count}
+      ${picked.length > 0 && html`<span> · ${picked.length} on the chart</span>`}
+      ${isFull && html`<span class="bad-text"> · at most ${MAX_PICKED} at once</span>`}
+    </p>
+    <div class="streams-scroll">
+      ${byThing(found.items).map(([thing, items]) => html`<section key=${thing} class="thing">
+        <h3 title=${thing}>${thing}</h3>
+        <ul>${items.map((info) => html`<${Row} key=${info.id} info=${info} isPicked=${picked.includes(info.id)} onPick=${pick} />`)}</ul>
+      </section>`)}
+      ${found.total === 0 && search && html`<p class="nothing">Nothing matches \u201c${search}\u201d. Every word must occur in a name, property, unit or description.</p>`}
+      <div ref=${bottom} class="list-end"></div>
+    </div>
+  </nav>`;
+}

@@ -1,0 +1,75 @@
+/** Starts the page and lays its parts out. `window.penstock` is for tests and the console. */
+
+import { html, render, useEffect } from "./html.js";
+import { Icon } from "./icons.js";
+import { ChartView } from "./chartview.js";
+import { Header } from "./header.js";
+import { HealthView, watchHealth } from "./health.js";
+import { StreamList } from "./list.js";
+import { ValuesView } from "./values.js";
+import { Welcome } from "./welcome.js";
+import { readDatastreams } from "./catalog.js";
+import { wantLatest } from "./latest.js";
+import { app, keepInUrl, learn, useApp } from "./state.js";
+
+const TABS = [
+  ["streams", "Streams"],
+  ["chart", "Chart"],
+  ["values", "Values"],
+  ["health", "Health"],
+];
+
+function Tabs({ view, health }) {
+  const waiting = (health?.dead_letters ?? 0) + (health?.devices_pending ?? 0);
+  return html`<nav class="tabs" aria-label="Views">
+    ${TABS.map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
+        aria-current=${view === id ? "page" : undefined} onClick=${() => app.set({ view: id })}>
+      <${Icon} name=${id} /><span>${label}</span>
+      ${id === "health" && waiting > 0 && html`<span class="badge">${waiting > 99 ? "99+" : waiting}<span class="visually-hidden"> waiting</span></span>`}
+    </button>`)}
+  </nav>`;
+}
+
+function App() {
+  const view = useApp((state) => state.view);
+  const health = useApp((state) => state.health);
+  const picked = useApp((state) => state.picked);
+  const infos = useApp((state) => state.infos);
+  const theme = useApp((state) => state.theme);
+  const isNew = health !== null && health.datastreams_total === 0 && infos.size === 0;
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+  useEffect(() => {
+    const unknown = picked.filter((id) => !infos.has(id));
+    if (unknown.length) readDatastreams(unknown).then(learn, () => {});
+  }, [picked]);
+  useEffect(() => wantLatest("chart", picked), [picked]);
+  const isWelcome = isNew && view !== "health";
+  return html`
+    <a class="skip" href="#main">Skip to the content</a>
+    <${Header} />
+    <div class=${`frame showing-${view} ${isWelcome ? "is-welcome" : ""}`}>
+      <aside class="side"><${StreamList} key=${isNew} /></aside>
+      <main id="main">
+        <${Tabs} view=${view} health=${health} />
+        ${isWelcome && html`<${Welcome} />`}
+        <${ChartView} isShown=${!isWelcome && (view === "chart" || view === "streams")} />
+        <${ValuesView} isShown=${!isWelcome && view === "values"} />
+        <${HealthView} isShown=${view === "health"} />
+      </main>
+    </div>`;
+}
+
+window.penstock = {
+  /** The state of the page: `penstock.app.get()`. */
+  app,
+  /** The chart once it is shown: `penstock.chart.traces`, `penstock.chart.live`. */
+  chart: null,
+  /** Points of a datastream as the chart holds them: `[times in microseconds, values]`. */
+  points: (id, from, to) => window.penstock.chart.traces.get(id)?.points(from, to) ?? [[], []],
+};
+
+keepInUrl();
+watchHealth();
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,40 @@
+/** What a new user sees before the first message: how to send one. */
+
+import { html, useState } from "./html.js";
+import { Icon } from "./icons.js";
+
+/** Host to publish to: the one this page came from. */
+const host = () => location.hostname || "localhost";
+
+const examples = () => [
+  ["With mosquitto_pub", `mosquitto_pub -h ${host()} -p 1883 -q 1 -t room/kitchen -m '{"temperature": 21.5}'`],
+  ["With Python (pip install paho-mqtt)", `python -c "import paho.mqtt.publish as p; p.single('room/kitchen', '{\\"temperature\\": 21.5}', qos=1, hostname='${host()}', port=1883)"`],
+  ["With the simulators that come with Penstock", "penstock simulate stations"],
+];
+
+function Example({ title, line }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard?.writeText(line);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1500);
+  };
+  return html`<div class="example">
+    <h3>${title}</h3>
+    <div class="example-line">
+      <pre tabindex="0"><code>${line}</code></pre>
+      <button class="quiet square" onClick=${copy} aria-label=${`Copy: ${title}`} title="Copy">
+        <${Icon} name=${isCopied ? "check" : "copy"} /></button>
+    </div>
+  </div>`;
+}
+
+export function Welcome() {
+  return html`<section class="view welcome" aria-label="First steps">
+    <h1>Nothing has arrived yet</h1>
+    <p>Publish a first message. It is on disk before it is acknowledged, and shows here a moment later.</p>
+    ${examples().map(([title, line]) => html`<${Example} key=${title} title=${title} line=${line} />`)}
+    <p class="muted">This page watches for the first datastream and opens by itself. The address and port are those of the
+      default configuration; Penstock prints its own when it starts.</p>
+  </section>`;
+}
