@@ -10,14 +10,30 @@ import typer
 from penstock.cli.simulation import Options, command, time_us
 
 if TYPE_CHECKING:
+    from penstock.simulators.accelerometer import Accelerometers
     from penstock.simulators.factory import Factory
+    from penstock.simulators.fleet import Fleet
     from penstock.simulators.stations import Stations
+    from penstock.simulators.travellers import Travellers
 
 app = typer.Typer(
     name="simulate",
     help="Simulate devices and send what they measure to an MQTT broker.",
     no_args_is_help=True,
 )
+
+
+@command(app)
+def accelerometer(
+    options: Options,
+    *,
+    rate: Annotated[float, typer.Option(help="Samples per second of each sensor, Hz.")] = 100.0,
+    count: Annotated[int, typer.Option(min=1, help="How many sensors.")] = 2,
+) -> Accelerometers:
+    """Accelerometers: one array of samples per second on sensor.<serial>.measurements."""
+    from penstock.simulators.accelerometer import Accelerometers
+
+    return Accelerometers(options.seed, count=count, rate=rate)
 
 
 @command(app)
@@ -74,6 +90,36 @@ def factory(
         double_step=as_original,
         reccap=as_original,
     )
+
+
+@command(app)
+def travellers(
+    options: Options,
+    *,
+    rate: Annotated[
+        float, typer.Option(help="Travellers per second who arrive at each sensor.")
+    ] = 10.0,
+    count: Annotated[int, typer.Option(min=1, help="How many sensors.")] = 100,
+) -> Travellers:
+    """Travellers at street corners: positions on movements/<sensor>, ten times per second."""
+    from penstock.simulators.travellers import Travellers
+
+    return Travellers(options.seed, sensors=count, rate=rate)
+
+
+@command(app)
+def fleet(
+    options: Options,
+    *,
+    rate: Annotated[
+        float | None, typer.Option(help="Reports per second of each; else every 5 or 10 s.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many cars and stations.")] = 4,
+) -> Fleet:
+    """Cars and weather stations: SensorThings records on <system>.int/<thing>."""
+    from penstock.simulators.fleet import Fleet
+
+    return Fleet(options.seed, count=count, rate=rate)
 
 
 def _numbers(text: str) -> list[int]:
