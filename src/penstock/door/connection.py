@@ -27,6 +27,10 @@ _log = logging.getLogger(__name__)
 #: A client that does not take our goodbye within this time is cut off.
 GOODBYE_S = 2.0
 _PUBLISH = Kind.PUBLISH << 4
+_CONNECT = Kind.CONNECT << 4
+#: Largest CONNECT: a will of 64 KiB, and as much again for all the rest. Who is not in yet gets
+#: little memory.
+MAX_CONNECT_BYTES = 131_072
 
 
 class Phase(Enum):
@@ -226,6 +230,10 @@ class Connection(asyncio.Protocol):
         """Handle the packets in `data` up to the first that is not all there."""
         at = 0
         max_bytes = self.door.settings.max_packet_bytes
+        if self.phase is Phase.NEW:
+            if data[0] != _CONNECT:
+                raise violation("the first packet must be CONNECT")
+            max_bytes = min(max_bytes, MAX_CONNECT_BYTES)
         while at < size and self.phase in (Phase.NEW, Phase.OPEN):
             if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
                 at = self.intake.take(data, at, size, self.heard_at_s)
@@ -235,10 +243,6 @@ class Connection(asyncio.Protocol):
             if stop > size:
                 self._wanted_bytes = stop - at
                 break
-            if data[at] & 0xF0 == _PUBLISH:
-                if self.intake is None:
-                    raise violation("the first packet must be CONNECT")
-                continue
             packet = decode(data[at], data[body:stop], self.protocol)
             at = stop
             handle(self, packet)

@@ -61,6 +61,7 @@ class Door:
         self._writer = writer
         self._commit: GroupCommit | None = None
         self._server: asyncio.Server | None = None
+        self._address: tuple[str, int] | None = None
         self._connections: set[Connection] = set()
         self._pending: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,10 +72,9 @@ class Door:
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens; the port is the real one."""
-        if self._server is None:
+        if self._address is None:
             raise Bug("the front door was asked for its address before it was started")
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return str(host), int(port)
+        return self._address
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -108,7 +108,9 @@ class Door:
                 f"the front door cannot listen on {settings.host}:{settings.port}: {error}; "
                 "set `door.host` and `door.port` to a free address of this machine"
             ) from error
-        self._ticker = self.loop.call_later(TICK_S, self._tick)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        self._address = (str(host), int(port))
+        self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
 
     async def close(self) -> None:
         """Acknowledge what is synced, say goodbye and close. Safe to call twice."""
@@ -184,8 +186,12 @@ class Door:
         for connection in list(self._connections):
             connection.hold("log", on=on)
 
-    def _tick(self) -> None:
-        self._ticker = self.loop.call_later(TICK_S, self._tick)
+    def _keep_ticking(self) -> None:
+        self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
+        self.tick()
+
+    def tick(self) -> None:
+        """Look at the clock: end who is silent too long, send wills that are due."""
         now_s = self.clock.monotonic_s()
         for connection in list(self._connections):
             if connection.is_held:

@@ -64,7 +64,7 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         msgspec.Meta(
             description="Most unacknowledged messages from one MQTT 5.0 client.", ge=1, le=65535
         ),
-    ] = 65535
+    ] = 32768
     max_topic_aliases: Annotated[
         int,
         msgspec.Meta(
