@@ -1,0 +1,55 @@
+"""Writes docs/reference/cli.md from the commands themselves.
+
+`python -m penstock.cli.reference > docs/reference/cli.md`
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+
+import click
+import typer
+
+HEAD = """# Command line
+
+Every command has `--help`. Exit codes: 0 done, 1 failed (the reason is one line on standard
+error), 2 wrong usage. This page is made from the code (`make reference`).
+"""
+
+
+def reference() -> str:
+    """Return the page."""
+    from penstock.cli.main import app
+
+    root = typer.main.get_command(app)
+    return "\n".join([HEAD, *_command(root, "penstock")])
+
+
+def _command(command: click.Command, path: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from _command(child, f"{path} {name}")
+        return
+    yield f"## {path}"
+    yield ""
+    yield inspect.cleandoc(command.help or "").split("\f")[0]
+    yield ""
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            yield f"- `{parameter.human_readable_name}`: {getattr(parameter, 'help', '') or ''}"
+        elif isinstance(parameter, click.Option) and not parameter.hidden:
+            names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+            yield f"- `{names}`: {parameter.help or ''}{_default(parameter)}"
+    yield ""
+
+
+def _default(option: click.Option) -> str:
+    if option.default in (None, False, ()) or callable(option.default):
+        return ""
+    return f" Default `{option.default}`."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

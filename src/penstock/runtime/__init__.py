@@ -1,0 +1,1 @@
+"""Puts the rooms together: configuration, processes, supervision. Names the implementations."""

@@ -1,0 +1,100 @@
+"""What the door's and the hub's processes share: configuration in, readiness out, clean exit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from penstock.core.errors import ConfigError, Conflict, PenstockError
+
+#: Exit code of a child whose configuration or surroundings must be mended first (EX_CONFIG).
+EXIT_CONFIG = 78
+
+
+class ChildConfig(Protocol):
+    """The part of the configuration that every child needs."""
+
+    @property
+    def log_level(self) -> str:
+        """What is written to standard error."""
+        ...
+
+
+C = TypeVar("C", bound=ChildConfig)
+
+
+def run_child(
+    name: str, kind: type[C], main: Callable[[C, asyncio.Event], Awaitable[None]]
+) -> None:
+    """Run `main(config, stopping)` as a child of the supervisor, and exit.
+
+    `main` runs until the event is set: by SIGTERM, or because the supervisor is gone.
+    """
+    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
+    logging.basicConfig(
+        level=config.log_level.upper(),
+        format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        _run(_until_stopped(main, config))
+    except (ConfigError, Conflict) as error:
+        _fail(name, error, EXIT_CONFIG)
+    except PenstockError as error:
+        _fail(name, error, 1)
+
+
+def say_ready(**about: object) -> None:
+    """Tell the supervisor that this process works, and what there is to know about it."""
+    sys.stdout.write(f"READY {json.dumps({'pid': os.getpid(), **about})}\n")
+    sys.stdout.flush()
+
+
+def cannot_listen(what: str, address: str, option: str, error: OSError) -> ConfigError:
+    """Return the error for an address that cannot be bound."""
+    return ConfigError(
+        f"cannot listen for {what} on {address}: {os.strerror(error.errno or 0)}; stop what uses "
+        f"it, or choose another address with {option}; `penstock doctor` says more"
+    )
+
+
+def _fail(name: str, error: PenstockError, code: int) -> None:
+    sys.stderr.write(f"penstock {name}: {error}\n")
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+def _run(main: Awaitable[None]) -> None:
+    async def body() -> None:
+        await main
+
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(body())
+    else:
+        uvloop.run(body())
+
+
+async def _until_stopped(main: Callable[[C, asyncio.Event], Awaitable[None]], config: C) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    pipe = sys.stdin.fileno()
+
+    def watch() -> None:
+        if not os.read(pipe, 4096):
+            loop.remove_reader(pipe)
+            stopping.set()
+
+    loop.add_reader(pipe, watch)
+    await main(config, stopping)

@@ -1,0 +1,67 @@
+"""The door's process: listener and log writer, and nothing that could take them down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import time
+from pathlib import Path
+
+import msgspec
+
+from penstock.core.clock import SystemClock
+from penstock.door import Door
+from penstock.door.settings import DoorSettings
+from penstock.log import SegmentLog
+from penstock.log.settings import LogSettings
+from penstock.runtime.child import cannot_listen, run_child, say_ready
+from penstock.runtime.data_dir import door_stats_file, write_stats
+
+#: Log partition that the door writes.
+PARTITION = "door"
+#: How often the door's counters are left for the hub, in seconds.
+STATS_EVERY_S = 1.0
+
+
+class DoorConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of `Config` that the door needs; the rest would only cost memory here."""
+
+    data_dir: str
+    log_level: str
+    door: DoorSettings
+    log: LogSettings
+
+
+async def main(config: DoorConfig, stopping: asyncio.Event) -> None:
+    """Listen until told to stop; then acknowledge what is on disk and close."""
+    clock = SystemClock()
+    data = Path(config.data_dir)
+    stats = door_stats_file(data)
+    stats.parent.mkdir(parents=True, exist_ok=True)
+    log = SegmentLog(data / "log", config.log, clock)
+    writer = log.writer(PARTITION)
+    door = Door(config.door, writer, clock)
+    try:
+        await door.start()
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+            raise
+        address = f"{config.door.host}:{config.door.port}"
+        raise cannot_listen("MQTT", address, "--mqtt HOST:PORT", error) from error
+    host, port = door.address
+    say_ready(host=host, port=port)
+    while not stopping.is_set():
+        try:
+            write_stats(stats, {"at": time.time(), **door.stats()})
+        except OSError as error:
+            logging.getLogger(__name__).debug("counters not written: %s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), STATS_EVERY_S)
+    await door.close()
+    log.close()
+
+
+if __name__ == "__main__":
+    run_child("door", DoorConfig, main)

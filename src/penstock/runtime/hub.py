@@ -1,0 +1,152 @@
+"""The hub: everything behind the log, put together, and what the API may ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+
+from penstock import __version__
+from penstock.catalog import SqlCatalog
+from penstock.codecs import make as make_codec
+from penstock.core.catalog import DeviceStatus
+from penstock.core.clock import SystemClock
+from penstock.core.platform import Check, DeadLetter, Health, Replayed
+from penstock.core.store import CanSummarise
+from penstock.ingest import Ingest
+from penstock.log import SegmentLog
+from penstock.runtime.config import Config
+from penstock.runtime.data_dir import door_stats_file, read_stats
+from penstock.runtime.publisher import Publisher
+from penstock.stores.lake import LakeStore
+
+#: Log partition that the hub writes.
+PARTITION = "hub"
+#: Age in seconds from which the door's counters mean that the door is gone.
+DOOR_SILENT_S = 5.0
+#: How often retention is looked at, in seconds.
+RETENTION_EVERY_S = 60.0
+
+
+class Hub:
+    """Log reader, ingest, catalog and store of one platform; implements `core.platform`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._clock = SystemClock()
+        self._started_us = self._clock.now_us()
+        data = config.data_path
+        self.log = SegmentLog(data / "log", config.log, self._clock)
+        self.catalog = SqlCatalog.open(data / "catalog.sqlite")
+        self.store = LakeStore.open(data / "store", config.store, self._clock)
+        self.ingest = Ingest(
+            self.log, self.catalog, self.store, make_codec, config.ingest, self._clock
+        )
+        self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
+        self._retention: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to take in messages; to be called in the event loop."""
+        self.ingest.start()
+        self._retention = asyncio.get_running_loop().create_task(self._expire_forever())
+
+    async def close(self) -> None:
+        """Take in what is there, flush the store and release everything."""
+        if self._retention is not None:
+            self._retention.cancel()
+        await asyncio.to_thread(self.ingest.close)
+        await asyncio.to_thread(self.store.close)
+        self.catalog.close()
+        self.log.close()
+
+    async def _expire_forever(self) -> None:
+        while True:
+            await asyncio.sleep(RETENTION_EVERY_S)
+            await asyncio.to_thread(self._expire)
+
+    def _expire(self) -> None:
+        now = self._clock.now_us()
+        self.log.expire(now)
+        default = self._config.store.retention_s
+        own = {key: round(age * 1e6) for key, age in self.catalog.retentions().items()}
+        if own or default is not None:
+            self.store.expire(own, None if default is None else round(default * 1e6), now)
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]], client: str) -> int:
+        """Put messages into the log; see `core.platform.Platform.publish`."""
+        return await self._publisher.publish(messages, client)
+
+    async def ingested(self, offset: int, timeout_s: float) -> bool:
+        """Wait until the hub's messages before `offset` are in the store."""
+        return await asyncio.to_thread(self.ingest.wait, PARTITION, offset, timeout_s)
+
+    def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
+        """Return waiting dead letters."""
+        return self.ingest.dead_letters(after, limit)
+
+    async def replay_dead_letters(self) -> Replayed:
+        """Ingest waiting dead letters again."""
+        return await asyncio.to_thread(self.ingest.replay_dead_letters)
+
+    async def discard_dead_letters(self) -> int:
+        """Drop waiting dead letters."""
+        return await asyncio.to_thread(self.ingest.discard_dead_letters)
+
+    async def replay_log(
+        self, partition: str, from_offset: int, until_offset: int | None = None
+    ) -> Replayed:
+        """Ingest a range of the log again."""
+        return await asyncio.to_thread(self.ingest.replay, partition, from_offset, until_offset)
+
+    def stats(self) -> Mapping[str, float]:
+        """Return all counters by their Prometheus name."""
+        door = {k: v for k, v in self._door().items() if k.startswith("penstock_")}
+        return {**door, **self.ingest.stats(), **self.store.stats()}
+
+    def health(self) -> Health:
+        """Return the state now."""
+        door = self._door()
+        stats = self.ingest.stats()
+        checks = [self._check_door(door), *self.ingest.checks(), self._check_disk()]
+        assert isinstance(self.store, CanSummarise)
+        return Health(
+            ready=all(check.ok for check in checks if check.name != "disk"),
+            checks=checks,
+            connections=int(door.get("penstock_door_connections", 0)),
+            messages_per_s=stats.get("penstock_ingest_messages_per_s", 0.0),
+            observations_per_s=stats.get("penstock_ingest_observations_per_s", 0.0),
+            lag_messages=int(stats.get("penstock_ingest_lag_messages", 0)),
+            lag_s=stats.get("penstock_ingest_lag_s", 0.0),
+            messages_total=int(stats.get("penstock_log_messages_total", 0)),
+            observations_total=self.store.count(),
+            datastreams_total=self.catalog.count_datastreams(),
+            dead_letters=int(stats.get("penstock_ingest_dead_letters", 0)),
+            devices_pending=len(self.catalog.devices(DeviceStatus.PENDING)),
+            started_us=self._started_us,
+            version=__version__,
+        )
+
+    def _door(self) -> dict[str, float]:
+        return read_stats(door_stats_file(self._config.data_path))
+
+    def _check_door(self, door: Mapping[str, float]) -> Check:
+        age = time.time() - door.get("at", 0.0)
+        if age < DOOR_SILENT_S:
+            where = f"{self._config.door.host}:{self._config.door.port}"
+            return Check("door", ok=True, message=f"MQTT on {where}")
+        return Check(
+            "door",
+            ok=False,
+            message="the MQTT door does not answer; it is started again by itself, and what was "
+            "acknowledged is safe",
+        )
+
+    def _check_disk(self) -> Check:
+        free = shutil.disk_usage(self._config.data_path).free
+        text = f"{free / 1e9:.1f} GB free"
+        if free >= self._config.min_free_bytes:
+            return Check("disk", ok=True, message=text)
+        return Check(
+            "disk", ok=False, message=f"{text}; make room on {self._config.data_path} soon"
+        )

@@ -1,0 +1,87 @@
+"""The hub's process: the hub, and the HTTP server in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from penstock.api import create_app
+from penstock.runtime.child import cannot_listen, run_child, say_ready
+from penstock.runtime.config import Config
+from penstock.runtime.hub import Hub
+
+
+class Server(uvicorn.Server):
+    """An HTTP server that leaves signals to the process and says when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing; `child` handles signals."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        self.serving.set()
+
+
+async def main(config: Config, stopping: asyncio.Event) -> None:
+    """Take in, store and serve until told to stop."""
+    sock = _listen(config)
+    hub = await asyncio.to_thread(Hub, config)
+    hub.start()
+    app = create_app(
+        store=hub.store,
+        catalog=hub.catalog,
+        live=hub.ingest.live,
+        platform=hub,
+        registry=CollectorRegistry(),
+        settings=config.api,
+    )
+    server = Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            server_header=False,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    await server.serving.wait()
+    host, port = sock.getsockname()[:2]
+    say_ready(host=host, port=port)
+    await asyncio.wait(
+        [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
+    )
+    server.should_exit = True
+    await serving
+    await hub.close()
+
+
+def _listen(config: Config) -> socket.socket:
+    host, port = config.api.host, config.api.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError as error:
+        raise cannot_listen("HTTP", f"{host}:{port}", "--http HOST:PORT", error) from error
+    sock.listen(1024)
+    sock.setblocking(False)
+    return sock
+
+
+if __name__ == "__main__":
+    run_child("hub", Config, main)
