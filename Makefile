@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format lock bench clean
+.PHONY: help run test check lint types format reference servers faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,17 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 check: lint types test ## What CI runs
+
+reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the code
+	$(BIN)/python -m penstock.runtime.settings_reference > docs/reference/settings.md
+	$(BIN)/python -m penstock.cli.reference > docs/reference/cli.md
+
+servers: ## Install the servers that some tests run against (Debian, as root)
+	apt-get update -q
+	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core
+
+faults: $(VENV)/dev.stamp ## Kill door and hub 200 times under load; writes benchmarks/results/
+	$(BIN)/python -m tests.faults.campaign --trials 200 --result benchmarks/results/faults.json
 
 bench: $(VENV)/dev.stamp ## Run every benchmark and write benchmarks/results/
 	$(BIN)/python -m benchmarks
