@@ -1,0 +1,145 @@
+"""The platform as a whole: `penstock up`, a message in, an observation out."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+
+Start = Callable[..., Any]
+
+
+def publish(running: Any, topic: str, payload: str) -> None:
+    """Publish with QoS 1 and wait for the acknowledgement."""
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, "test")
+    client.connect(*running.mqtt)
+    client.loop_start()
+    client.publish(topic, payload, qos=1).wait_for_publish(10)
+    client.disconnect()
+    client.loop_stop()
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > end:
+            pytest.fail("it did not come true in time")
+        time.sleep(0.05)
+
+
+def numbers(running: Any, name: str) -> list[float]:
+    found = running.get(f"/api/v1/datastreams?search={name}")["datastreams"]
+    if not found:
+        return []
+    rows = running.get(f"/api/v1/datastreams/{found[0]['id']}/observations")
+    return list(rows["observations"]["number"])
+
+
+def test_a_number_published_over_mqtt_is_an_observation_in_the_api(start: Start) -> None:
+    running = start()
+    publish(running, "kitchen/oven/temperature", "181.5")
+    wait_until(lambda: numbers(running, "oven") == [181.5])
+    assert running.get("/api/v1/health")["ready"]
+
+
+def test_shutdown_is_clean_and_quiet_and_a_restart_has_everything(start: Start) -> None:
+    running = start()
+    publish(running, "kitchen/oven/temperature", "181.5")
+    wait_until(lambda: numbers(running, "oven") == [181.5])
+    assert running.stop() == (0, "")
+    again = start()
+    assert numbers(again, "oven") == [181.5]
+
+
+def test_a_message_by_http_is_stored_when_it_says_so(start: Start) -> None:
+    running = start()
+    offset = running.post("/api/v1/messages/kitchen/oven/temperature", b"20")["offset"]
+    assert running.get(f"/api/v1/ingested?offset={offset}&timeout_s=10")["ingested"]
+    assert numbers(running, "oven") == [20.0]
+
+
+def test_a_second_instance_on_the_same_folder_is_refused(start: Start) -> None:
+    running = start()
+    second = subprocess.run(
+        [sys.executable, "-m", "penstock.cli.main", "up", "--data-dir", str(running.data_dir)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert f"another Penstock (process {running.process.pid}) runs on" in second.stderr
+
+
+@pytest.mark.parametrize("option", ["--mqtt", "--http"])
+def test_a_taken_port_is_an_error_that_names_the_option(
+    start: Start, tmp_path: Path, option: str
+) -> None:
+    running = start()
+    taken = f"127.0.0.1:{running.mqtt[1]}"
+    other = "--http" if option == "--mqtt" else "--mqtt"
+    second = subprocess.run(
+        [sys.executable, "-m", "penstock.cli.main", "up", "--data-dir", str(tmp_path / "b")]
+        + [option, taken, other, "127.0.0.1:0"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert f"on {taken}: Address already in use" in second.stderr
+    assert f"choose another address with {option}" in second.stderr
+
+
+def children(pid: int) -> dict[str, int]:
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            command = Path(f"/proc/{child}/cmdline").read_bytes().decode()
+            for name in ("door", "hub"):
+                if f"{name}_process" in command:
+                    found[name] = int(child)
+    return found
+
+
+@pytest.mark.parametrize("name", ["door", "hub"])
+def test_a_killed_child_is_started_again(start: Start, name: str) -> None:
+    running = start("--http", "127.0.0.1:0")
+    publish(running, "kitchen/oven/temperature", "1")
+    wait_until(lambda: numbers(running, "oven") == [1.0])
+    before = children(running.process.pid)
+    os.kill(before[name], signal.SIGKILL)
+    wait_until(lambda: children(running.process.pid).get(name, before[name]) != before[name])
+
+
+def test_children_end_when_the_supervisor_is_killed(start: Start) -> None:
+    running = start()
+    before = children(running.process.pid)
+    running.process.kill()
+    running.process.communicate()
+
+    def gone(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z"
+        except OSError:
+            return True
+
+    wait_until(lambda: all(gone(pid) for pid in before.values()))
+
+
+def test_readiness_and_liveness_answer(start: Start) -> None:
+    running = start()
+    for path in ("/healthz", "/readyz", "/metrics"):
+        try:
+            import urllib.request
+
+            with urllib.request.urlopen(running.http + path, timeout=10) as answer:
+                assert answer.status == 200
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"{path}: {error.read().decode()}")
