@@ -40,7 +40,7 @@ class Running:
             return json.load(answer)
 
     def post(self, path: str, body: bytes) -> object:
-        request = urllib.request.Request(self.http + path, body, method="POST")  # noqa: S310
+        request = urllib.request.Request(self.http + path, body, method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 

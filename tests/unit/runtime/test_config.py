@@ -58,7 +58,7 @@ def test_a_value_out_of_range_is_refused_with_name_and_value(tmp_path: Path) -> 
 
 
 def test_a_file_that_is_not_toml_is_refused_with_the_place(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not valid TOML.*line 1"):
+    with pytest.raises(ConfigError, match=r"not valid TOML.*line 1"):
         load(write(tmp_path, "port : 1\n"), {})
 
 
