@@ -18,6 +18,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from penstock.api.settings import ApiSettings
+from penstock.catalog.settings import CatalogSettings
+from penstock.codecs.settings import CodecSettings
 from penstock.core.errors import ConfigError
 from penstock.door.settings import DoorSettings
 from penstock.ingest.settings import IngestSettings
@@ -48,6 +50,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     door: DoorSettings = DoorSettings()
     log: LogSettings = LogSettings()
     ingest: IngestSettings = IngestSettings()
+    codecs: CodecSettings = CodecSettings()
+    catalog: CatalogSettings = CatalogSettings()
     store: LakeSettings = LakeSettings()
     api: ApiSettings = ApiSettings()
 

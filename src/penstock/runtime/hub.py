@@ -6,10 +6,11 @@ import asyncio
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from penstock import __version__
-from penstock.catalog import SqlCatalog
-from penstock.codecs import make as make_codec
+from penstock.catalog.sql_catalog import SqlCatalog
+from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
@@ -38,10 +39,11 @@ class Hub:
         self._started_us = self._clock.now_us()
         data = config.data_path
         self.log = SegmentLog(data / "log", config.log, self._clock)
-        self.catalog = SqlCatalog.open(data / "catalog.sqlite")
+        self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
         self.store = LakeStore.open(data / "store", config.store, self._clock)
+        codec = partial(make, settings=config.codecs)
         self.ingest = Ingest(
-            self.log, self.catalog, self.store, make_codec, config.ingest, self._clock
+            self.log, self.catalog, self.store, codec, config.ingest, self._clock
         )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._retention: asyncio.Task[None] | None = None
