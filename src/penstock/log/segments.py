@@ -8,6 +8,7 @@ from typing import Protocol
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.log.folder import PartitionFolder, checked_name
+from penstock.log.mark import DurableMark
 from penstock.log.reader import SegmentReader
 from penstock.log.retention import expire
 from penstock.log.settings import LogSettings
@@ -64,6 +65,15 @@ class SegmentLog:
             return []
         folders = (PartitionFolder(path) for path in sorted(self._directory.iterdir()))
         return [folder.path.name for folder in folders if folder.exists()]
+
+    def ends(self) -> dict[str, int]:
+        """Return the durable end of each partition: messages before that offset are on disk."""
+        found = {}
+        for name in self.partitions():
+            mark = DurableMark(self.folder(name).mark)
+            found[name] = mark.offset
+            mark.close()
+        return found
 
     def folder(self, partition: str) -> PartitionFolder:
         """Return the folder of a partition, for looking at its files.

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from penstock.core.clock import SystemClock
-from penstock.door import Door
+from penstock.door.door import Door
 from penstock.door.settings import DoorSettings
-from penstock.log import SegmentLog
+from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
 from penstock.runtime.child import cannot_listen, run_child, say_ready
 from penstock.runtime.data_dir import door_stats_file, write_stats

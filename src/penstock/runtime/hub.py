@@ -8,22 +8,24 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from penstock import __version__
 from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
-from penstock.core.store import CanSummarise
-from penstock.ingest import Ingest
-from penstock.log import SegmentLog
+from penstock.ingest.ingest import Ingest
+from penstock.log.segments import SegmentLog
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_stats
 from penstock.runtime.publisher import Publisher
-from penstock.stores.lake import LakeStore
+from penstock.stores.lake.store import LakeStore
 
-#: Log partition that the hub writes.
+#: Log partition that the hub writes, and all that hold messages from outside.
 PARTITION = "hub"
+PARTITIONS = ("door", PARTITION)
 #: Age in seconds from which the door's counters mean that the door is gone.
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
@@ -42,8 +44,16 @@ class Hub:
         self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
         self.store = LakeStore.open(data / "store", config.store, self._clock)
         codec = partial(make, settings=config.codecs)
+        self.registry = CollectorRegistry()
         self.ingest = Ingest(
-            self.log, self.catalog, self.store, codec, config.ingest, self._clock
+            self.log,
+            self.catalog,
+            self.store,
+            codec,
+            config.ingest,
+            self._clock,
+            registry=self.registry,
+            ends=self.log.ends,
         )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._retention: asyncio.Task[None] | None = None
@@ -69,7 +79,7 @@ class Hub:
 
     def _expire(self) -> None:
         now = self._clock.now_us()
-        self.log.expire(now)
+        self.log.expire()
         default = self._config.store.retention_s
         own = {key: round(age * 1e6) for key, age in self.catalog.retentions().items()}
         if own or default is not None:
@@ -89,41 +99,41 @@ class Hub:
 
     async def replay_dead_letters(self) -> Replayed:
         """Ingest waiting dead letters again."""
-        return await asyncio.to_thread(self.ingest.replay_dead_letters)
+        return await asyncio.wrap_future(self.ingest.replay_dead_letters())
 
     async def discard_dead_letters(self) -> int:
         """Drop waiting dead letters."""
-        return await asyncio.to_thread(self.ingest.discard_dead_letters)
+        return (await asyncio.wrap_future(self.ingest.discard_dead_letters())).messages
 
     async def replay_log(
         self, partition: str, from_offset: int, until_offset: int | None = None
     ) -> Replayed:
         """Ingest a range of the log again."""
-        return await asyncio.to_thread(self.ingest.replay, partition, from_offset, until_offset)
+        replay = self.ingest.replay(partition, from_offset, until_offset)
+        return await asyncio.wrap_future(replay)
 
     def stats(self) -> Mapping[str, float]:
         """Return all counters by their Prometheus name."""
         door = {k: v for k, v in self._door().items() if k.startswith("penstock_")}
-        return {**door, **self.ingest.stats(), **self.store.stats()}
+        return {**door, **self.ingest.stats(), "penstock_store_observations": self.store.count()}
 
     def health(self) -> Health:
         """Return the state now."""
         door = self._door()
         stats = self.ingest.stats()
-        checks = [self._check_door(door), *self.ingest.checks(), self._check_disk()]
-        assert isinstance(self.store, CanSummarise)
+        checks = [self._check_door(door), self._check_ingest(), self._check_disk()]
         return Health(
             ready=all(check.ok for check in checks if check.name != "disk"),
             checks=checks,
             connections=int(door.get("penstock_door_connections", 0)),
-            messages_per_s=stats.get("penstock_ingest_messages_per_s", 0.0),
-            observations_per_s=stats.get("penstock_ingest_observations_per_s", 0.0),
-            lag_messages=int(stats.get("penstock_ingest_lag_messages", 0)),
-            lag_s=stats.get("penstock_ingest_lag_s", 0.0),
-            messages_total=int(stats.get("penstock_log_messages_total", 0)),
+            messages_per_s=stats["penstock_ingest_messages_per_second"],
+            observations_per_s=stats["penstock_ingest_observations_per_second"],
+            lag_messages=int(stats["penstock_ingest_lag_messages"]),
+            lag_s=stats["penstock_ingest_lag_seconds"],
+            messages_total=sum(end for name, end in self.log.ends().items() if name in PARTITIONS),
             observations_total=self.store.count(),
             datastreams_total=self.catalog.count_datastreams(),
-            dead_letters=int(stats.get("penstock_ingest_dead_letters", 0)),
+            dead_letters=int(stats["penstock_ingest_dead_letters"]),
             devices_pending=len(self.catalog.devices(DeviceStatus.PENDING)),
             started_us=self._started_us,
             version=__version__,
@@ -143,6 +153,12 @@ class Hub:
             message="the MQTT door does not answer; it is started again by itself, and what was "
             "acknowledged is safe",
         )
+
+    def _check_ingest(self) -> Check:
+        trouble = self.ingest.trouble
+        if trouble or not self.ingest.is_running:
+            return Check("ingest", ok=False, message=trouble or "ingest has ended; restart Penstock")
+        return Check("ingest", ok=True, message="messages are decoded and stored")
 
     def _check_disk(self) -> Check:
         free = shutil.disk_usage(self._config.data_path).free

@@ -8,9 +8,8 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from prometheus_client import CollectorRegistry
 
-from penstock.api import create_app
+from penstock.api.app import create_app
 from penstock.runtime.child import cannot_listen, run_child, say_ready
 from penstock.runtime.config import Config
 from penstock.runtime.hub import Hub
@@ -44,7 +43,7 @@ async def main(config: Config, stopping: asyncio.Event) -> None:
         catalog=hub.catalog,
         live=hub.ingest.live,
         platform=hub,
-        registry=CollectorRegistry(),
+        registry=hub.registry,
         settings=config.api,
     )
     server = Server(
@@ -64,6 +63,7 @@ async def main(config: Config, stopping: asyncio.Event) -> None:
     await asyncio.wait(
         [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
     )
+    app.state.context.closing.set()
     server.should_exit = True
     await serving
     await hub.close()
