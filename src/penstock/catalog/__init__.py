@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from penstock.catalog.settings import CatalogSettings
-from penstock.catalog.sql_catalog import SqlCatalog
+from penstock.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from penstock.catalog.sql_catalog import SqlCatalog
 
 __all__ = ["CatalogSettings", "SqlCatalog"]
+
+__getattr__ = lazily(__name__, {"SqlCatalog": "penstock.catalog.sql_catalog"})

@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import typer
 
 HEAD = """# Command line
@@ -23,13 +23,13 @@ def reference() -> str:
     """Return the page."""
     from penstock.cli.main import app
 
-    root = typer.main.get_command(app)
-    return "\n".join([HEAD, *_command(root, "penstock")])
+    return "\n".join([HEAD, *_command(typer.main.get_command(app), "penstock")])
 
 
-def _command(command: click.Command, path: str) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+def _command(command: Any, path: str) -> Iterator[str]:
+    children = getattr(command, "commands", None)
+    if children is not None:
+        for name, child in children.items():
             yield from _command(child, f"{path} {name}")
         return
     yield f"## {path}"
@@ -37,15 +37,15 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
     yield inspect.cleandoc(command.help or "").split("\f")[0]
     yield ""
     for parameter in command.params:
-        if isinstance(parameter, click.Argument):
+        if parameter.param_type_name == "argument":
             yield f"- `{parameter.human_readable_name}`: {getattr(parameter, 'help', '') or ''}"
-        elif isinstance(parameter, click.Option) and not parameter.hidden:
+        elif not parameter.hidden:
             names = ", ".join([*parameter.opts, *parameter.secondary_opts])
             yield f"- `{names}`: {parameter.help or ''}{_default(parameter)}"
     yield ""
 
 
-def _default(option: click.Option) -> str:
+def _default(option: Any) -> str:
     if option.default in (None, False, ()) or callable(option.default):
         return ""
     return f" Default `{option.default}`."

@@ -157,7 +157,8 @@ class Hub:
     def _check_ingest(self) -> Check:
         trouble = self.ingest.trouble
         if trouble or not self.ingest.is_running:
-            return Check("ingest", ok=False, message=trouble or "ingest has ended; restart Penstock")
+            what = trouble or "ingest has ended; restart Penstock"
+            return Check("ingest", ok=False, message=what)
         return Check("ingest", ok=True, message="messages are decoded and stored")
 
     def _check_disk(self) -> Check:

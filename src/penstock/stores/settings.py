@@ -41,6 +41,13 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retry_s: Annotated[
         float, Meta(description="Seconds between tries to write when the disk is full.", gt=0)
     ] = 1.0
+    retention_s: Annotated[
+        float | None,
+        Meta(
+            description="Age in seconds above which observations of datastreams without a "
+            "retention of their own are forgotten; none keeps them."
+        ),
+    ] = None
     background: Annotated[
         bool,
         Meta(description="Flush and merge on a thread of its own; off, only `flush` does."),

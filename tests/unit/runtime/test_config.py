@@ -69,6 +69,4 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_section_has_an_environment_name() -> None:
     assert environment_name("door", "max_packet_bytes") == "PENSTOCK_DOOR_MAX_PACKET_BYTES"
-    assert set(sections()) == {
-        "", "door", "log", "ingest", "codecs", "catalog", "store", "api"
-    }
+    assert set(sections()) == {"", "door", "log", "ingest", "codecs", "catalog", "store", "api"}
