@@ -14,12 +14,12 @@ from penstock.core.codec import Failure, Floats, Int32s, Readings
 MAX_NAME = 255
 
 
-def name_problem(what: str, name: str) -> str | None:
+def name_problem(what: str, name: str, longest: int = MAX_NAME) -> str | None:
     """Return why `name` cannot name a Thing or Datastream, or None when it can."""
     if not name.strip():
-        return f"{what} is empty; it needs 1 to {MAX_NAME} characters"
-    if len(name) > MAX_NAME:
-        return f"{what} has {len(name)} characters; at most {MAX_NAME} are allowed"
+        return f"{what} is empty; it needs 1 to {longest} characters"
+    if len(name) > longest:
+        return f"{what} has {len(name)} characters; at most {longest} are allowed"
     return None
 
 

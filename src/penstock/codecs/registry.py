@@ -14,8 +14,12 @@ from penstock.core.errors import ConfigError
 CODECS: dict[str, str] = {
     "factory": "penstock.codecs.factory:FactoryCodec",
     "flat": "penstock.codecs.flat:FlatCodec",
+    "influx": "penstock.codecs.influx:InfluxCodec",
     "measurements": "penstock.codecs.measurements:MeasurementsCodec",
     "number": "penstock.codecs.number:NumberCodec",
+    "positions": "penstock.codecs.positions:PositionsCodec",
+    "senml": "penstock.codecs.senml:SenmlCodec",
+    "sensorthings": "penstock.codecs.sensorthings:SensorThingsCodec",
 }
 
 

@@ -114,6 +114,20 @@ def epoch_us(value: float) -> int:
     return in_range(value // 1_000, value)
 
 
+def seconds_us(seconds: float, origin_us: int = 0) -> int:
+    """Return a time given in seconds since `origin_us`.
+
+    Raises:
+        CannotDecode: Outside the years 1 to 9999, or not a finite number.
+    """
+    if isinstance(seconds, int):
+        return in_range(origin_us + seconds * 1_000_000, seconds)
+    if not math.isfinite(seconds):
+        raise CannotDecode(unreadable(seconds))
+    whole = math.floor(seconds)
+    return in_range(origin_us + whole * 1_000_000 + round((seconds - whole) * 1e6), seconds)
+
+
 def _float_us(value: float) -> int:
     if not math.isfinite(value):
         raise CannotDecode(unreadable(value))

@@ -1,0 +1,167 @@
+"""SensorThings observations (OGC 18-088 section 8.2.6) and the records of panta rhei.
+
+`{"phenomenonTime":"2024-05-01T12:00:00Z","Datastream":{"@iot.id":7},"result":21.5}`. The
+Datastream is named by its id, by the topic (`v1.1/Datastreams(7)/Observations`, captured as
+`datastream`), or described in place with its Thing (section 10.2.1.1, deep insert). The phenomenon
+time may be an interval `start/end` or an epoch; without one the time of arrival counts. Members
+that the standard does not know become parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, cast
+
+import msgspec
+
+from penstock.codecs.features import feature_of
+from penstock.codecs.inline_datastream import (
+    Description,
+    observation_type,
+    read_description,
+    series_of,
+)
+from penstock.codecs.joined import JoinedJson
+from penstock.codecs.rows import Row, json_text, read_each, result_of
+from penstock.codecs.settings import CodecSettings
+from penstock.codecs.timestamps import time_us, time_zone
+from penstock.core.codec import Messages, Readings
+from penstock.core.errors import CannotDecode
+from penstock.core.series import ObservationType, Series
+
+#: Members of an Observation that are not parameters.
+_KNOWN = {
+    "phenomenonTime",
+    "resultTime",
+    "result",
+    "Datastream",
+    "FeatureOfInterest",
+    "parameters",
+    "id",
+}
+_MAX_ID = 2**63 - 1
+
+
+class ThingsKey(NamedTuple):
+    """A Datastream by its id, or as JSON of its `Description` with the kind of its results."""
+
+    datastream_id: int | None
+    description: str = ""
+    kind: ObservationType = ObservationType.MEASUREMENT
+
+
+class SensorThingsCodec:
+    """Reads one observation per message."""
+
+    name = "sensorthings"
+
+    def __init__(self, settings: CodecSettings) -> None:
+        self._zone = time_zone(settings.time_zone)
+        self._json = JoinedJson(
+            dict[str, object],
+            'a JSON object {"Datastream": {"@iot.id": number}, "phenomenonTime": time, '
+            '"result": value}',
+        )
+        self._decoder = msgspec.json.Decoder(Description)
+
+    def decode(self, messages: Messages) -> Readings:
+        """Read a batch. Never raises for bad payloads: those become `failures`."""
+        decoded = self._json.decode(messages.payloads)
+        numbers = decoded.messages if decoded.messages is not None else range(len(messages))
+        found = dict(zip(numbers, decoded.values, strict=True))
+
+        def read(number: int) -> list[Row]:
+            arrived = int(messages.arrived_us[number])
+            return [self._row(found[number], messages.fields[number], arrived)]
+
+        return read_each(numbers, read, decoded.failures)
+
+    def describe(self, key: Hashable) -> Series:
+        """Tell what a key from `Readings.keys` stands for."""
+        datastream_id, description, kind = cast("ThingsKey", key)
+        if datastream_id is not None:
+            return Series(datastream_id=datastream_id)
+        return series_of(self._decoder.decode(description), kind)
+
+    def _row(self, record: Mapping[str, object], fields: Mapping[str, str], arrived: int) -> Row:
+        result = result_of(record.get("result"))
+        start, end = self._phenomenon_time(record.get("phenomenonTime"), arrived)
+        made = record.get("resultTime")
+        result_time = None if made is None else time_us(made, self._zone)
+        feature, more = _feature(record.get("FeatureOfInterest"))
+        return Row(
+            key=self._key(record.get("Datastream"), fields.get("datastream"), result.kind),
+            time_us=start,
+            number=result.number,
+            text=result.text,
+            feature=feature,
+            end_time_us=end,
+            result_time_us=None if result_time == start else result_time,
+            parameters=_parameters(record, more),
+        )
+
+    def _phenomenon_time(self, value: object, arrived: int) -> tuple[int, int | None]:
+        if value is None:
+            return arrived, None
+        if isinstance(value, str) and "/" in value:
+            first, _, last = value.partition("/")
+            start, end = time_us(first, self._zone), time_us(last, self._zone)
+            if end < start:
+                raise CannotDecode(f"phenomenonTime {value[:80]!r} ends before it starts")
+            return start, end
+        return time_us(value, self._zone), None
+
+    def _key(self, datastream: object, captured: str | None, kind: ObservationType) -> ThingsKey:
+        named = None if captured is None else _topic_id(captured)
+        if isinstance(datastream, Mapping) and "@iot.id" not in datastream and named is None:
+            description = read_description(datastream)
+            stated = observation_type(description.observation_type, kind)
+            return ThingsKey(None, json_text(description, ordered=True), stated)
+        if datastream is None and named is None:
+            raise CannotDecode('no Datastream; say "Datastream": {"@iot.id": number}')
+        if isinstance(datastream, Mapping) and "@iot.id" in datastream:
+            given = datastream["@iot.id"]
+            if type(given) is not int or not 0 < given <= _MAX_ID:
+                raise CannotDecode(f"@iot.id {str(given)[:40]!r} is not a positive whole number")
+            if named is not None and named != given:
+                raise CannotDecode(f"the topic says Datastream {named}, the payload {given}")
+            named = given
+        elif datastream is not None and not isinstance(datastream, Mapping):
+            raise CannotDecode('Datastream is not an object such as {"@iot.id": number}')
+        return ThingsKey(named)
+
+
+def _topic_id(captured: str) -> int:
+    if captured.isascii() and captured.isdigit() and 0 < len(captured) < 20:
+        number = int(captured)
+        if 0 < number <= _MAX_ID:
+            return number
+    raise CannotDecode(f"Datastream {captured[:40]!r} in the topic is not a positive whole number")
+
+
+def _feature(value: object) -> tuple[int, dict[str, object]]:
+    """Return the feature, and the parameter that keeps one described in place."""
+    if value is None:
+        return 0, {}
+    if isinstance(value, Mapping):
+        given = value.get("@iot.id")
+        if type(given) is int and 0 < given <= _MAX_ID:
+            return given, {}
+        name = value.get("name")
+        if given is None and isinstance(name, str) and name:
+            return feature_of(name), {"FeatureOfInterest": value}
+    raise CannotDecode('FeatureOfInterest is neither {"@iot.id": number} nor has a "name"')
+
+
+def _parameters(record: Mapping[str, object], more: Mapping[str, object]) -> str | None:
+    given = record.get("parameters")
+    found: dict[str, object] = {}
+    if isinstance(given, Mapping):
+        found.update(cast("Mapping[str, object]", given))
+    elif given is not None:
+        found["parameters"] = given
+    found |= {
+        name: value for name, value in record.items() if name not in _KNOWN and "@iot." not in name
+    }
+    found.update(more)
+    return json_text(found) if found else None
