@@ -288,13 +288,13 @@ class Ingest:
         self._failure = ""
         source.done(batch)
         self.letters.passed(source.partition, batch.next_offset)
-        with self._moved:
-            self._positions[source.partition] = batch.next_offset
-            self._moved.notify_all()
         self.meters.batch(
             len(batch), len(outcome.rejected), outcome.observations.num_rows,
             self._clock.monotonic_s() - began_s, batch.arrived_us,
         )  # fmt: skip
+        with self._moved:
+            self._positions[source.partition] = batch.next_offset
+            self._moved.notify_all()
         return True
 
     def _outcome(self, source: Source, batch: Batch) -> Outcome:

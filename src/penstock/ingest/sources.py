@@ -64,6 +64,7 @@ class Source:
         """Go on behind a batch that is stored."""
         self.position = batch.next_offset
         self.surprises = 0
+        self.oldest_us = int(batch.arrived_us[-1]) if self.is_behind and len(batch) else None
 
     def rewind(self) -> None:
         """Read again what is not stored."""
