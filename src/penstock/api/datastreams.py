@@ -14,7 +14,7 @@ from penstock.api.json_answer import Json, read_json
 from penstock.api.paging import MAX_DATASTREAMS, next_page
 from penstock.core.catalog import DatastreamInfo
 
-router = APIRouter(tags=["data"])
+router = APIRouter(tags=["data"], default_response_class=Response)
 
 Include = Annotated[
     list[Literal["latest", "count"]] | None,

@@ -12,7 +12,7 @@ from penstock.api.describing import gives
 from penstock.api.json_answer import Json
 from penstock.core.catalog import DeviceStatus
 
-router = APIRouter(tags=["devices"])
+router = APIRouter(tags=["devices"], default_response_class=Response)
 
 Name = Annotated[str, Path(description="Name of the device.", examples=["UPB.RPi_1"])]
 

@@ -80,7 +80,7 @@ class LiveStream:
             )
             found = self._ctx.store.scan(selection)
             is_cut = found.num_rows > limit
-            table = found.slice(0, limit).take(pa.array(range(min(limit, found.num_rows))[::-1]))
+            table = found.take(np.arange(min(limit, found.num_rows))[::-1])
             if is_cut:
                 # Rows of the oldest time may be cut off in the middle.
                 complete_from = _times(table)[0].item() + 1

@@ -15,7 +15,7 @@ from penstock.api.paging import next_page
 from penstock.core.errors import InvalidInput
 from penstock.core.platform import DeadLetter, Replayed
 
-router = APIRouter(tags=["messages"])
+router = APIRouter(tags=["messages"], default_response_class=Response)
 
 #: Name under which messages that came by HTTP stand in the log.
 CLIENT = "http"

@@ -20,7 +20,7 @@ from penstock.api.json_answer import Json
 from penstock.api.paging import cursor_text, last_row, next_page
 from penstock.api.selecting import Ids, Times, Want, Wanted
 
-router = APIRouter(tags=["data"])
+router = APIRouter(tags=["data"], default_response_class=Response)
 
 #: Rows of a JSON page when the address does not say.
 DEFAULT_LIMIT = 10_000

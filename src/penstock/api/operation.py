@@ -16,8 +16,8 @@ from penstock.api.errors import NotReady
 from penstock.api.json_answer import Json
 from penstock.core.platform import Health, Platform
 
-router = APIRouter(tags=["operation"])
-health = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], default_response_class=Response)
+health = APIRouter(tags=["operation"], default_response_class=Response)
 
 #: Media type of Prometheus' text format.
 METRICS_MEDIA = "text/plain; version=0.0.4; charset=utf-8"

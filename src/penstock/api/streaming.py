@@ -16,7 +16,7 @@ from penstock.api.selecting import Ids, Times
 from penstock.api.times import parse_time
 from penstock.core.errors import Backpressure
 
-router = APIRouter(tags=["data"])
+router = APIRouter(tags=["data"], default_response_class=Response)
 
 #: A client that comes back reads this much again, for rows that came late.
 RESUME_OVERLAP_US = 10_000_000

@@ -74,15 +74,14 @@ def _parse(text: str, now_us: int) -> int | None:
 
 
 def _epoch(text: str) -> int:
-    size = abs(float(text))
-    factor = 1_000_000.0 if size < 1e11 else 1_000.0 if size < 1e14 else 1.0
-    if size >= 1e17:
-        factor = 0.001
-    if "." not in text:
-        return int(text) * int(factor) if factor >= 1 else int(text) // 1000
-    whole, _, fraction = text.partition(".")
-    sign = -1 if text.startswith("-") else 1
-    return round(int(whole) * factor + sign * float(f"0.{fraction}") * factor)
+    whole, _, fraction = text.lstrip("+-").partition(".")
+    size = int(whole)
+    if size >= 10**17:
+        time_us = size // 1000
+    else:
+        factor = 1_000_000 if size < 10**11 else 1_000 if size < 10**14 else 1
+        time_us = size * factor + round(float(f"0.{fraction or 0}") * factor)
+    return -time_us if text.startswith("-") else time_us
 
 
 def parse_width(text: str) -> int:
