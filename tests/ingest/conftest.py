@@ -176,6 +176,15 @@ class Plant:
         end = self.send(*messages)
         assert self.ingest.wait("door", end, 20)
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Let ingest turn until the condition holds."""
+        pause = threading.Event()
+        for _ in range(3000):
+            if condition():
+                return
+            pause.wait(0.01)
+        pytest.fail("it never happened")
+
     def values(self) -> dict[str, list[tuple[int, float]]]:
         """Return what is stored: full datastream name to (time, number), ascending."""
         names = {d.id: d.name for d in self.catalog.datastreams(limit=100_000)}

@@ -1,22 +1,9 @@
 from __future__ import annotations
 
-import threading
 from collections import Counter
-
-import pytest
 
 from penstock.core.catalog import DeviceStatus, Enrolled
 from penstock.core.errors import Backpressure, InvalidInput
-
-
-def wait_until(plant, condition):
-    """Wait without reading a clock in the test: let ingest turn until the condition holds."""
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    pytest.fail("it never happened")
 
 
 def test_new_series_of_a_batch_are_enrolled_by_one_call(plant, monkeypatch):
@@ -41,8 +28,8 @@ def test_a_device_that_waits_for_approval_loses_nothing(plant):
     assert {letter.topic for letter in plant.ingest.dead_letters()} == {"pump", "fan"}
     assert all("approv" in letter.reason for letter in plant.ingest.dead_letters())
     plant.catalog.decide("pump", DeviceStatus.ENROLLED)
-    wait_until(plant, lambda: plant.values() == {"pump.x": [(1, 1.0), (2, 3.0)]})
-    wait_until(plant, lambda: plant.dead() == [("fan", b"x=2@1")])
+    plant.wait_until(lambda: plant.values() == {"pump.x": [(1, 1.0), (2, 3.0)]})
+    plant.wait_until(lambda: plant.dead() == [("fan", b"x=2@1")])
     plant.ingested(("pump", "x=4@3"))
     assert plant.values() == {"pump.x": [(1, 1.0), (2, 3.0), (3, 4.0)]}
 
@@ -54,8 +41,8 @@ def test_an_approval_while_ingest_is_down_counts_when_it_starts(plant):
     plant.catalog.decide("pump", DeviceStatus.ENROLLED)
     plant.close()
     plant.open(enrolment="approval")
-    wait_until(plant, lambda: plant.values() == {"pump.x": [(1, 1.0)]})
-    wait_until(plant, lambda: plant.dead() == [])
+    plant.wait_until(lambda: plant.values() == {"pump.x": [(1, 1.0)]})
+    plant.wait_until(lambda: plant.dead() == [])
 
 
 def test_a_refused_device_goes_to_the_dead_letters(plant):

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from penstock.core.errors import DiskFull, InvalidInput, NotConnected
+from penstock.core.errors import Corrupt, DiskFull, InvalidInput, NotConnected
 from penstock.core.publish import encode_publish
 
 MESSAGES = [(f"t{n % 3}", "junk" if n % 5 == 4 else f"x={n}@{n}") for n in range(60)]
@@ -83,8 +83,8 @@ def test_ingest_stops_while_it_waits_for_the_store_and_goes_on_later(plant):
     plant.store.always = lambda batch: DiskFull("no space", 0.01)
     plant.open()
     end = plant.send(*MESSAGES)
-    assert not plant.ingest.wait("door", end, 0.2)
-    assert "no space" in plant.ingest.trouble
+    plant.wait_until(lambda: "no space" in plant.ingest.trouble)
+    assert not plant.ingest.wait("door", end, 0)
     assert plant.ingest.lag_s > 0
     plant.close()
     plant.store.always = lambda batch: None
@@ -190,3 +190,40 @@ def test_two_partitions_are_read_side_by_side(plant):
     assert plant.ingest.wait("hub", end, 20)
     assert plant.values() == {"a.x": [(1, 1.0)], "b.y": [(90, 7.0)]}
     assert plant.ingest.marks == {"door": 1, "hub": 1}
+
+
+def test_a_log_that_cannot_be_read_for_a_while_does_not_end_ingest(plant, monkeypatch, caplog):
+    plant.open()
+    plant.ingested(("a", "x=1@1"))
+    reader = plant.ingest._sources["door"]._reader
+    errors = [OSError("the disk is gone"), OSError("the disk is gone"), RuntimeError("what?")]
+    read = reader.read
+
+    def troubled(max_bytes):
+        if errors:
+            raise errors.pop(0)
+        return read(max_bytes)
+
+    monkeypatch.setattr(reader, "read", troubled)
+    plant.ingested(("a", "x=2@2"))
+    assert plant.values() == {"a.x": [(1, 1.0), (2, 2.0)]}
+    assert "the disk is gone" in caplog.text
+
+
+def test_a_corrupt_block_is_counted_and_reading_goes_on(plant, monkeypatch, caplog):
+    plant.open()
+    plant.ingested(("a", "x=1@1"))
+    reader = plant.ingest._sources["door"]._reader
+    errors = [Corrupt("offsets 7 to 9 of door are lost")]
+    read = reader.read
+    monkeypatch.setattr(
+        reader, "read", lambda most: read(most) if not errors else raise_(errors.pop())
+    )
+    plant.ingested(("a", "x=2@2"))
+    assert plant.values() == {"a.x": [(1, 1.0), (2, 2.0)]}
+    assert "offsets 7 to 9" in caplog.text
+    assert plant.ingest._sources["door"].corrupt == 1
+
+
+def raise_(error):
+    raise error

@@ -11,13 +11,14 @@ from concurrent.futures import Future
 
 from prometheus_client import CollectorRegistry
 
-from penstock.core.catalog import Catalog, DeviceStatus
+from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.codec import Codec
 from penstock.core.errors import Bug, NotConnected
 from penstock.core.log import Log
 from penstock.core.platform import DeadLetter, Replayed
 from penstock.core.store import Marks, Store
+from penstock.ingest.approvals import Approvals
 from penstock.ingest.columns import EMPTY
 from penstock.ingest.data_flow import DataFlow, is_wanted
 from penstock.ingest.dead_letters import RESERVED, DeadLetters
@@ -37,8 +38,6 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between two rounds of housekeeping: new partitions, decisions on devices, commits.
 HOUSEKEEPING_S = 0.5
-#: Seconds after which the catalog is asked again about devices that it does not know.
-ASK_AGAIN_S = 10.0
 #: How often a batch may break ingest before all of it goes to the dead letters.
 MAX_SURPRISES = 3
 
@@ -79,7 +78,6 @@ class Ingest:
         self.store = store
         self.live = LiveHub(settings.max_live_rows)
         self.meters = Meters(clock, registry)
-        self._catalog = catalog
         self._settings = settings
         self._clock = clock
         self._ends = ends
@@ -90,9 +88,9 @@ class Ingest:
         self._sources: dict[str, Source] = {}
         self._replays: deque[Replay] = deque()
         self._housekeeping_s = -1e9
-        self._asked: set[str] = set()
-        self._ask_again_s = 0.0
+        self._approvals = Approvals(catalog, clock)
         self._failure = ""
+        self._fault = ""
         self._thread: threading.Thread | None = None
         self._letters: DeadLetters | None = None
         self.patience = Patience(self._stop, settings.max_retry_s)
@@ -158,7 +156,7 @@ class Ingest:
     @property
     def trouble(self) -> str:
         """What keeps ingest from going on, or "" when nothing does."""
-        return self.patience.trouble or self._failure
+        return self.patience.trouble or self._failure or self._fault
 
     @property
     def is_running(self) -> bool:
@@ -242,11 +240,26 @@ class Ingest:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._turn()
+                self._guarded_turn()
         except Closing:
             pass
         finally:
             self._end()
+
+    def _guarded_turn(self) -> None:
+        """Survive whatever the log or a mistake of ours throws, say so, and go on."""
+        try:
+            self._turn()
+        except Closing:
+            raise
+        except Exception as error:
+            self._fault = f"ingest cannot read the log: {type(error).__name__}: {error}"[:500]
+            _log.exception("ingest cannot read the log; it will try again")
+            for source in self._sources.values():
+                source.rewind()
+            self._stop.wait(min(1.0, self._settings.max_retry_s))
+        else:
+            self._fault = ""
 
     def _turn(self) -> None:
         began_s = self._clock.monotonic_s()
@@ -327,7 +340,7 @@ class Ingest:
             self._open_partitions()
             self._commit()
             self.letters.trim()
-            self._look_for_decisions()
+            self._replay_enrolled()
         except Closing:
             raise
         except Exception:
@@ -345,25 +358,12 @@ class Ingest:
                 self._sources[partition].commit(mark)
         self.meters.corrupt = sum(source.corrupt for source in self._sources.values())
 
-    def _look_for_decisions(self) -> None:
+    def _replay_enrolled(self) -> None:
         """Replay letters that wait for a device once it is enrolled."""
-        waiting = self.letters.held_devices
-        if not waiting:
-            return
-        undecided = {
-            device.name
-            for status in (DeviceStatus.PENDING, DeviceStatus.REFUSED)
-            for device in self._catalog.devices(status)
-        }
-        candidates = waiting - undecided
-        now_s = self._clock.monotonic_s()
-        if not candidates or (candidates == self._asked and now_s < self._ask_again_s):
-            return
-        self._asked, self._ask_again_s = candidates, now_s + ASK_AGAIN_S
-        enrolled = {device.name for device in self._catalog.devices(DeviceStatus.ENROLLED)}
-        if waiting & enrolled:
+        enrolled = self._approvals.enrolled(self.letters.held_devices)
+        if enrolled:
             self._enrolment.forget_refusals()
-            waiting -= enrolled
+            self.letters.held_devices -= enrolled
             self._replays.append(Replay(replay_letters(self, [self.letters.held])))
 
     def _end(self) -> None:
