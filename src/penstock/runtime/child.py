@@ -58,14 +58,6 @@ def say_ready(**about: object) -> None:
     sys.stdout.flush()
 
 
-def cannot_listen(what: str, address: str, option: str, error: OSError) -> ConfigError:
-    """Return the error for an address that cannot be bound."""
-    return ConfigError(
-        f"cannot listen for {what} on {address}: {os.strerror(error.errno or 0)}; stop what uses "
-        f"it, or choose another address with {option}; `penstock doctor` says more"
-    )
-
-
 def _fail(name: str, error: PenstockError, code: int) -> None:
     sys.stderr.write(f"penstock {name}: {error}\n")
     sys.stderr.flush()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from penstock.door.door import Door
 from penstock.door.settings import DoorSettings
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
-from penstock.runtime.child import cannot_listen, run_child, say_ready
+from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.data_dir import door_stats_file, write_stats
 
 #: Log partition that the door writes.
@@ -43,13 +42,7 @@ async def main(config: DoorConfig, stopping: asyncio.Event) -> None:
     log = SegmentLog(data / "log", config.log, clock)
     writer = log.writer(PARTITION)
     door = Door(config.door, writer, clock)
-    try:
-        await door.start()
-    except OSError as error:
-        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
-            raise
-        address = f"{config.door.host}:{config.door.port}"
-        raise cannot_listen("MQTT", address, "--mqtt HOST:PORT", error) from error
+    await door.start()
     host, port = door.address
     say_ready(host=host, port=port)
     while not stopping.is_set():

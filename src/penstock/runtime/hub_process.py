@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import uvicorn
 
 from penstock.api.app import create_app
-from penstock.runtime.child import cannot_listen, run_child, say_ready
+from penstock.core.errors import ConfigError
+from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.config import Config
 from penstock.runtime.hub import Hub
 
@@ -77,7 +78,11 @@ def _listen(config: Config) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
     except OSError as error:
-        raise cannot_listen("HTTP", f"{host}:{port}", "--http HOST:PORT", error) from error
+        msg = (
+            f"the web server cannot listen on {host}:{port}: {error}; stop what uses it, or choose "
+            "another address with --http HOST:PORT"
+        )
+        raise ConfigError(msg) from error
     sock.listen(1024)
     sock.setblocking(False)
     return sock
