@@ -16,21 +16,21 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 1_000_000
     flush_interval_s: Annotated[
         float, Meta(description="Seconds after which waiting rows are written to files.", gt=0)
-    ] = 30.0
+    ] = 60.0
     hot_max_rows: Annotated[
         int,
         Meta(description="Rows in memory above which appending waits for the disk.", ge=1),
     ] = 6_000_000
     file_rows: Annotated[
         int, Meta(description="Rows up to which files are merged in the background.", ge=1)
-    ] = 4_000_000
+    ] = 8_000_000
     row_group_rows: Annotated[
         int,
         Meta(description="Rows of a Parquet row group, the least that is read.", ge=1024),
-    ] = 65_536
+    ] = 32_768
     merge_files: Annotated[
         int, Meta(description="Small files of about one size that are merged into one.", ge=2)
-    ] = 8
+    ] = 4
     compression_level: Annotated[
         int, Meta(description="Zstandard level of merged files.", ge=1, le=19)
     ] = 3

@@ -28,7 +28,11 @@ _SOME = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     max_examples=40,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.differing_executors,
+    ],
 )
 
 _NUMBERS = st.one_of(

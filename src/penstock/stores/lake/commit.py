@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,14 @@ from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.removal import Removal, Removed, state_without
 from penstock.stores.lake.series import SeriesState
 from penstock.stores.lake.settling import Settled
-from penstock.stores.lake.writing import ROWS, folder_of, split_by_partition, write_file
+from penstock.stores.lake.writing import (
+    ROLLUPS,
+    ROWS,
+    folder_of,
+    rollup_path,
+    split_by_partition,
+    write_file,
+)
 from penstock.stores.selecting import int64s
 from penstock.stores.settings import LakeSettings
 
@@ -44,7 +52,7 @@ def open_version(directory: Path) -> Version:
     if manifest.series:
         state = SeriesState.read(directory / manifest.series)
     named = manifest.paths()
-    for folder in (ROWS, SERIES, "rollups"):
+    for folder in (ROWS, SERIES, ROLLUPS):
         for path in (directory / folder).rglob("*.parquet"):
             if path.relative_to(directory).as_posix() not in named:
                 path.unlink()
@@ -60,7 +68,7 @@ class Commit:
         self._settings = settings
         self._reader = reader
         self._next = manifests.read_manifest(directory).next_file
-        self._made: list[str] = []
+        self._numbering = threading.Lock()
 
     def add(self, before: Version, settled: Settled, marks: Mapping[str, int]) -> Version:
         """Return the version that also holds some rows, durable.
@@ -68,15 +76,15 @@ class Commit:
         Raises:
             DiskFull: Nothing changed.
         """
-        with self._all_or_nothing():
+        with self._all_or_nothing() as made:
             files = list(before.manifest.files)
             for old, rows in settled.changed.items():
-                files[files.index(old)] = self._overlaid(old, rows)
+                files[files.index(old)] = self._overlaid(old, rows, made)
             for month, rows in split_by_partition(settled.added):
-                files.append(self._write(folder_of(month), [rows], in_ms=is_whole_ms(rows)))
+                files.append(self._write(folder_of(month), [rows], made, in_ms=is_whole_ms(rows)))
             touched = pa.concat_tables([settled.added, *settled.changed.values()])
             state = before.state.with_rows(touched, settled.added)
-            return self._publish(before, files, state, marks)
+            return self._publish(before, files, state, marks, made)
 
     def remove(self, before: Version, removal: Removal) -> Version:
         """Return the version without some rows, durable; the same one when there are none.
@@ -85,21 +93,55 @@ class Commit:
             DiskFull: Nothing changed.
         """
         removed = Removed()
-        with self._all_or_nothing():
+        with self._all_or_nothing() as made:
             files = []
             for file in before.manifest.files:
-                kept = self._remaining(file, removal, removed)
+                kept = self._remaining(file, removal, removed, made)
                 if kept is not None:
                     files.append(kept)
             if not removed.rows:
                 return before
             state = state_without(before.state, removal, removed, files, self._reader)
-            return self._publish(before, files, state, {})
+            return self._publish(before, files, state, {}, made)
 
-    def _remaining(self, file: DataFile, removal: Removal, removed: Removed) -> DataFile | None:
+    def merge(self, sources: Sequence[DataFile]) -> DataFile:
+        """Write a file with the rows of others; it belongs to the lake once `adopt` is called.
+
+        Any thread may call it.
+
+        Raises:
+            DiskFull: Nothing changed.
+        """
+        in_ms = all(self._reader.is_whole_ms(file) for file in sources)
+        with self._all_or_nothing() as made:
+            return self._write(
+                sources[0].partition, merged(self._reader, sources), made, in_ms=in_ms
+            )
+
+    def adopt(self, before: Version, sources: Sequence[DataFile], merged: DataFile) -> Version:
+        """Return the version with `merged` in place of its sources, durable.
+
+        When one of them changed meanwhile, `merged` is removed and the version is as before.
+
+        Raises:
+            DiskFull: Nothing changed.
+        """
+        with self._all_or_nothing() as made:
+            made += [merged.path, rollup_path(merged.path)]
+            old = before.manifest.files
+            if set(sources) <= set(old):
+                files = [file for file in old if file not in sources]
+                return self._publish(before, [*files, merged], before.state, {}, made)
+        for path in (merged.path, rollup_path(merged.path)):
+            (self._directory / path).unlink(missing_ok=True)
+        return before
+
+    def _remaining(
+        self, file: DataFile, removal: Removal, removed: Removed, made: list[str]
+    ) -> DataFile | None:
         if not file.may_hold(removal.bounds):
             return file
-        keys = Identities.of(self._reader.columns(file.path, removal.bounds, ()))
+        keys = Identities.of(self._reader.columns(file, removal.bounds, ()))
         gone = keys.take(removal.is_removed(keys))
         if not len(gone):
             return file
@@ -110,22 +152,25 @@ class Commit:
         def change(held: pa.Table, first: int, last: int) -> pa.Table:  # noqa: ARG001
             return held.filter(pa.array(~removal.is_removed(Identities.of(held))))
 
-        parts = merged(self._reader, [file.path], change)
-        return self._write(file.partition, parts, in_ms=self._reader.is_whole_ms(file.path))
+        parts = merged(self._reader, [file], change)
+        return self._write(file.partition, parts, made, in_ms=self._reader.is_whole_ms(file))
 
-    def _overlaid(self, old: DataFile, rows: pa.Table) -> DataFile:
+    def _overlaid(self, old: DataFile, rows: pa.Table, made: list[str]) -> DataFile:
         ids = int64s(rows["datastream"])
 
         def change(held: pa.Table, first: int, last: int) -> pa.Table:
             return overlay(held, rows.filter(pa.array((ids >= first) & (ids <= last))))
 
-        parts = merged(self._reader, [old.path], change)
-        in_ms = self._reader.is_whole_ms(old.path) and is_whole_ms(rows)
-        return self._write(old.partition, parts, in_ms=in_ms)
+        parts = merged(self._reader, [old], change)
+        in_ms = self._reader.is_whole_ms(old) and is_whole_ms(rows)
+        return self._write(old.partition, parts, made, in_ms=in_ms)
 
-    def _write(self, folder: str, parts: Iterable[pa.Table], *, in_ms: bool) -> DataFile:
+    def _write(
+        self, folder: str, parts: Iterable[pa.Table], made: list[str], *, in_ms: bool
+    ) -> DataFile:
         path = f"{folder}/{self._number()}.parquet"
-        file = write_file(
+        made += [path, rollup_path(path)]
+        return write_file(
             self._directory,
             path,
             parts,
@@ -133,8 +178,6 @@ class Commit:
             compression_level=self._settings.compression_level,
             in_ms=in_ms,
         )
-        self._made.append(path)
-        return file
 
     def _publish(
         self,
@@ -142,12 +185,13 @@ class Commit:
         files: Sequence[DataFile],
         state: SeriesState,
         marks: Mapping[str, int],
+        made: list[str],
     ) -> Version:
         series = before.manifest.series
         if state is not before.state:
             series = f"{SERIES}/{self._number()}.parquet"
             (self._directory / SERIES).mkdir(exist_ok=True)
-            self._made.append(series)
+            made.append(series)
             state.write(self._directory / series)
             with (self._directory / series).open("rb") as file:
                 os.fsync(file.fileno())
@@ -164,17 +208,18 @@ class Commit:
         return Version(manifest, state)
 
     def _number(self) -> str:
-        number = f"{self._next:010}"
-        self._next += 1
-        return number
+        with self._numbering:
+            number = f"{self._next:010}"
+            self._next += 1
+            return number
 
     @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        self._made.clear()
+    def _all_or_nothing(self) -> Iterator[list[str]]:
+        made: list[str] = []
         try:
-            yield
+            yield made
         except BaseException as error:
-            for path in self._made:
+            for path in made:
                 (self._directory / path).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise _explained(error, self._directory) from error

@@ -15,6 +15,7 @@ from penstock.stores.lake import decimals
 from penstock.stores.selecting import int64s
 
 _UTC_US = pa.timestamp("us", tz="UTC")
+_DOUBLE = pa.float64()
 _UTC_MS = pa.timestamp("ms", tz="UTC")
 _DELTA = ("datastream", "time", "digits", "feature", "end_time", "result_time")
 _ENCODINGS = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {"number": "BYTE_STREAM_SPLIT"}
@@ -86,9 +87,12 @@ def from_file(stored: pa.Table) -> pa.Table:
 
 def numbers_of(stored: pa.Table) -> pa.Array:
     """Return the numbers of rows of a file, null where there is none."""
-    digits, number = stored["digits"].combine_chunks(), stored["number"].combine_chunks()
-    if digits.null_count == len(digits):
+    rows, names = stored.num_rows, stored.column_names
+    # Columns without any value are not read.
+    number = stored["number"].combine_chunks() if "number" in names else pa.nulls(rows, _DOUBLE)
+    if "digits" not in names or stored["digits"].null_count == rows:
         return number
+    digits = stored["digits"].combine_chunks()
     scale = stored["scale"].to_numpy()
     if not digits.null_count:
         return pa.array(decimals.join(digits.to_numpy(), scale))

@@ -29,8 +29,10 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
         last_us: Greatest time.
         first_datastream: Least datastream.
         last_datastream: Greatest datastream.
+        empty: Columns without any value.
         rollup: Path of its roll-up within the lake; empty when it has none.
         rollup_bytes: Size of that.
+        rollup_width_us: Width of its buckets.
     """
 
     path: str
@@ -40,8 +42,10 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
     last_us: int
     first_datastream: int
     last_datastream: int
+    empty: tuple[str, ...] = ()
     rollup: str = ""
     rollup_bytes: int = 0
+    rollup_width_us: int = 0
 
     def may_hold(self, selection: Selection) -> bool:
         """Return whether a row of the selection can be in it."""

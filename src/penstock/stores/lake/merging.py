@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from penstock.stores.lake.late import Identities
+from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
 
 #: Rows that a slice holds, unless one datastream alone has more: bounds the memory of a merge.
@@ -16,20 +17,25 @@ Change = Callable[[pa.Table, int, int], pa.Table]
 
 
 def merged(
-    reader: Reader, paths: Sequence[str], change: Change | None = None
+    reader: Reader, files: Sequence[DataFile], change: Change | None = None
 ) -> Iterator[pa.Table]:
     """Yield the rows of all files by (datastream, time, feature), whole datastreams at a time."""
-    for first, last in slices(reader, paths):
-        rows = pa.concat_tables([reader.between(path, first, last) for path in paths])
-        if change is not None:
-            rows = change(rows, first, last)
-        if rows.num_rows:
-            yield by_identity(rows) if len(paths) > 1 or change is not None else rows
+    walks = [reader.walk(file) for file in files]
+    try:
+        for first, last in slices(reader, files):
+            rows = pa.concat_tables([walk.until(last) for walk in walks])
+            if change is not None:
+                rows = change(rows, first, last)
+            if rows.num_rows:
+                yield by_identity(rows) if len(files) > 1 or change is not None else rows
+    finally:
+        for walk in walks:
+            walk.close()
 
 
-def slices(reader: Reader, paths: Sequence[str]) -> Iterator[tuple[int, int]]:
+def slices(reader: Reader, files: Sequence[DataFile]) -> Iterator[tuple[int, int]]:
     """Yield ranges of datastreams, both ends inclusive, that cover everything."""
-    groups = sorted(group for path in paths for group in reader.row_groups(path))
+    groups = sorted(group for file in files for group in reader.row_groups(file))
     first, rows, end = groups[0][0], 0, max(last for _, last, _ in groups)
     for low, _, count in groups:
         if rows >= SLICE_ROWS and low > first:

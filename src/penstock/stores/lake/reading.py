@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
 from penstock.stores.lake.encoding import from_file
+from penstock.stores.lake.manifest import DataFile
+from penstock.stores.lake.rollup import read_rollup
 from penstock.stores.selecting import Int64s, int64s, is_chosen
 
-#: Files whose footers are kept decoded; a footer of 4 M rows takes about 0.3 MB.
-MAX_FOOTERS = 64
+#: Row groups whose footers are kept decoded, at about 4 kB each.
+MAX_ROW_GROUPS = 8192
 _IDENTITY = ("datastream", "time", "feature")
 
 
@@ -75,66 +77,59 @@ class Reader:
         self._footers: OrderedDict[str, Footer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def scan(self, path: str, selection: Selection) -> pa.Table:
+    def scan(self, file: DataFile, selection: Selection) -> pa.Table:
         """Return the chosen rows of a file by (datastream, time, feature).
 
         With a limit they may be more rows than that, but among them are the first ones in the
         order that the selection asks for.
         """
-        footer = self._footer(path)
+        footer = self._footer(file.path)
         groups = footer.groups(selection)
         if not groups:
             return SCHEMA.empty_table()
-        with self._open(path, footer) as file:
+        with self._open(file, footer) as parquet:
             if selection.limit is not None:
-                groups, selection = _narrow(file, groups, selection)
+                groups, selection = _narrow(parquet, groups, selection)
+            names = _filled(parquet, file)
             tables = []
             for group in groups:
-                stored = _filter(file.read_row_group(group, use_threads=False), selection)
+                stored = _filter(_read(parquet, group, names), selection)
                 if stored.num_rows:
                     tables.append(from_file(stored))
         return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
-    def columns(self, path: str, selection: Selection, names: Sequence[str]) -> pa.Table:
+    def columns(self, file: DataFile, selection: Selection, names: Sequence[str]) -> pa.Table:
         """Return stored columns of the chosen rows of a file, without limit."""
-        footer = self._footer(path)
-        with self._open(path, footer) as file:
+        footer = self._footer(file.path)
+        with self._open(file, footer) as parquet:
             wanted = list(dict.fromkeys((*_IDENTITY, *names)))
             tables = [
-                _filter(file.read_row_group(g, columns=wanted, use_threads=False), selection)
-                for g in footer.groups(selection)
+                _filter(_read(parquet, g, wanted), selection) for g in footer.groups(selection)
             ]
             if not tables:
-                return file.schema_arrow.empty_table().select(wanted)
+                return parquet.schema_arrow.empty_table().select(wanted)
             return pa.concat_tables(tables)
 
-    def between(self, path: str, first: int, last: int) -> pa.Table:
-        """Return the rows of a file whose datastream is in the range, by identity."""
-        footer = self._footer(path)
-        found = np.flatnonzero(
-            (footer.last_datastream >= first) & (footer.first_datastream <= last)
-        )
-        tables = []
-        with self._open(path, footer) as file:
-            for group in found.tolist():
-                stored = file.read_row_group(group, use_threads=False)
-                datastream = int64s(stored["datastream"])
-                low = int(np.searchsorted(datastream, first, "left"))
-                high = int(np.searchsorted(datastream, last, "right"))
-                if high > low:
-                    tables.append(from_file(stored.slice(low, high - low)))
-        return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    def rollup(self, file: DataFile, selection: Selection) -> pa.Table:
+        """Return the buckets of a file's roll-up that begin within the selection."""
+        return read_rollup(self._directory, file, selection)
 
-    def row_groups(self, path: str) -> list[tuple[int, int, int]]:
+    def walk(self, file: DataFile) -> Walk:
+        """Read a file from its first datastream to its last, each row group once."""
+        footer = self._footer(file.path)
+        parquet = self._open(file, footer)
+        return Walk(parquet, _filled(parquet, file), len(footer.first_us))
+
+    def row_groups(self, file: DataFile) -> list[tuple[int, int, int]]:
         """Return (first datastream, last datastream, rows) of each row group of a file."""
-        footer = self._footer(path)
+        footer = self._footer(file.path)
         rows = [footer.metadata.row_group(i).num_rows for i in range(len(footer.first_us))]
         firsts, lasts = footer.first_datastream.tolist(), footer.last_datastream.tolist()
         return list(zip(firsts, lasts, rows, strict=True))
 
-    def is_whole_ms(self, path: str) -> bool:
+    def is_whole_ms(self, file: DataFile) -> bool:
         """Return whether a file keeps its times in milliseconds."""
-        schema = self._footer(path).metadata.schema.to_arrow_schema()
+        schema = self._footer(file.path).metadata.schema.to_arrow_schema()
         return bool(schema.field("time").type.unit == "ms")
 
     def forget(self, path: str) -> None:
@@ -142,8 +137,8 @@ class Reader:
         with self._lock:
             self._footers.pop(path, None)
 
-    def _open(self, path: str, footer: Footer) -> pq.ParquetFile:
-        return pq.ParquetFile(self._directory / path, metadata=footer.metadata)
+    def _open(self, file: DataFile, footer: Footer) -> pq.ParquetFile:
+        return pq.ParquetFile(self._directory / file.path, metadata=footer.metadata)
 
     def _footer(self, path: str) -> Footer:
         with self._lock:
@@ -154,9 +149,47 @@ class Reader:
         found = Footer.of(pq.read_metadata(self._directory / path))
         with self._lock:
             self._footers[path] = found
-            while len(self._footers) > MAX_FOOTERS:
-                self._footers.popitem(last=False)
+            held = sum(len(footer.first_us) for footer in self._footers.values())
+            while held > MAX_ROW_GROUPS and len(self._footers) > 1:
+                held -= len(self._footers.popitem(last=False)[1].first_us)
         return found
+
+
+class Walk:
+    """A place in a file that moves from its first datastream to its last."""
+
+    def __init__(self, file: pq.ParquetFile, names: list[str], groups: int) -> None:
+        self._file = file
+        self._names = names
+        self._groups = groups
+        self._next = 0
+        self._rest = SCHEMA.empty_table()
+
+    def until(self, last: int) -> pa.Table:
+        """Return the rows up to and including a datastream that were not returned yet."""
+        tables = []
+        while True:
+            datastream = int64s(self._rest["datastream"])
+            high = int(np.searchsorted(datastream, last, "right"))
+            tables.append(self._rest.slice(0, high))
+            self._rest = self._rest.slice(high)
+            if self._rest.num_rows or self._next == self._groups:
+                return pa.concat_tables(tables)
+            self._rest = from_file(_read(self._file, self._next, self._names))
+            self._next += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _filled(parquet: pq.ParquetFile, file: DataFile) -> list[str]:
+    """Return the columns that have any value; reading the others takes as long."""
+    return [name for name in parquet.schema_arrow.names if name not in file.empty]
+
+
+def _read(parquet: pq.ParquetFile, group: int, names: Sequence[str]) -> pa.Table:
+    return parquet.read_row_group(group, columns=list(names), use_threads=False)
 
 
 def _filter(stored: pa.Table, selection: Selection) -> pa.Table:
@@ -177,10 +210,9 @@ def _narrow(
     """Return the row groups and the times within which the first `limit` rows are."""
     limit = selection.limit
     assert limit is not None
-    times = []
-    for group in groups:
-        stored = file.read_row_group(group, columns=list(_IDENTITY), use_threads=False)
-        times.append(int64s(_filter(stored, selection)["time"]))
+    is_by_time = selection.datastreams is None and selection.after is None
+    names = ("time",) if is_by_time else _IDENTITY
+    times = [_times(_read(file, group, names), selection) for group in groups]
     counts = [len(t) for t in times]
     if sum(counts) <= limit or limit < 1:
         return [g for g, n in zip(groups, counts, strict=True) if n], selection
@@ -192,3 +224,12 @@ def _narrow(
     bound = int(np.partition(every, limit - 1)[limit - 1])
     groups = [g for g, t in zip(groups, times, strict=True) if (t <= bound).any()]
     return groups, msgspec.structs.replace(selection, end_us=bound + 1)
+
+
+def _times(stored: pa.Table, selection: Selection) -> Int64s:
+    """Return the times of the chosen rows; without other columns, only times are compared."""
+    if len(stored.column_names) > 1:
+        return int64s(_filter(stored, selection)["time"])
+    time = int64s(stored["time"])
+    chosen = is_chosen(selection, time, time, None)
+    return time if chosen is None else time[chosen]

@@ -74,7 +74,7 @@ def find_held(
     at = np.flatnonzero(inside)
     few = keys.take(at)
     stored = reader.scan(
-        file.path,
+        file,
         Selection(
             datastreams=tuple(np.unique(few.datastream).tolist()),
             start_us=int(few.time.min()),

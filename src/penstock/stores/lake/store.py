@@ -18,11 +18,12 @@ from penstock.core.selection import Selection
 from penstock.core.store import Marks, Summary
 from penstock.stores.checking import check_batch, check_width
 from penstock.stores.lake import arrival
-from penstock.stores.lake.bucketing import aggregate
 from penstock.stores.lake.chunks import Columns
 from penstock.stores.lake.commit import Commit, Version, open_version
+from penstock.stores.lake.compaction import choose_merge, choose_whole
 from penstock.stores.lake.hot import Generation
 from penstock.stores.lake.late import LateRows, newest_of_each
+from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.removal import Removal, chosen_by, older_than
 from penstock.stores.lake.series import last_of_each
@@ -55,7 +56,8 @@ class LakeStore:
         self._failure: Backpressure | None = None
         self._new_late: tuple[Version, tuple[LateRows, ...], int] = (self._version, (), 0)
         self._is_closed = False
-        self._worker = Worker("lake", self._work, settings.retry_s)
+        self._flusher = Worker("lake-flush", self._flush_when_due, settings.retry_s)
+        self._merger = Worker("lake-merge", self._merge_when_due, settings.retry_s)
 
     @classmethod
     def open(
@@ -74,7 +76,8 @@ class LakeStore:
         directory.mkdir(parents=True, exist_ok=True)
         store = cls(directory, settings or LakeSettings(), clock or SystemClock())
         if store._settings.background:
-            store._worker.start()
+            store._flusher.start()
+            store._merger.start()
         return store
 
     # -- taking in
@@ -93,7 +96,7 @@ class LakeStore:
                 self._oldest_s = self._clock.monotonic_s()
             is_due = self._active.rows >= self._settings.flush_rows
         if is_due:
-            self._worker.wake()
+            self._flusher.wake()
         return int(batch.num_rows)
 
     def _remember_newest(self, split: arrival.Arrival) -> None:
@@ -107,7 +110,7 @@ class LakeStore:
         held = self._active.rows + sum(g.rows for g in self._frozen)
         if not held or held + rows <= self._settings.hot_max_rows:
             return
-        self._worker.wake()
+        self._flusher.wake()
         if self._failure is not None:
             raise self._failure
         msg = (
@@ -150,17 +153,47 @@ class LakeStore:
             self._frozen = self._frozen[flushed:]
         self._trash.throw(before.manifest.paths() - after.manifest.paths())
 
-    def _work(self) -> None:
-        """Do what is due; called by the worker again and again."""
+    def _flush_when_due(self) -> None:
+        settings = self._settings
         with self._lock:
             since, rows = self._oldest_s, self._active.rows
-            age = 0.0 if since is None else self._clock.monotonic_s() - since
-            settings = self._settings
-            is_due = rows >= settings.flush_rows or age >= settings.flush_interval_s
-        if is_due or self._frozen:
+        age = 0.0 if since is None else self._clock.monotonic_s() - since
+        if rows >= settings.flush_rows or age >= settings.flush_interval_s or self._frozen:
             self.flush()
+            self._merger.wake()
         for path in self._trash.empty():
             self._reader.forget(path)
+
+    def _merge_when_due(self) -> None:
+        settings = self._settings
+        # Merging can wait while rows do.
+        while self._active.rows < settings.flush_rows and not self._flusher.is_stopping:
+            files = self._version.manifest.files
+            sources = choose_merge(
+                files, merge_files=settings.merge_files, file_rows=settings.file_rows
+            )
+            if not sources:
+                return
+            self._merge(sources)
+
+    def _merge(self, sources: Sequence[DataFile]) -> None:
+        # Sources that go meanwhile stay readable.
+        with self._trash.reading():
+            if not set(sources) <= set(self._version.manifest.files):
+                return
+            merged = self._commit.merge(sources)
+            with self._writing:
+                before = self._version
+                after = self._commit.adopt(before, sources, merged)
+                if after is not before:
+                    self._replace(before, after)
+
+    def compact(self) -> None:
+        """Flush, and merge small files whatever their sizes; for use when little comes in."""
+        self.flush()
+        rows = self._settings.file_rows
+        while sources := choose_whole(self._version.manifest.files, file_rows=rows):
+            self._merge(sources)
 
     @property
     def marks(self) -> Marks:
@@ -171,7 +204,8 @@ class LakeStore:
         """Flush and release. Safe to call twice."""
         if self._is_closed:
             return
-        self._worker.stop()
+        self._merger.stop()
+        self._flusher.stop()
         try:
             self.flush()
         finally:
@@ -244,7 +278,8 @@ class LakeStore:
         """Return `BUCKETS` of `width_us`, aligned to the epoch."""
         check_width(width_us)
         whole = msgspec.structs.replace(selection, after=None, limit=None, descending=False)
-        return aggregate(self.scan(whole), width_us)
+        with self._snapshot() as (snapshot, _):
+            return snapshot.buckets(whole, width_us)
 
     # -- removing
 

@@ -21,9 +21,14 @@ class Worker:
         self._work = work
         self._interval_s = interval_s
         self._awake = threading.Event()
-        self._is_stopping = False
+        self._stopping = threading.Event()
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called; long work looks at it now and then."""
+        return self._stopping.is_set()
 
     def start(self) -> None:
         """Start the thread."""
@@ -35,20 +40,20 @@ class Worker:
 
     def stop(self) -> None:
         """Wait for the work under way and end the thread."""
-        self._is_stopping = True
+        self._stopping.set()
         self._awake.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._is_stopping:
+        while not self.is_stopping:
             self._awake.wait(self._interval_s)
             self._awake.clear()
-            if self._is_stopping:
+            if self.is_stopping:
                 return
             self._try()
             if self._is_failing:
-                threading.Event().wait(self._interval_s)
+                self._stopping.wait(self._interval_s)
 
     def _try(self) -> None:
         try:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.core.observation import MAX_TIME_US, MIN_TIME_US
 from penstock.stores.lake.encoding import file_schema, to_file, writer_options
 from penstock.stores.lake.manifest import DataFile, sync_directory
+from penstock.stores.lake.rollup import RollupBuilder, write_rollup
 from penstock.stores.selecting import Int64s, int64s
 
 ROWS = "observations"
+ROLLUPS = "rollups"
 
 
 def partitions_of(time: Int64s) -> Int64s:
@@ -39,6 +46,35 @@ def split_by_partition(rows: pa.Table) -> list[tuple[int, pa.Table]]:
     return [(int(m), rows.take(pa.array(np.flatnonzero(month == m)))) for m in np.unique(month)]
 
 
+def rollup_path(path: str) -> str:
+    """Return where the roll-up of a file of rows belongs."""
+    return ROLLUPS + path.removeprefix(ROWS)
+
+
+@dataclass(slots=True)
+class _Extent:
+    """What the manifest tells of a file, gathered while it is written."""
+
+    rows: int = 0
+    first_us: int = MAX_TIME_US
+    last_us: int = MIN_TIME_US
+    first_datastream: int | None = None
+    last_datastream: int = 0
+    values: Counter[str] = field(default_factory=Counter)
+
+    def add(self, stored: pa.Table, rows: pa.Table) -> None:
+        """Take in the next rows."""
+        datastream, time = int64s(rows["datastream"]), int64s(rows["time"])
+        self.rows += len(time)
+        self.first_us = min(self.first_us, int(time.min()))
+        self.last_us = max(self.last_us, int(time.max()))
+        if self.first_datastream is None:
+            self.first_datastream = int(datastream[0])
+        self.last_datastream = int(datastream[-1])
+        for name in stored.column_names:
+            self.values[name] += len(time) - stored[name].null_count
+
+
 def write_file(
     directory: Path,
     path: str,
@@ -48,42 +84,60 @@ def write_file(
     compression_level: int,
     in_ms: bool,
 ) -> DataFile:
-    """Write rows in `SCHEMA`, sorted over all parts, as one file, durably.
+    """Write rows in `SCHEMA`, sorted over all parts, as one file, durably, with its roll-up.
 
-    A part holds whole datastreams. On any error nothing is left behind.
+    A part holds whole datastreams. After an error the caller removes what is there.
     """
     target = directory / path
-    is_new = not target.parent.is_dir()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    rows = 0
-    ids: list[int] = []
-    times: list[int] = []
-    schema = file_schema(in_ms=in_ms)
-    try:
-        with target.open("xb") as sink:
-            with pq.ParquetWriter(sink, schema, **writer_options(compression_level)) as writer:
-                for part in parts:
-                    stored = to_file(part, schema)
-                    writer.write_table(stored, row_group_size=row_group_rows)
-                    rows += stored.num_rows
-                    datastream, time = int64s(part["datastream"]), int64s(part["time"])
-                    ids += [int(datastream[0]), int(datastream[-1])]
-                    times += [int(time.min()), int(time.max())]
-            sink.flush()
-            os.fsync(sink.fileno())
-            size = sink.tell()
-        sync_directory(target.parent)
-        if is_new:
-            sync_directory(target.parent.parent)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
-    return DataFile(
+    _make_folder(target.parent)
+    schema, extent, rollup = file_schema(in_ms=in_ms), _Extent(), RollupBuilder()
+    with target.open("xb") as sink:
+        with pq.ParquetWriter(sink, schema, **writer_options(compression_level)) as writer:
+            for part in parts:
+                stored = to_file(part, schema)
+                writer.write_table(stored, row_group_size=row_group_rows)
+                extent.add(stored, part)
+                rollup.add(part)
+        sync_file(sink)
+        size = sink.tell()
+    sync_directory(target.parent)
+    file = DataFile(
         path=path,
-        rows=rows,
+        rows=extent.rows,
         bytes=size,
-        first_us=min(times),
-        last_us=max(times),
-        first_datastream=min(ids),
-        last_datastream=max(ids),
+        first_us=extent.first_us,
+        last_us=extent.last_us,
+        first_datastream=extent.first_datastream or 0,
+        last_datastream=extent.last_datastream,
+        empty=tuple(name for name in schema.names if not extent.values[name]),
     )
+    return _with_rollup(directory, file, rollup)
+
+
+def _with_rollup(directory: Path, file: DataFile, rollup: RollupBuilder) -> DataFile:
+    found = rollup.finish()
+    if found is None:
+        return file
+    table, width_us = found
+    path = rollup_path(file.path)
+    target = directory / path
+    _make_folder(target.parent)
+    with target.open("xb") as sink:
+        write_rollup(sink, table)
+        sync_file(sink)
+        size = sink.tell()
+    sync_directory(target.parent)
+    return msgspec.structs.replace(file, rollup=path, rollup_bytes=size, rollup_width_us=width_us)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        sync_directory(folder.parent)
+        sync_directory(folder.parent.parent)
+
+
+def sync_file(file: IO[bytes]) -> None:
+    """Make what was written durable."""
+    file.flush()
+    os.fsync(file.fileno())
