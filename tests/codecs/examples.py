@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+
 from penstock.testing.codec_contract import Example
 
 
@@ -9,11 +11,36 @@ def _json(topic: str, value: object, **fields: str) -> Example:
     return Example(topic, json.dumps(value).encode(), fields)
 
 
+def _arrow(**columns: object) -> Example:
+    table = pa.table(columns)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return Example("bulk", sink.getvalue().to_pybytes())
+
+
 _METADATA = {"siteId": 101, "deviceId": 1001, "sensorId": 10011, "unit": "Bar"}
 _PLACE = {"latitude": -26.195246, "longitude": 28.034088}
 _SAMPLE = {"SerialNumber": "AAD-1123", "Timestamp": "2024-10-15T08:00:00.123456789Z", "Value": 0.5}
 
 EXAMPLES: dict[str, list[Example]] = {
+    "arrow": [
+        _arrow(
+            thing=pa.array(["a", "b", "a"]).dictionary_encode(),
+            name=["x", "x", "x"],
+            time=pa.array([1, None, 3], pa.timestamp("ns", tz="Europe/Vienna")),
+            number=[1.5, None, -2.0],
+            text=[None, "open", None],
+            unit=["°C", None, "°C"],
+            longitude=[13.0, None, 13.0],
+            latitude=[47.8, None, 47.8],
+            feature=[0, 5, None],
+            end_time=pa.array([2, None, None], pa.timestamp("s")),
+            result_time=pa.array([None, 7, None], pa.int64()),
+            parameters=['{"a":1}', None, None],
+        ),
+        _arrow(datastream=[7, 8], time=pa.array([1, 2], pa.int64()), number=[True, False]),
+    ],
     "factory": [
         _json(
             f"factory_iot/{region}/101",

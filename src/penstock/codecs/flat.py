@@ -6,22 +6,25 @@ texts and everything else are ignored. Without a timestamp the time of arrival c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from operator import itemgetter
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple, cast
 
+import msgspec
 import numpy as np
 
-from penstock.codecs.columns import floats, name_problem, without
+from penstock.codecs.columns import name_problem, nothing, without
 from penstock.codecs.joined import JoinedJson
 from penstock.codecs.settings import CodecSettings
 from penstock.codecs.time_columns import read_times
 from penstock.codecs.timestamps import time_zone
-from penstock.core.codec import Failure, Messages, Readings
+from penstock.core.codec import Failure, Floats, Int32s, Int64s, Messages, Readings
 from penstock.core.series import ObservationType, Series
 
 #: The member that holds the time; never a metric.
 TIMESTAMP = "timestamp"
+#: Integers up to here are exact as floats.
+_EXACT = 2.0**53
+_Value = float | bool | str | None | list[msgspec.Raw] | dict[str, msgspec.Raw]
 
 
 class FlatKey(NamedTuple):
@@ -33,13 +36,25 @@ class FlatKey(NamedTuple):
     truth: bool
 
 
-class _Layout(NamedTuple):
-    """What to do with every message that has these members in this order."""
+class _Station(NamedTuple):
+    location: str
+    station: str
 
-    pick: Callable[[list[object]], tuple[float, ...]]
-    series: tuple[int, ...]
-    timestamp: int | None
-    problem: str | None
+
+class _Alike(NamedTuple):
+    """Messages with the same members of the same types: their numbers in the batch and values."""
+
+    numbers: list[int]
+    values: list[tuple[_Value, ...]]
+
+
+class _Block(NamedTuple):
+    """The rows of messages that are alike, message by message."""
+
+    series: Int32s
+    time_us: Int64s
+    number: Floats
+    message: Int32s
 
 
 class FlatCodec:
@@ -49,50 +64,90 @@ class FlatCodec:
 
     def __init__(self, settings: CodecSettings) -> None:
         self._zone = time_zone(settings.time_zone)
-        self._json = JoinedJson(
-            dict[str, object], 'a flat JSON object such as {"BAT": 99, "TMP": 25.3}'
+        self._json: JoinedJson[dict[str, _Value]] = JoinedJson(
+            dict[str, _Value], 'a flat JSON object such as {"BAT": 99, "TMP": 25.3}'
         )
 
     def decode(self, messages: Messages) -> Readings:
         """Read a batch. Never raises for bad payloads: those become `failures`."""
         decoded = self._json.decode(messages.payloads)
-        chosen = decoded.messages if decoded.messages is not None else range(len(messages))
-        topics, fields = messages.topics, messages.fields
-        layouts: dict[Hashable, _Layout] = {}
+        numbers = decoded.messages if decoded.messages is not None else range(len(messages))
+        groups: dict[tuple[object, ...], _Alike] = {}
+        for number, metrics in zip(numbers, decoded.values, strict=True):
+            values = tuple(metrics.values())
+            shape = (*metrics, *map(type, values))
+            alike = groups.get(shape)
+            if alike is None:
+                alike = groups[shape] = _Alike([], [])
+            alike.numbers.append(number)
+            alike.values.append(values)
         index: dict[FlatKey, int] = {}
-        numbers: list[float] = []
-        series: list[int] = []
-        lengths: list[int] = []
-        stamps: list[object] = []
-        refused: list[Failure] = []
-        for number, metrics in zip(chosen, decoded.values, strict=True):
-            values = list(metrics.values())
-            shape = (topics[number], *metrics, *map(type, values))
-            layout = layouts.get(shape)
-            if layout is None:
-                layout = layouts[shape] = _layout(topics[number], fields[number], metrics, index)
-            pick, rows, timestamp, problem = layout
-            if problem is not None:
-                refused.append(Failure(number, problem))
-            numbers += pick(values)
-            series += rows
-            lengths.append(len(rows))
-            stamps.append(None if timestamp is None else values[timestamp])
-        message = np.array(chosen, np.int32)
-        times, unread = read_times(stamps, messages.arrived_us[message], self._zone)
-        failures = [*refused, *(Failure(int(message[row]), reason) for row, reason in unread)]
-        message = np.repeat(message, lengths)
-        result, large = floats(numbers)
-        failures += [Failure(int(message[row]), "a number is too large") for row in large]
-        readings = Readings(
-            keys=list(index),
-            series=np.array(series, np.int32),
-            time_us=np.repeat(times, lengths),
-            number=result,
-            message=message,
-            failures=decoded.failures,
+        failures: list[Failure] = []
+        blocks = [
+            self._block(messages, shape, alike, index, failures) for shape, alike in groups.items()
+        ]
+        return without(_together(blocks, list(index), decoded.failures), failures)
+
+    def _block(
+        self,
+        messages: Messages,
+        shape: tuple[object, ...],
+        alike: _Alike,
+        index: dict[FlatKey, int],
+        failures: list[Failure],
+    ) -> _Block:
+        width = len(shape) // 2
+        names = cast("tuple[str, ...]", shape[:width])
+        chosen = [
+            at
+            for at in range(width)
+            if shape[width + at] in {float, bool} and names[at] != TIMESTAMP
+        ]
+        message = np.array(alike.numbers, np.int32)
+        columns = list(zip(*alike.values, strict=True))
+        times = self._times(messages, names, columns, message, failures)
+        number = np.empty((len(message), len(chosen)))
+        for at, column in enumerate(chosen):
+            number[:, at] = columns[column]
+        stations = [_station(messages, at) for at in alike.numbers]
+        metrics = [(names[at], shape[width + at] is bool) for at in chosen]
+        ids: dict[_Station, list[int]] = {}
+        wrong: dict[_Station, str] = {}
+        for station in dict.fromkeys(stations):
+            if problem := _problem(station, names, chosen):
+                wrong[station] = problem
+            keys = [FlatKey(*station, *metric) for metric in metrics]
+            ids[station] = [index.setdefault(key, len(index)) for key in keys]
+        if wrong and chosen:
+            pairs = zip(alike.numbers, stations, strict=True)
+            failures += [Failure(at, wrong[one]) for at, one in pairs if one in wrong]
+        return _Block(
+            series=np.array([ids[one] for one in stations], np.int32).reshape(-1),
+            time_us=np.repeat(times, len(chosen)),
+            number=number.reshape(-1),
+            message=np.repeat(message, len(chosen)),
         )
-        return without(readings, failures)
+
+    def _times(
+        self,
+        messages: Messages,
+        names: Sequence[str],
+        columns: Sequence[Sequence[_Value]],
+        message: Int32s,
+        failures: list[Failure],
+    ) -> Int64s:
+        arrived = messages.arrived_us[message]
+        if TIMESTAMP not in names:
+            return arrived
+        stamps: Sequence[object] = columns[names.index(TIMESTAMP)]
+        if isinstance(stamps[0], float):
+            stamps = [
+                stamp if cast("float", stamp) < _EXACT else _exact(messages.payloads[number])
+                for stamp, number in zip(stamps, message.tolist(), strict=True)
+            ]
+        times, unread = read_times(stamps, arrived, self._zone)
+        failures += [Failure(int(message[row]), reason) for row, reason in unread]
+        return times
 
     def describe(self, key: Hashable) -> Series:
         """Tell what a key from `Readings.keys` stands for."""
@@ -106,37 +161,38 @@ class FlatCodec:
         )
 
 
-def _layout(
-    topic: str, fields: Mapping[str, str], metrics: Mapping[str, object], index: dict[FlatKey, int]
-) -> _Layout:
-    location, station = fields.get("location", ""), fields.get("station", "")
-    if not station:
-        location, _, station = topic.rpartition("/")
-    members = list(metrics)
-    chosen = [
-        at
-        for at, (name, value) in enumerate(metrics.items())
-        if isinstance(value, (int, float)) and name != TIMESTAMP
-    ]
-    problem = name_problem("the station's name", f"{location}/{station}")
+def _exact(payload: bytes) -> object:
+    """Return a timestamp of more than 53 bits as the integer it is."""
+    return msgspec.json.decode(payload, type=dict[str, object])[TIMESTAMP]
+
+
+def _station(messages: Messages, number: int) -> _Station:
+    fields = messages.fields[number]
+    if station := fields.get("station"):
+        return _Station(fields.get("location", ""), station)
+    location, _, station = messages.topics[number].rpartition("/")
+    return _Station(location, station)
+
+
+def _problem(station: _Station, names: Sequence[str], chosen: Sequence[int]) -> str | None:
     for at in chosen:
-        problem = problem or name_problem("a metric's name", members[at])
-    if problem:
-        return _Layout(_pick([]), (), None, problem)
-    rows = tuple(
-        index.setdefault(
-            FlatKey(location, station, members[at], isinstance(metrics[members[at]], bool)),
-            len(index),
-        )
-        for at in chosen
+        if problem := name_problem("a metric's name", names[at]):
+            return problem
+    # The slash between the two is part of the name.
+    return name_problem("the station's name", "/".join(station))
+
+
+def _together(
+    blocks: Sequence[_Block], keys: Sequence[FlatKey], failures: Sequence[Failure]
+) -> Readings:
+    """Return the rows of all blocks in the order of their messages."""
+    if not keys:
+        return nothing(failures)
+    columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
+    if len(blocks) > 1:
+        order = np.argsort(columns[3], kind="stable")
+        columns = [column[order] for column in columns]
+    series, time_us, number, message = columns
+    return Readings(
+        keys=keys, series=series, time_us=time_us, number=number, message=message, failures=failures
     )
-    timestamp = members.index(TIMESTAMP) if TIMESTAMP in metrics else None
-    return _Layout(_pick(chosen), rows, timestamp, None)
-
-
-def _pick(chosen: list[int]) -> Callable[[list[object]], tuple[float, ...]]:
-    if not chosen:
-        return lambda _: ()
-    if len(chosen) == 1:
-        return itemgetter(slice(chosen[0], chosen[0] + 1))
-    return itemgetter(*chosen)

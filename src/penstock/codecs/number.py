@@ -22,7 +22,7 @@ from penstock.codecs.settings import CodecSettings
 from penstock.codecs.time_columns import read_times
 from penstock.codecs.timestamps import time_zone
 from penstock.codecs.units import measures, unit
-from penstock.core.codec import Failure, Messages, Readings
+from penstock.core.codec import Failure, Floats, Messages, Readings
 from penstock.core.series import ObservationType, Series
 
 #: Numbers as people and firmware write them where JSON does not: +3, .5, 5., 007.
@@ -69,32 +69,35 @@ class NumberCodec:
     def decode(self, messages: Messages) -> Readings:
         """Read a batch. Never raises for bad payloads: those become `failures`."""
         values, chosen, failures = self._values(messages)
-        index: dict[NumberKey, int] = {}
-        series, numbers, texts, stamps = [], [], [], []
+        index: dict[tuple[str, ObservationType, str], int] = {}
+        series: list[int] = []
+        results: list[float | bool | str] = []
+        stamps: list[object] = []
+        topics = messages.topics
         for number, value in zip(chosen, values, strict=True):
             if isinstance(value, Single):
                 label, stamp, result = value.unit, _stamp(value), value.value
             else:
                 label, stamp, result = "", None, value
-            key = NumberKey(messages.topics[number], _KINDS[type(result)], label)
+            key = (topics[number], _KINDS[type(result)], label)
             series.append(index.setdefault(key, len(index)))
-            text = isinstance(result, str)
-            numbers.append(math.nan if text else result)
-            texts.append(result if text else None)
+            results.append(result)
             stamps.append(stamp)
+        keys = [NumberKey(*key) for key in index]
+        numbers, texts = _columns(results)
         message = np.array(chosen, np.int32)
         times, unread = read_times(stamps, messages.arrived_us[message], self._zone)
         readings = Readings(
-            keys=list(index),
+            keys=keys,
             series=np.array(series, np.int32),
             time_us=times,
-            number=np.array(numbers, np.float64),
-            text=pa.array(texts, pa.string()) if any(text is not None for text in texts) else None,
+            number=numbers,
+            text=texts,
             message=message,
             failures=failures,
         )
         wrong = [Failure(int(message[row]), reason) for row, reason in unread]
-        for at, key in enumerate(index):
+        for at, key in enumerate(keys):
             if problem := _topic_problem(key.topic):
                 wrong += [Failure(m, problem) for m in message[readings.series == at].tolist()]
         return without(readings, wrong)
@@ -128,6 +131,14 @@ class NumberCodec:
             observation_type=kind,
             unit=unit(label),
         )
+
+
+def _columns(results: list[float | bool | str]) -> tuple[Floats, pa.Array | None]:
+    if str not in set(map(type, results)):
+        return np.array(results, np.float64), None
+    texts = [result if isinstance(result, str) else None for result in results]
+    numbers = [math.nan if isinstance(result, str) else result for result in results]
+    return np.array(numbers, np.float64), pa.array(texts, pa.string())
 
 
 def split_topic(topic: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from penstock.core.errors import ConfigError
 
 #: Name in routes to `module:Class`; the class takes `CodecSettings`.
 CODECS: dict[str, str] = {
+    "arrow": "penstock.codecs.arrow:ArrowCodec",
     "factory": "penstock.codecs.factory:FactoryCodec",
     "flat": "penstock.codecs.flat:FlatCodec",
     "influx": "penstock.codecs.influx:InfluxCodec",

@@ -206,7 +206,7 @@ def _columns_us(
     local = local + number("fraction", 6) * 10 ** (6 - min(6, stop - start))
     times = np.broadcast_to(np.asarray(local, np.int64), columns.shape[1:])
     if span("zone")[0] < 0:
-        times, known = _from_zone(times, zone)
+        times, known = from_zone(times, zone)
         fine = fine & known
     elif span("sign")[0] >= 0:
         hours, minutes = number("zone_hour"), number("zone_minute")
@@ -237,7 +237,7 @@ _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _DAYS_BEFORE = np.concatenate([[0], np.cumsum(_MONTH_DAYS)[:-1]])
 
 
-def _from_zone(local: Int64s, zone: tzinfo) -> tuple[Int64s, npt.NDArray[np.bool_] | bool]:
+def from_zone(local: Int64s, zone: tzinfo) -> tuple[Int64s, npt.NDArray[np.bool_] | bool]:
     """Return UTC times of local ones, and which of them are certain."""
     if zone is UTC:
         return local, True
