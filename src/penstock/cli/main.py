@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from penstock.cli import demo, doctor, simulate, up
+from penstock.cli import demo, doctor, log, simulate, up
 from penstock.core.errors import PenstockError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("doctor")(doctor.doctor)
 app.command("version")(up.version)
 app.command("password")(up.password)
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(log.app, name="log")
 
 
 def run() -> None:
