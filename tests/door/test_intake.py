@@ -24,6 +24,7 @@ class FakeRoutes:
 
     def __init__(self) -> None:
         self.known: dict[bytes, Route] = {}
+        self.age = 0
 
     def look_up(self, topic: bytes) -> Route:
         check_topic(decode_text(topic))

@@ -31,8 +31,14 @@ class KnownRoutes:
 
     def __init__(self, broker: Broker, who: Principal) -> None:
         self.known: dict[bytes, Route] = {}
+        self.age = 0
         self._broker = broker
         self._who = who
+
+    def forget(self) -> None:
+        """Forget all routes, because subscriptions changed."""
+        self.known.clear()
+        self.age += 1
 
     def look_up(self, topic: bytes) -> Route:
         """Check the topic, find its route and remember it."""
@@ -214,7 +220,7 @@ class Broker:
 
     def _forget_routes(self) -> None:
         for routes in self._routes.values():
-            routes.known.clear()
+            routes.forget()
 
 
 def _as_packet(will: Will) -> bytes:

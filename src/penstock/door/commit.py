@@ -74,7 +74,8 @@ class GroupCommit:
         self._busy = False
         self._group: list[Entry] = []
         self._group_bytes = 0
-        self._appended = False
+        self._begun = False
+        self._appended = 0
         self._holding = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -123,7 +124,9 @@ class GroupCommit:
             self._hold(hold)
 
     def _start(self) -> None:
-        if not self._appended:
+        if not self._begun:
+            self._begun = True
+            self._appended = 0
             self._group, self._waiting = self._waiting, []
             self._group_bytes, self._waiting_bytes = self._waiting_bytes, 0
         try:
@@ -135,13 +138,12 @@ class GroupCommit:
     def _write(self) -> float:
         """Append and sync the group; runs in the thread."""
         started_s = self._clock.monotonic_s()
-        if not self._appended:
-            append = self._writer.append
-            for entry in self._group:
-                if entry.run.count:
-                    run = entry.run
-                    append(entry.client, entry.protocol, entry.arrived_us, run.packets, run.ends)
-            self._appended = True
+        append = self._writer.append
+        for entry in self._group[self._appended :]:
+            run = entry.run
+            if run.count:
+                append(entry.client, entry.protocol, entry.arrived_us, run.packets, run.ends)
+            self._appended += 1
         self._writer.sync()
         return self._clock.monotonic_s() - started_s
 
@@ -158,11 +160,15 @@ class GroupCommit:
         if stats.stalled:
             stats.stalled = 0
             _log.warning("The log takes messages again; devices go on")
-        group, self._group, self._group_bytes, self._appended = self._group, [], 0, False
+        group, self._group, self._group_bytes, self._begun = self._group, [], 0, False
         for entry in group:
             stats.messages += entry.run.count
             stats.bytes += len(entry.run.packets)
-            entry.owner.settle(entry.run)
+            try:
+                entry.owner.settle(entry.run)
+            except Exception:
+                # One client's trouble must not keep all others waiting for their answers.
+                _log.exception("Answering %r failed; this is a bug, please report it", entry.client)
         if self._waiting:
             self._loop.call_soon(self._start)
         else:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 #: A client that does not take our goodbye within this time is cut off.
-GOODBYE_S = 2.0
+GOODBYE_S = 1.0
 _PUBLISH = Kind.PUBLISH << 4
 _CONNECT = Kind.CONNECT << 4
 #: Largest CONNECT: a will of 64 KiB, and as much again for all the rest. Who is not in yet gets
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
     def send(self, packet: bytes) -> None:
         """Queue bytes for the client; one that never reads is cut off."""
         transport = self._transport
-        if transport is None or self.phase is Phase.CLOSED:
+        if transport is None or self.phase is Phase.CLOSED or transport.is_closing():
             return
         transport.write(packet)
         if not self.writable:
@@ -138,12 +138,23 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.CLOSED:
             return
         _log.debug("Ending %s: %s (%s)", self.who or "a connection", why, reason.name)
-        if self.protocol == MQTT_5_0 and self.phase is Phase.OPEN and reason:
-            self._write(encode(Disconnect(reason), MQTT_5_0))
-        self.close(with_will=with_will)
+        says_why = self.protocol == MQTT_5_0 and self.phase is Phase.OPEN
+        self.phase = Phase.CLOSED
+        self.door.greeted(self)
+        self._leave(with_will=with_will)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if says_why:
+            transport.write(encode(Disconnect(reason), MQTT_5_0))
+        # Closing with unread input would reset the connection and with it our last words, so
+        # only our side is closed, and what still comes is thrown away for a moment.
+        transport.write_eof()
+        transport.resume_reading()
+        self.door.loop.call_later(GOODBYE_S, transport.abort)
 
     def close(self, *, with_will: bool) -> None:
-        """Close once what was written is sent."""
+        """Close after the client's own goodbye."""
         transport = self._transport
         self.phase = Phase.CLOSED
         self._leave(with_will=with_will)
@@ -157,6 +168,8 @@ class Connection(asyncio.Protocol):
         (self._held.add if on else self._held.discard)(why)
         transport = self._transport
         if transport is None or self.phase is Phase.CLOSED or before is bool(self._held):
+            return
+        if transport.is_closing():
             return
         if self._held:
             transport.pause_reading()
@@ -201,10 +214,6 @@ class Connection(asyncio.Protocol):
             self.door.broker.publish(message)
 
     # Inside.
-
-    def _write(self, packet: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(packet)
 
     def _leave(self, *, with_will: bool) -> None:
         session, self.session = self.session, None

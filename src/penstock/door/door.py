@@ -155,7 +155,7 @@ class Door:
         return True
 
     def greeted(self, connection: Connection) -> None:
-        """Take note that CONNECT is done."""
+        """Take note that no CONNECT is waited for any more: it came, or never will."""
         self._pending.discard(connection)
 
     def dismiss(self, connection: Connection) -> None:
