@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.cli.recording_options import (
+    FileArgument,
+    FormatOption,
+    NameOption,
+    ThingNameOption,
+    ThingOption,
+    TimeFormatOption,
+    TimeOption,
+    TimeUnitOption,
+    TimeZoneOption,
+    UnitOption,
+    ValueOption,
+)
 from penstock.cli.simulation import Options, command, time_us
 
 if TYPE_CHECKING:
     from penstock.simulators.accelerometer import Accelerometers
     from penstock.simulators.factory import Factory
     from penstock.simulators.fleet import Fleet
+    from penstock.simulators.replay import Replay
     from penstock.simulators.stations import Stations
     from penstock.simulators.travellers import Travellers
 
@@ -120,6 +134,70 @@ def fleet(
     from penstock.simulators.fleet import Fleet
 
     return Fleet(options.seed, count=count, rate=rate)
+
+
+@command(app, without=frozenset({"seed", "start", "speed"}))
+def replay(
+    options: Options,
+    *,
+    file: FileArgument,
+    form: Annotated[
+        str, typer.Option(metavar="flat|value|senml", help="Form of the payloads.")
+    ] = "flat",
+    topic: Annotated[
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Such as plant/{thing}, lab/{thing}/{name}."),
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.001, help="Recorded seconds per second.")] = 1.0,
+    shift: Annotated[
+        str | None,
+        typer.Option(
+            metavar="now|none",
+            help="Times of the messages: when they are sent (default), or as recorded "
+            "(default with --as-fast-as-possible).",
+        ),
+    ] = None,
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Read the whole file first and sort it by time.")
+    ] = False,
+    time: TimeOption = None,
+    value: ValueOption = None,
+    thing: ThingOption = None,
+    thing_name: ThingNameOption = None,
+    name: NameOption = None,
+    unit: UnitOption = None,
+    time_unit: TimeUnitOption = None,
+    time_format: TimeFormatOption = None,
+    time_zone: TimeZoneOption = "UTC",
+    file_format: FormatOption = None,
+) -> Replay:
+    """A recording, sent as its devices might have: CSV, Parquet or NDJSON."""
+    from penstock.simulators.recordings import Columns, Recording
+    from penstock.simulators.replay import Replay
+
+    if shift not in {None, "now", "none"}:
+        msg = f"{shift!r} is not known; it is now or none"
+        raise typer.BadParameter(msg, param_hint="--shift")
+    columns = Columns(
+        time=time,
+        time_unit=time_unit,
+        time_format=time_format,
+        time_zone=time_zone,
+        values=tuple(value or ()),
+        thing=thing,
+        thing_name=thing_name,
+        name=name,
+        units=tuple(unit or ()),
+    )
+    fast = options.as_fast_as_possible
+    return Replay(
+        Recording(file, columns, file_format),
+        form=form,
+        topic=topic,
+        speed=None if fast else speed,
+        shift_to_now=shift == "now" or (shift is None and not fast),
+        sort=sort,
+    )
 
 
 def _numbers(text: str) -> list[int]:

@@ -55,10 +55,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
 
 
-def command(app: typer.Typer) -> Callable[[Callable[..., Simulator]], Callable[..., None]]:
+def command(
+    app: typer.Typer, without: frozenset[str] = frozenset()
+) -> Callable[[Callable[..., Simulator]], Callable[..., None]]:
     """Make a command of a function that builds a simulator.
 
-    The function's first parameter takes the `Options`; the others are options of its own.
+    The function's first parameter takes the `Options`; the others are options of its own. The
+    command does not have the options named in `without`.
     """
 
     def register(build: Callable[..., Simulator]) -> Callable[..., None]:
@@ -73,10 +76,12 @@ def command(app: typer.Typer) -> Callable[[Callable[..., Simulator]], Callable[.
                 annotation=hints[field.name],
             )
             for field in msgspec.structs.fields(Options)
+            if field.name not in without
         ]
 
         def run(**given: object) -> None:
-            options = Options(**{name: given.pop(name) for name in hints})  # type: ignore[arg-type]
+            chosen = {name: given.pop(name) for name in hints.keys() - without}
+            options = msgspec.structs.replace(Options(), **chosen)
             play(build(options, **given), options)
 
         own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
