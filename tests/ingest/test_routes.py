@@ -88,8 +88,8 @@ def find(settings, topic):
         ("senml/a/b", ("senml",)),
         ("influx", ("influx",)),
         ("import/file", ("arrow",)),
-        ("UPB/RPi_1", ("flat", "value", "number")),
-        ("home/kitchen/temperature", ("value", "number")),
+        ("UPB/RPi_1", ("flat", "number")),
+        ("home/kitchen/temperature", ("number",)),
         ("$SYS/uptime", None),
     ],
 )
@@ -100,7 +100,7 @@ def test_default_routes_know_the_topics_of_all_families(topic, codecs):
 def test_configured_routes_come_before_the_default_ones():
     settings = IngestSettings(routes=(Route(topic="UPB/{station}", codecs=("senml",)),))
     assert find(settings, "UPB/RPi_1") == ("senml",)
-    assert find(settings, "Dorinel/Zeus") == ("flat", "value", "number")
+    assert find(settings, "Dorinel/Zeus") == ("flat", "number")
 
 
 def test_without_default_routes_a_topic_can_be_without_a_route():

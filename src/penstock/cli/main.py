@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from penstock.cli import demo, doctor, log, simulate, up
+from penstock.cli import deadletters, demo, devices, doctor, log, simulate, up
 from penstock.core.errors import PenstockError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("version")(up.version)
 app.command("password")(up.password)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(log.app, name="log")
+app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(devices.app, name="devices")
 
 
 def run() -> None:

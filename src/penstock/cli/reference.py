@@ -38,7 +38,7 @@ def _command(command: Any, path: str) -> Iterator[str]:
     yield ""
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            yield f"- `{parameter.human_readable_name}`: {getattr(parameter, 'help', '') or ''}"
+            yield f"- `{parameter.name.upper()}`: {getattr(parameter, 'help', '') or ''}"
         elif not parameter.hidden:
             names = ", ".join([*parameter.opts, *parameter.secondary_opts])
             yield f"- `{names}`: {parameter.help or ''}{_default(parameter)}"

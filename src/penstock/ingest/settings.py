@@ -147,7 +147,7 @@ DEFAULT_ROUTES = tuple(
         ("senml/#", ("senml",)),
         ("influx/#", ("influx",)),
         ("import/#", ("arrow",)),
-        ("{location}/{station}", ("flat", "value", "number")),
-        ("#", ("value", "number")),
+        ("{location}/{station}", ("flat", "number")),
+        ("#", ("number",)),
     )
 )
