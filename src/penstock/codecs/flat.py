@@ -109,20 +109,20 @@ class FlatCodec:
         number = np.empty((len(message), len(chosen)))
         for at, column in enumerate(chosen):
             number[:, at] = columns[column]
-        stations = [_station(messages, at) for at in alike.numbers]
+        topics: dict[str, int] = {}
+        codes = [topics.setdefault(messages.topics[at], len(topics)) for at in alike.numbers]
+        first = np.unique(codes, return_index=True)[1]
         metrics = [(names[at], shape[width + at] is bool) for at in chosen]
-        ids: dict[_Station, list[int]] = {}
-        wrong: dict[_Station, str] = {}
-        for station in dict.fromkeys(stations):
-            if problem := _problem(station, names, chosen):
-                wrong[station] = problem
+        ids = np.empty((len(topics), len(chosen)), np.int32)
+        for code, at in enumerate(first.tolist()):
+            station = _station(messages, alike.numbers[at])
             keys = [FlatKey(*station, *metric) for metric in metrics]
-            ids[station] = [index.setdefault(key, len(index)) for key in keys]
-        if wrong and chosen:
-            pairs = zip(alike.numbers, stations, strict=True)
-            failures += [Failure(at, wrong[one]) for at, one in pairs if one in wrong]
+            ids[code] = [index.setdefault(key, len(index)) for key in keys]
+            if chosen and (problem := _problem(station, names, chosen)):
+                affected = [one for one, of in zip(alike.numbers, codes, strict=True) if of == code]
+                failures += [Failure(one, problem) for one in affected]
         return _Block(
-            series=np.array([ids[one] for one in stations], np.int32).reshape(-1),
+            series=ids[codes].reshape(-1),
             time_us=np.repeat(times, len(chosen)),
             number=number.reshape(-1),
             message=np.repeat(message, len(chosen)),

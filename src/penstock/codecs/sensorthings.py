@@ -13,6 +13,7 @@ from collections.abc import Hashable, Mapping
 from typing import NamedTuple, cast
 
 import msgspec
+import numpy as np
 
 from penstock.codecs.features import feature_of
 from penstock.codecs.inline_datastream import (
@@ -24,6 +25,7 @@ from penstock.codecs.inline_datastream import (
 from penstock.codecs.joined import JoinedJson
 from penstock.codecs.rows import Row, json_text, read_each, result_of
 from penstock.codecs.settings import CodecSettings
+from penstock.codecs.time_columns import read_times
 from penstock.codecs.timestamps import time_us, time_zone
 from penstock.core.codec import Messages, Readings
 from penstock.core.errors import CannotDecode
@@ -70,9 +72,10 @@ class SensorThingsCodec:
         numbers = decoded.messages if decoded.messages is not None else range(len(messages))
         found = dict(zip(numbers, decoded.values, strict=True))
 
+        starts = self._starts(messages, found)
+
         def read(number: int) -> list[Row]:
-            arrived = int(messages.arrived_us[number])
-            return [self._row(found[number], messages.fields[number], arrived)]
+            return [self._row(found[number], messages.fields[number], starts[number])]
 
         return read_each(numbers, read, decoded.failures)
 
@@ -83,11 +86,23 @@ class SensorThingsCodec:
             return Series(datastream_id=datastream_id)
         return series_of(self._decoder.decode(description), kind)
 
-    def _row(self, record: Mapping[str, object], fields: Mapping[str, str], arrived: int) -> Row:
+    def _starts(
+        self, messages: Messages, found: Mapping[int, Mapping[str, object]]
+    ) -> dict[int, int | str]:
+        """Return when each phenomenon started, or why that cannot be read."""
+        stamps = [_start(record.get("phenomenonTime")) for record in found.values()]
+        arrived = messages.arrived_us[np.array(list(found), np.int32)]
+        times, unread = read_times(stamps, arrived, self._zone)
+        starts: dict[int, int | str] = dict(zip(found, times.tolist(), strict=True))
+        numbers = list(found)
+        return starts | {numbers[row]: reason for row, reason in unread}
+
+    def _row(
+        self, record: Mapping[str, object], fields: Mapping[str, str], start: int | str
+    ) -> Row:
         result = result_of(record.get("result"))
-        start, end = self._phenomenon_time(record.get("phenomenonTime"), arrived)
-        made = record.get("resultTime")
-        result_time = None if made is None else time_us(made, self._zone)
+        if isinstance(start, str):
+            raise CannotDecode(start)
         feature, more = _feature(record.get("FeatureOfInterest"))
         return Row(
             key=self._key(record.get("Datastream"), fields.get("datastream"), result.kind),
@@ -95,21 +110,25 @@ class SensorThingsCodec:
             number=result.number,
             text=result.text,
             feature=feature,
-            end_time_us=end,
-            result_time_us=None if result_time == start else result_time,
+            end_time_us=self._end(record.get("phenomenonTime"), start),
+            result_time_us=self._result_time(record, start),
             parameters=_parameters(record, more),
         )
 
-    def _phenomenon_time(self, value: object, arrived: int) -> tuple[int, int | None]:
-        if value is None:
-            return arrived, None
-        if isinstance(value, str) and "/" in value:
-            first, _, last = value.partition("/")
-            start, end = time_us(first, self._zone), time_us(last, self._zone)
-            if end < start:
-                raise CannotDecode(f"phenomenonTime {value[:80]!r} ends before it starts")
-            return start, end
-        return time_us(value, self._zone), None
+    def _end(self, phenomenon_time: object, start: int) -> int | None:
+        if not isinstance(phenomenon_time, str) or "/" not in phenomenon_time:
+            return None
+        end = time_us(phenomenon_time.partition("/")[2], self._zone)
+        if end < start:
+            raise CannotDecode(f"phenomenonTime {phenomenon_time[:80]!r} ends before it starts")
+        return end
+
+    def _result_time(self, record: Mapping[str, object], start: int) -> int | None:
+        made = record.get("resultTime")
+        if made is None or made == record.get("phenomenonTime"):
+            return None
+        time = time_us(made, self._zone)
+        return None if time == start else time
 
     def _key(self, datastream: object, captured: str | None, kind: ObservationType) -> ThingsKey:
         named = None if captured is None else _topic_id(captured)
@@ -129,6 +148,12 @@ class SensorThingsCodec:
         elif datastream is not None and not isinstance(datastream, Mapping):
             raise CannotDecode('Datastream is not an object such as {"@iot.id": number}')
         return ThingsKey(named)
+
+
+def _start(phenomenon_time: object) -> object:
+    if isinstance(phenomenon_time, str) and "/" in phenomenon_time:
+        return phenomenon_time.partition("/")[0]
+    return phenomenon_time
 
 
 def _topic_id(captured: str) -> int:
