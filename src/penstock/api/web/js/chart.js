@@ -196,7 +196,7 @@ export class Chart {
   }
 
   #begin(start) {
-    for (const trace of this.traces.values()) trace.completeFrom = start;
+    for (const trace of this.traces.values()) trace.begin(start);
     this.invalidate();
   }
 

@@ -45,6 +45,21 @@ export class Trace {
     this.seam = seam;
     this.stale = false;
     this.measured = 0;
+    this.#join();
+  }
+
+  /** From `startUs` on every point is being pushed. */
+  begin(startUs) {
+    this.completeFrom = startUs;
+    this.#join();
+  }
+
+  /** Join a history that was read before there was a stream; rows late in between need another. */
+  #join() {
+    if (this.seam !== Infinity || this.completeFrom === Infinity) return;
+    const { width } = this.history;
+    this.seam = width ? Math.ceil(this.completeFrom / width) * width : this.completeFrom;
+    this.stale = true;
   }
 
   /** From this time on the live buffer holds every point kept; Infinity when it does not. */
@@ -54,8 +69,7 @@ export class Trace {
 
   /** Whether the history should be read again: it misses late rows, or ends before `wholeFrom`. */
   get isBehind() {
-    const { wholeFrom } = this;
-    return this.stale || wholeFrom > this.seam || (this.seam === Infinity && wholeFrom < Infinity);
+    return this.stale || this.wholeFrom > this.seam;
   }
 
   /** Add a live row. */

@@ -1,0 +1,239 @@
+"""The chart's data: stored history, then live, without a seam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.browser.waiting import until
+
+from penstock.core.observation import observations
+
+pytestmark = pytest.mark.browser
+
+SECOND = 1_000_000
+
+
+def points(page: Any, id_: int) -> list[list[float]]:
+    """Return times and values as the chart holds them."""
+    found: list[list[float]] = page.evaluate(f"penstock.points({id_})")
+    return found
+
+
+def wait_for_points(page: Any, id_: int, count: int) -> None:
+    until(page, f"penstock.points({id_})[0].length >= {count}")
+
+
+def wait_for_link(page: Any, state: str = "live") -> None:
+    until(page, f"penstock.app.get().link === '{state}'")
+
+
+def test_history_goes_on_live_with_no_point_missing_or_doubled(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    stored = site.fill(id_, 200, per_s=5)
+    page = pages.open(f"#streams={id_}&last=5m")
+    wait_for_points(page, id_, len(stored))
+    wait_for_link(page)
+
+    arriving = [stored[-1] + (at + 1) * SECOND // 5 for at in range(50)]
+    for time in arriving:
+        site.keep(id_, [time], [time % 97 / 10])
+    wait_for_points(page, id_, len(stored) + len(arriving))
+
+    times, values = points(page, id_)
+    assert times == [*stored, *arriving]
+    assert values[len(stored) :] == [time % 97 / 10 for time in arriving]
+
+
+def test_rows_that_arrive_while_the_page_opens_are_all_there_once(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    times = site.fill(id_, 30, per_s=10)
+    page = pages.open()
+    page.wait_for_selector("button.stream")
+    # Rows on both sides of the subscription, of the snapshot and of the reading of the history.
+    page.evaluate(f"penstock.app.set({{ picked: [{id_}] }})")
+    for _ in range(100):
+        times.append(times[-1] + SECOND // 10)
+        site.keep(id_, [times[-1]], [1.0])
+    wait_for_points(page, id_, len(times))
+    assert points(page, id_)[0] == times
+
+
+def test_late_rows_find_their_place(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    stored = site.fill(id_, 120)
+    page = pages.open(f"#streams={id_}&last=5m")
+    wait_for_points(page, id_, len(stored))
+    wait_for_link(page)
+
+    late = [stored[10] + 500_000, stored[-3] + 500_000]
+    for time in late:
+        site.keep(id_, [time], [5.0])
+
+    wait_for_points(page, id_, len(stored) + 2)
+    assert points(page, id_)[0] == sorted([*stored, *late])
+
+
+def test_a_row_sent_twice_with_another_value_is_replaced(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    stored = site.fill(id_, 20)
+    page = pages.open(f"#streams={id_}&last=1m")
+    wait_for_points(page, id_, len(stored))
+    wait_for_link(page)
+    site.keep(id_, [stored[-1]], [99.5])
+    until(page, f"penstock.points({id_})[1].at(-1) === 99.5")
+    assert points(page, id_)[0] == stored
+
+
+def test_the_chart_catches_up_after_the_server_was_away(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    times = site.fill(id_, 60, per_s=2)
+    page = pages.open(f"#streams={id_}&last=5m")
+    wait_for_points(page, id_, len(times))
+    wait_for_link(page)
+
+    site.stop()
+    wait_for_link(page, "reconnecting")
+    page.get_by_text("Reconnecting").wait_for()
+    # Stored while no page could see it; one of them long before the newest that it saw.
+    missed = [times[-1] + (at + 1) * SECOND // 2 for at in range(20)]
+    late = times[0] + SECOND // 4
+    everything = sorted([*times, *missed, late])
+    rows = [*missed, late]
+    site.store.append(observations([id_] * len(rows), rows, [2.0] * len(rows)))
+    site.start()
+
+    wait_for_link(page)
+    wait_for_points(page, id_, len(everything))
+    site.keep(id_, [missed[-1] + SECOND], [3.0])
+    wait_for_points(page, id_, len(everything) + 1)
+    assert points(page, id_)[0] == [*everything, missed[-1] + SECOND]
+
+
+def test_a_page_that_was_hidden_catches_up(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    times = site.fill(id_, 30)
+    page = pages.open(f"#streams={id_}&last=1m")
+    wait_for_points(page, id_, len(times))
+    wait_for_link(page)
+
+    page.evaluate("penstock.chart.pause()")
+    times.append(times[-1] + SECOND)
+    site.keep(id_, [times[-1]], [4.0])
+    assert site.live.watchers <= 1
+    page.evaluate("penstock.chart.resume()")
+
+    wait_for_points(page, id_, len(times))
+    assert points(page, id_)[0] == times
+
+
+def test_dense_history_comes_in_buckets_and_raw_when_one_zooms_in(site: Any, pages: Any) -> None:
+    id_ = site.enrol("machine", "acceleration", "m/s²")
+    times = site.fill(id_, 700, per_s=100)
+    page = pages.open(f"#streams={id_}&last=15m")
+    until(page, f"penstock.chart.traces.get({id_}).history.width > 0")
+    held = page.evaluate(f"penstock.chart.traces.get({id_}).history.times.length")
+    assert held < 3000
+
+    middle = times[len(times) // 2]
+    page.evaluate(f"penstock.app.set({{ range: {{ from: {middle}, to: {middle + SECOND} }} }})")
+
+    until(page, f"penstock.chart.traces.get({id_}).history.width === 0")
+    shown = page.evaluate(f"penstock.points({id_}, {middle}, {middle + SECOND})[0]")
+    assert shown == [time for time in times if middle <= time < middle + SECOND]
+
+
+def test_in_buckets_too_the_live_part_joins_the_history(site: Any, pages: Any) -> None:
+    id_ = site.enrol("machine", "acceleration", "m/s²")
+    times = site.fill(id_, 700, per_s=100)
+    page = pages.open(f"#streams={id_}&last=15m")
+    until(page, f"penstock.chart.traces.get({id_}).history.width > 0")
+    wait_for_link(page)
+    for _ in range(30):
+        arriving = [times[-1] + (at + 1) * SECOND // 100 for at in range(10)]
+        site.keep(id_, arriving, [20.0] * 10)
+        times += arriving
+    until(page, f"penstock.chart.traces.get({id_}).live.lastTime === {times[-1]}")
+
+    width = page.evaluate(f"penstock.chart.traces.get({id_}).history.width")
+    first = times[0] // width * width
+    # Every bucket that has rows is there once, the seam among them.
+    expected = sorted({time // width * width for time in times})
+    assert points(page, id_)[0] == [time for time in expected if time >= first]
+
+
+def test_wheel_and_drag_move_the_stretch_and_live_brings_it_back(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    times = site.fill(id_, 280)
+    page = pages.open(f"#streams={id_}&last=5m")
+    wait_for_points(page, id_, len(times))
+    box = page.locator(".chart-area").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -400)
+    until(page, "penstock.app.get().range.from > 0")
+    before = page.evaluate("penstock.app.get().range")
+    assert before["to"] - before["from"] < 300 * SECOND
+    page.mouse.down()
+    page.mouse.move(x + 200, y, steps=4)
+    page.mouse.up()
+    after = page.evaluate("penstock.app.get().range")
+    assert after["from"] < before["from"]
+    assert after["to"] - after["from"] == pytest.approx(before["to"] - before["from"], abs=4)
+
+    page.get_by_role("button", name="Live", exact=True).click()
+    assert page.evaluate("penstock.app.get().range") == {"live": 300 * SECOND}
+
+
+def test_the_cursor_reads_the_values_of_all_series(site: Any, pages: Any) -> None:
+    one = site.enrol("boiler", "temperature", "°C")
+    two = site.enrol("boiler", "pressure", "bar")
+    times = site.fill(one, 60)
+    site.keep(two, times, [7.5] * len(times))
+    page = pages.open(f"#streams={one},{two}&last=1m")
+    wait_for_points(page, two, len(times))
+    page.locator(".chart-area").hover()
+    page.wait_for_selector(".cursor-time")
+    until(page, "document.querySelectorAll('.chip-value')[1].innerText.startsWith('7.5')")
+
+
+def test_texts_stand_in_a_table_and_not_on_the_chart(site: Any, pages: Any) -> None:
+    id_ = site.enrol_text("sensor", "boot")
+    last = site.fill(site.enrol("sensor", "value"), 5)[-1]
+    site.keep_texts(id_, [last - SECOND, last], ["cold start", '{"reason": "<b>watchdog</b>"}'])
+    page = pages.open(f"#streams={id_}&last=5m")
+    page.wait_for_selector(".events tbody tr >> nth=1")
+    assert page.locator(".events td.text").all_inner_texts() == [
+        '{"reason": "<b>watchdog</b>"}',
+        "cold start",
+    ]
+    assert page.locator(".panel").count() == 0
+    wait_for_link(page)
+    site.keep_texts(id_, [last + SECOND // 2], ["warm start"])
+    page.get_by_text("warm start").first.wait_for()
+
+
+def test_an_empty_stretch_offers_the_way_to_the_data(site: Any, pages: Any) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    old = site.fill(id_, 10)[0] - 86_400 * SECOND * 30
+    other = site.enrol("boiler", "pressure", "bar")
+    site.keep(other, [old], [1.0])
+    page = pages.open(f"#streams={other}&last=5m")
+    page.get_by_role("button", name="Go there").click()
+    until(page, f"penstock.points({other})[0].length === 1")
+
+
+@pytest.mark.parametrize(
+    ("label", "begins"),
+    [("CSV", b"datastream"), ("Parquet", b"PAR1"), ("Arrow", b"\xff\xff\xff\xff")],
+)
+def test_what_is_shown_can_be_downloaded(site: Any, pages: Any, label: str, begins: bytes) -> None:
+    id_ = site.enrol("boiler", "temperature", "°C")
+    site.fill(id_, 30)
+    page = pages.open(f"#streams={id_}&last=1m")
+    page.wait_for_selector(".chip")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=f"Download {label}").click()
+    content = download.value.path().read_bytes()
+    assert content.replace(b'"', b"").startswith(begins)

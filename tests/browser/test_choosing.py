@@ -1,0 +1,130 @@
+"""Finding datastreams and putting them on the chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.browser.waiting import until
+
+pytestmark = pytest.mark.browser
+
+
+def stream(page: Any, id_: int) -> Any:
+    return page.locator(f'button.stream[data-id="{id_}"]')
+
+
+def test_search_shows_what_matches_every_word_and_says_how_many(site: Any, pages: Any) -> None:
+    north = site.enrol("station.north", "temperature", "°C")
+    site.enrol("station.south", "temperature", "°C")
+    site.enrol("station.north", "humidity", "%")
+    page = pages.open()
+    page.wait_for_selector("button.stream >> nth=2")
+
+    page.get_by_label("Search datastreams").fill("NORTH temp")
+
+    until(page, "document.querySelectorAll('button.stream').length === 1")
+    assert stream(page, north).inner_text().startswith("temperature")
+    assert "1 found" in page.locator(".streams-count").inner_text()
+
+
+def test_a_search_without_a_match_says_so(site: Any, pages: Any) -> None:
+    site.enrol("station.north", "temperature")
+    page = pages.open()
+    page.get_by_label("Search datastreams").fill("volcano")
+    page.get_by_text("Nothing matches").wait_for()
+
+
+def test_choosing_adds_a_chip_and_the_address_reproduces_the_view(site: Any, pages: Any) -> None:
+    one = site.enrol("boiler", "temperature", "°C")
+    two = site.enrol("boiler", "pressure", "bar")
+    site.fill(one, 120)
+    site.fill(two, 120)
+    page = pages.open()
+    stream(page, one).click()
+    stream(page, two).click()
+    page.get_by_role("button", name="15m").click()
+    until(page, f"location.hash.includes('streams={one},{two}')")
+    until(page, "location.hash.includes('last=15m')")
+
+    again = pages.open(page.evaluate("location.hash"))
+
+    again.wait_for_selector(".chip >> nth=1")
+    assert again.locator(".chip-name").all_inner_texts() == [
+        "boiler.temperature",
+        "boiler.pressure",
+    ]
+    assert again.get_by_role("button", name="15m").get_attribute("aria-pressed") == "true"
+    # One panel for each unit.
+    again.wait_for_selector(".panel >> nth=1")
+    assert again.locator(".panel-unit").all_inner_texts() == ["°C", "bar"]
+
+
+def test_a_chip_takes_its_datastream_off_the_chart(site: Any, pages: Any) -> None:
+    one = site.enrol("boiler", "temperature", "°C")
+    page = pages.open(f"#streams={one}")
+    page.get_by_role("button", name="Remove boiler.temperature").click()
+    until(page, "document.querySelectorAll('.chip').length === 0")
+    until(page, "!location.hash.includes('streams')")
+
+
+def test_the_list_can_be_used_by_keyboard(site: Any, pages: Any) -> None:
+    one = site.enrol("boiler", "temperature", "°C")
+    page = pages.open()
+    stream(page, one).wait_for()
+    page.get_by_label("Search datastreams").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.wait_for_selector(".chip")
+    assert stream(page, one).get_attribute("aria-checked") == "true"
+
+
+def test_a_long_list_is_read_page_by_page_while_one_scrolls(site: Any, pages: Any) -> None:
+    for number in range(230):
+        site.enrol(f"thing{number // 10}", f"value{number}")
+    page = pages.open()
+    page.wait_for_selector("button.stream >> nth=99")
+    assert page.locator("button.stream").count() < 230
+    until(
+        page,
+        """(() => {
+          const list = document.querySelector('.streams-scroll');
+          list.scrollTop = list.scrollHeight;
+          return document.querySelectorAll('button.stream').length === 230;
+        })()""",
+    )
+
+
+def test_the_latest_value_in_the_list_follows_what_arrives(site: Any, pages: Any) -> None:
+    one = site.enrol("boiler", "temperature", "°C")
+    times = site.fill(one, 10)
+    page = pages.open()
+    stream(page, one).wait_for()
+    site.keep(one, [times[-1] + 1000], [77.25])
+    until(
+        page,
+        f"document.querySelector('button.stream[data-id=\"{one}\"]').innerText.includes('77.25')",
+    )
+
+
+def test_the_table_of_values_sorts_and_filters(site: Any, pages: Any) -> None:
+    for name, value in (("a", 3.0), ("b", 1.0), ("c", 2.0)):
+        id_ = site.enrol("boiler", name, "°C")
+        times = site.fill(id_, 3)
+        site.keep(id_, [times[-1] + 1000], [value])
+    page = pages.open("#view=values")
+    names = ".values tbody .as-link"
+    page.wait_for_selector(f"{names} >> nth=2")
+    until(
+        page,
+        "[...document.querySelectorAll('td.column-value')].every((e) => /[123]/.test(e.innerText))",
+    )
+
+    page.get_by_role("button", name="Value", exact=True).click()
+    assert page.locator(names).all_inner_texts() == ["b", "c", "a"]
+    page.get_by_role("button", name="Value", exact=True).click()
+    assert page.locator(names).all_inner_texts() == ["a", "c", "b"]
+    assert page.locator("th.column-value").get_attribute("aria-sort") == "descending"
+
+    page.get_by_label("Filter the table").fill("boiler.b")
+    until(page, "document.querySelectorAll('.values tbody tr').length === 1")

@@ -1,0 +1,16 @@
+"""Waiting for what a page computes, under a content security policy that forbids `eval`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+PATIENCE_S = 20.0
+
+
+def until(page: Any, expression: str) -> None:
+    """Return when a JavaScript expression is true on a page; fail when it does not become so."""
+    end = time.monotonic() + PATIENCE_S
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"it did not become true in time: {expression}"
+        page.wait_for_timeout(30)
