@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -42,6 +43,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     reconnects: int
 
 
+#: What a program answers.
+Result = TypeVar("Result")
 #: Called a few times per second while a run goes on.
 Watch = Callable[[Progress, Publisher], None]
 
@@ -131,10 +134,10 @@ async def _watching(
         watch(progress, publisher)
 
 
-def run_until_signal(main: Callable[[asyncio.Event], Awaitable[Summary]]) -> Summary:
+def run_until_signal(main: Callable[[asyncio.Event], Awaitable[Result]]) -> Result:
     """Run to the end, or to SIGINT or SIGTERM, which set the event given to `main`."""
 
-    async def body() -> Summary:
+    async def body() -> Result:
         stop = asyncio.Event()
         with _signals_set(stop):
             return await main(stop)
