@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from penstock.stores.lake.writing import (
     folder_of,
     rollup_path,
     split_by_partition,
+    sync_file,
     write_file,
 )
 from penstock.stores.selecting import int64s
@@ -82,6 +82,8 @@ class Commit:
                 files[files.index(old)] = self._overlaid(old, rows, made)
             for month, rows in split_by_partition(settled.added):
                 files.append(self._write(folder_of(month), [rows], made, in_ms=is_whole_ms(rows)))
+            if not settled.added.num_rows and not settled.changed:
+                return self._publish(before, files, before.state, marks, made)
             touched = pa.concat_tables([settled.added, *settled.changed.values()])
             state = before.state.with_rows(touched, settled.added)
             return self._publish(before, files, state, marks, made)
@@ -192,9 +194,9 @@ class Commit:
             series = f"{SERIES}/{self._number()}.parquet"
             (self._directory / SERIES).mkdir(exist_ok=True)
             made.append(series)
-            state.write(self._directory / series)
-            with (self._directory / series).open("rb") as file:
-                os.fsync(file.fileno())
+            with (self._directory / series).open("xb") as sink:
+                state.write(sink)
+                sync_file(sink)
             manifests.sync_directory(self._directory / SERIES)
         manifest = msgspec.structs.replace(
             before.manifest,

@@ -138,7 +138,9 @@ class Reader:
             self._footers.pop(path, None)
 
     def _open(self, file: DataFile, footer: Footer) -> pq.ParquetFile:
-        return pq.ParquetFile(self._directory / file.path, metadata=footer.metadata)
+        # Without read-ahead threads: handing over to them takes longer than reading.
+        path = self._directory / file.path
+        return pq.ParquetFile(path, metadata=footer.metadata, pre_buffer=False)
 
     def _footer(self, path: str) -> Footer:
         with self._lock:

@@ -69,7 +69,8 @@ def write_rollup(sink: IO[bytes], table: pa.Table) -> None:
 
 def read_rollup(directory: Path, file: DataFile, selection: Selection) -> pa.Table:
     """Return the buckets of a roll-up that begin within the selection."""
-    table = pq.read_table(directory / file.rollup, use_threads=False).cast(PARTIAL)
+    with pq.ParquetFile(directory / file.rollup, pre_buffer=False) as parquet:
+        table = parquet.read(use_threads=False).cast(PARTIAL)
     datastream, time = int64s(table["datastream"]), int64s(table["time"])
     chosen = is_chosen(selection, datastream, time, None)
     return table if chosen is None else table.filter(pa.array(chosen))

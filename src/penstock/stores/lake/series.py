@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -49,18 +50,19 @@ class SeriesState:
     @classmethod
     def read(cls, path: Path) -> SeriesState:
         """Read what `write` wrote."""
-        table = pq.read_table(path, use_threads=False).cast(_ALL)
+        with pq.ParquetFile(path, pre_buffer=False) as parquet:
+            table = parquet.read(use_threads=False).cast(_ALL)
         first = int64s(table["first_time"].fill_null(pa.scalar(NEVER, pa.timestamp("us", "UTC"))))
         newest = table.select(SCHEMA.names)
         return cls(newest, int64s(table["datastream"]), int64s(table["count"]), first.copy())
 
-    def write(self, path: Path) -> None:
+    def write(self, sink: IO[bytes]) -> None:
         """Write all of it as Parquet; the caller syncs."""
         first = pa.array(self.first_us, mask=self.first_us == NEVER)
         table = self.newest.append_column(_ALL.field("count"), pa.array(self.count))
         field = _ALL.field("first_time")
         table = table.append_column(field, first.view(field.type))
-        pq.write_table(table.cast(_ALL), path, compression="zstd", store_schema=False)
+        pq.write_table(table.cast(_ALL), sink, compression="zstd", store_schema=False)
 
     def position(self, datastream: int) -> int | None:
         """Return the index of a datastream, or None."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from penstock.stores.lake import arrival
 from penstock.stores.lake.chunks import Columns
 from penstock.stores.lake.commit import Commit, Version, open_version
 from penstock.stores.lake.compaction import choose_merge, choose_whole
+from penstock.stores.lake.guard import lock_directory
 from penstock.stores.lake.hot import Generation
 from penstock.stores.lake.late import LateRows, newest_of_each
 from penstock.stores.lake.manifest import DataFile
@@ -38,7 +39,10 @@ from penstock.stores.settings import LakeSettings
 class LakeStore:
     """Keeps observations in memory and in Parquet files; see docs/formats/lake.md."""
 
-    def __init__(self, directory: Path, settings: LakeSettings, clock: Clock) -> None:
+    def __init__(
+        self, directory: Path, settings: LakeSettings, clock: Clock, lock: IO[bytes]
+    ) -> None:
+        self._directory_lock = lock
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
@@ -71,10 +75,16 @@ class LakeStore:
         What a crash left unfinished is removed. One process at a time may have it open.
 
         Raises:
+            Conflict: Another process has it open.
             Corrupt: The manifest cannot be read.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        store = cls(directory, settings or LakeSettings(), clock or SystemClock())
+        lock = lock_directory(directory)
+        try:
+            store = cls(directory, settings or LakeSettings(), clock or SystemClock(), lock)
+        except BaseException:
+            lock.close()
+            raise
         if store._settings.background:
             store._flusher.start()
             store._merger.start()
@@ -112,7 +122,7 @@ class LakeStore:
             return
         self._flusher.wake()
         if self._failure is not None:
-            raise self._failure
+            raise DiskFull(str(self._failure), retry_after_s=self._settings.retry_s)
         msg = (
             f"{held} rows wait to be written and at most {self._settings.hot_max_rows} may; "
             "the disk is slower than what comes in"
@@ -211,6 +221,7 @@ class LakeStore:
         finally:
             self._is_closed = True
             self._trash.empty(at_once=True)
+            self._directory_lock.close()
 
     # -- answering
 
