@@ -16,8 +16,9 @@ $(VENV)/run.stamp: requirements/run.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.lock
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.lock requirements/recordings.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/recordings.lock
 	touch $@
 
 run: $(VENV)/run.stamp ## Start the platform with demo data; open the address it prints
@@ -58,6 +59,7 @@ lock: $(VENV)/dev.stamp ## Pin the newest allowed versions anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml requirements/build.in -o requirements/run.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --extra dev pyproject.toml requirements/build.in -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --no-deps requirements/recordings.in -o requirements/recordings.lock
 
 clean: ## Remove what was installed and built; keeps penstock-data/
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

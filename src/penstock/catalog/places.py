@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,10 +103,8 @@ def _unknown(
 def _insert(
     connection: Connection, sightings: list[Sighting], moved: dict[int, KnownThing]
 ) -> None:
-    places: dict[tuple[str, tuple[float, ...]], list[int]] = defaultdict(list)
-    # Without an order asked for, many rows go in at a time. Equal places may change places.
-    created = connection.execute(
-        insert(Location).returning(Location.id, Location.name, Location.location),
+    places = connection.execute(
+        insert(Location).returning(Location.id, sort_by_parameter_order=True),
         [
             {
                 "name": s.thing.name,
@@ -117,20 +114,12 @@ def _insert(
             }
             for s in sightings
         ],
-    )
-    for id_, name, location in created:
-        places[(name, tuple(location["coordinates"]))].append(id_)
-    arrivals = connection.execute(
-        insert(HistoricalLocation).returning(
-            HistoricalLocation.id, HistoricalLocation.thing_id, HistoricalLocation.time_us
-        ),
+    ).scalars()
+    visits = connection.execute(
+        insert(HistoricalLocation).returning(HistoricalLocation.id, sort_by_parameter_order=True),
         [{"thing_id": s.thing.id, "time_us": s.time_us} for s in sightings],
-    )
-    visits = {(thing_id, time_us): id_ for id_, thing_id, time_us in arrivals}
-    pairs = [
-        (s, places[(s.thing.name, s.position)].pop(), visits[(s.thing.id, s.time_us)])
-        for s in sightings
-    ]
+    ).scalars()
+    pairs = list(zip(sightings, places, visits, strict=True))
     connection.execute(
         insert(historical_location_location),
         [{"historical_location_id": visit, "location_id": place} for _, place, visit in pairs],

@@ -129,7 +129,8 @@ def _source(column: str | None, name: str) -> str:
 def _extent(imported: Imported) -> str:
     from penstock.simulators.message import iso
 
-    text = f"{imported.observations:,} observations of {len(imported.things):,} things"
+    things = len(imported.things)
+    text = f"{imported.observations:,} observations of {things:,} thing{'s' * (things != 1)}"
     if imported.first_us is None or imported.last_us is None:
         return text
     return f"{text} from {iso(imported.first_us)} to {iso(imported.last_us)}"

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from penstock.cli import deadletters, demo, devices, doctor, log, simulate, up
+from penstock.cli import deadletters, demo, devices, doctor, import_history, log, simulate, up
 from penstock.core.errors import PenstockError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("doctor")(doctor.doctor)
 app.command("version")(up.version)
 app.command("password")(up.password)
 app.add_typer(simulate.app, name="simulate")
+app.command("import")(import_history.import_history)
 app.add_typer(log.app, name="log")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(devices.app, name="devices")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from penstock.simulators.publisher import Publisher
 
 #: Seconds to wait at the end for the last acknowledgements.
 DRAIN_TIMEOUT_S = 30.0
+#: The same after being told to stop.
+STOP_TIMEOUT_S = 2.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -90,23 +93,39 @@ async def play(
     Then wait for the acknowledgements. A broker that is too slow makes the run late, it loses
     nothing.
     """
-    limits = limits or Limits()
     progress = progress or Progress()
-    stop = stop or asyncio.Event()
+    sending = asyncio.ensure_future(_send(batches, publisher, pace, limits or Limits(), progress))
+    stopped = asyncio.ensure_future((stop or asyncio.Event()).wait())
+    try:
+        await asyncio.wait({sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        was_stopped = not sending.done()
+        sending.cancel()
+        stopped.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await sending
+    progress.all_acked = await publisher.drain(STOP_TIMEOUT_S if was_stopped else DRAIN_TIMEOUT_S)
+    return progress
+
+
+async def _send(
+    batches: Iterable[Sequence[Message]],
+    publisher: Publisher,
+    pace: Pace,
+    limits: Limits,
+    progress: Progress,
+) -> None:
     for whole in batches:
         batch = _within(whole, limits, progress.messages)
         if batch:
-            if not await _unless(stop, pace.wait(batch[0].time_us), progress):
-                break
-            if not await _unless(stop, publisher.send(batch), progress):
-                break
+            progress.behind_s = await pace.wait(batch[0].time_us)
+            await publisher.send(batch)
             progress.messages += len(batch)
             progress.payload_bytes += sum(len(message.payload) for message in batch)
             progress.time_us = batch[-1].time_us
         if len(batch) < len(whole):
             break
-    progress.all_acked = await publisher.drain(DRAIN_TIMEOUT_S if not stop.is_set() else 2.0)
-    return progress
+        await asyncio.sleep(0)  # let acknowledgements in, even when nothing waits
 
 
 def _within(batch: Sequence[Message], limits: Limits, sent: int) -> Sequence[Message]:
@@ -115,22 +134,3 @@ def _within(batch: Sequence[Message], limits: Limits, sent: int) -> Sequence[Mes
     if limits.until_us is not None and batch and batch[-1].time_us >= limits.until_us:
         batch = [message for message in batch if message.time_us < limits.until_us]
     return batch
-
-
-async def _unless(stop: asyncio.Event, action: Awaitable[float | None], progress: Progress) -> bool:
-    """Finish an action unless told to stop; return whether it was finished."""
-    task = asyncio.ensure_future(action)
-    stopped = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopped.cancel()
-        if not task.done():
-            task.cancel()
-    if not task.done() or task.cancelled():
-        await asyncio.gather(task, return_exceptions=True)
-        return False
-    behind_s = task.result()
-    if behind_s is not None:
-        progress.behind_s = behind_s
-    return not stop.is_set()

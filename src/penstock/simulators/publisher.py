@@ -74,10 +74,8 @@ class Publisher:
         parts: dict[str, list[Message]] = {}
         for message in batch:
             parts.setdefault(message.device, []).append(message)
-        if len(parts) == 1:
-            await self._of(batch[0].device).send(batch)
-        else:
-            await asyncio.gather(*(self._of(device).send(part) for device, part in parts.items()))
+        for device, part in parts.items():
+            await self._of(device).send(part)
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until everything is acknowledged and return whether it is."""
