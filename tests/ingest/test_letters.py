@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from penstock.core.log import Block
 from penstock.core.publish import parse_publish
 from penstock.ingest import letters
-from penstock.ingest.letters import Letter, encode, pack, unpack
+from penstock.ingest.letters import Letter, encode, pack, previous, unpack
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=40)
 LETTERS = st.builds(
@@ -20,7 +20,7 @@ LETTERS = st.builds(
     client=TEXT,
     arrived_us=st.integers(-(2**62), 2**62),
     device=TEXT,
-    previous=st.sampled_from(["", "dead:17", "held:0"]),
+    previous=st.sampled_from(["", previous("dead", 17), previous("held", 0)]),
 )
 
 

@@ -11,7 +11,8 @@ from penstock.ingest.meters import Histogram, Meters, Rate
 def test_a_histogram_counts_up_to_and_including_its_bounds():
     histogram = Histogram("h", "text", [1.0, 10.0])
     histogram.add(np.array([0.5, 1.0, 1.5, 10.0, 11.0]))
-    histogram.add(np.array([2.0]), np.array([4]))
+    histogram.add(np.array([2.0]), np.array([3]))
+    histogram.add_one(2.0)
     metric = histogram.metric()
     found = {s.labels.get("le", s.name): s.value for s in metric.samples}
     assert found == {"1": 2, "10": 8, "+Inf": 9, "h_count": 9, "h_sum": pytest.approx(32.0)}

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from penstock.core.codec import Codec, Int64s, Messages, Readings
@@ -22,8 +23,7 @@ MAX_SEARCHES = 64
 MAX_TOLD = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A message that could not become observations.
 
     Attributes:

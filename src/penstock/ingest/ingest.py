@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between two rounds of housekeeping: new partitions, decisions on devices, commits.
 HOUSEKEEPING_S = 0.5
+#: Seconds between two looks for dead letters that are too many or too old.
+TRIM_S = 10.0
 #: How often a batch may break ingest before all of it goes to the dead letters.
 MAX_SURPRISES = 3
 
@@ -87,7 +89,7 @@ class Ingest:
         self._positions: dict[str, int] = {}
         self._sources: dict[str, Source] = {}
         self._replays: deque[Replay] = deque()
-        self._housekeeping_s = -1e9
+        self._housekeeping_s = self._trimmed_s = -1e9
         self._approvals = Approvals(catalog, clock)
         self._failure = ""
         self._fault = ""
@@ -277,9 +279,8 @@ class Ingest:
         if not any(source.is_behind for source in self._sources.values()):
             took_s = self._clock.monotonic_s() - began_s
             settings = self._settings
-            pause_s = settings.poll_interval_s - took_s if worked else settings.idle_interval_s
-            if pause_s > 0:
-                self._wake.wait(pause_s)
+            pause_s = max(settings.poll_interval_s - took_s, took_s / 4)
+            self._wake.wait(pause_s if worked else settings.idle_interval_s)
 
     def _advance(self, source: Source) -> bool:
         """Handle the next batch of a partition; return whether there was one."""
@@ -339,7 +340,9 @@ class Ingest:
         try:
             self._open_partitions()
             self._commit()
-            self.letters.trim()
+            if self._clock.monotonic_s() - self._trimmed_s >= TRIM_S:
+                self._trimmed_s = self._clock.monotonic_s()
+                self.letters.trim()
             self._replay_enrolled()
         except Closing:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +33,7 @@ class Histogram:
         self.name = name
         self.text = text
         self._bounds = np.array(bounds)
+        self._list = list(bounds)
         self._counts = np.zeros(len(bounds) + 1, np.int64)
         self._sum = 0.0
 
@@ -43,6 +45,11 @@ class Histogram:
         counts = np.bincount(bucket, weights, minlength=len(self._counts))
         self._counts = self._counts + counts.astype(np.int64)
         self._sum += float(values.sum() if weights is None else (values * weights).sum())
+
+    def add_one(self, value: float, weight: int = 1) -> None:
+        """Count one value, as often as `weight` says."""
+        self._counts[bisect_left(self._list, value)] += weight
+        self._sum += value * weight
 
     def metric(self) -> HistogramMetricFamily:
         """Return the state for Prometheus."""
@@ -142,13 +149,20 @@ class Meters(Collector):
         self.failed += rejected
         self.observations += rows
         self.batches += 1
-        self._batch_size.add(np.array([float(messages)]))
-        self._duration.add(np.array([seconds]))
+        self._batch_size.add_one(messages)
+        self._duration.add_one(seconds)
         if messages:
-            run = np.flatnonzero(np.diff(arrived_us, prepend=arrived_us[0] - 1))
-            counts = np.diff(run, append=messages)
-            self._latency.add((self._clock.now_us() - arrived_us[run]) / 1e6, counts)
+            self._add_latency(arrived_us)
         self.sample()
+
+    def _add_latency(self, arrived_us: npt.NDArray[np.int64]) -> None:
+        now_us = self._clock.now_us()
+        if arrived_us[0] == arrived_us[-1]:
+            self._latency.add_one((now_us - int(arrived_us[0])) / 1e6, len(arrived_us))
+            return
+        run = np.flatnonzero(np.diff(arrived_us, prepend=arrived_us[0] - 1))
+        counts = np.diff(run, append=len(arrived_us))
+        self._latency.add((now_us - arrived_us[run]) / 1e6, counts)
 
     def sample(self) -> None:
         """Note the totals for the rates; called often, also when nothing comes."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 import numpy as np
+from msgspec.structs import replace
 
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.log import Log
@@ -20,7 +20,7 @@ from penstock.core.platform import Replayed
 from penstock.core.store import Marks, Store
 from penstock.ingest.dead_letters import RESERVED, DeadLetters, LetterBox
 from penstock.ingest.decoding import Rejected
-from penstock.ingest.letters import Letter
+from penstock.ingest.letters import Letter, previous
 from penstock.ingest.messages import Batch, split
 from penstock.ingest.patience import Patience
 from penstock.ingest.pipeline import Pipeline
@@ -160,7 +160,7 @@ def _letters_again(
                 reason=r.reason,
                 codec=r.codec,
                 device=r.device,
-                previous=f"{box.partition}:{entries[r.message][0]}",
+                previous=previous(box.partition, entries[r.message][0]),
             )
             for r in sorted(rejected, key=lambda r: r.message)
         ]
