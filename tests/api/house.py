@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,9 +10,9 @@ from typing import Any, Self
 import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from tests.catalog.template import fresh_catalog
 
 from penstock.api import ApiSettings, create_app
-from penstock.catalog import SqlCatalog
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
 from penstock.core.errors import NotFound
@@ -93,22 +91,12 @@ class CardboardPlatform:
         return Replayed(5, 4, 1)
 
 
-@functools.cache
-def empty_catalog() -> bytes:
-    """Return the file of an empty catalog; migrating once is enough for all tests."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "catalog.db"
-        SqlCatalog.open(file).close()
-        return file.read_bytes()
-
-
 class House:
     """Everything behind one API."""
 
     def __init__(self, folder: Path, settings: ApiSettings | None = None) -> None:
         self.store = MemoryStore()
-        (folder / "catalog.db").write_bytes(empty_catalog())
-        self.catalog = SqlCatalog.open(folder / "catalog.db")
+        self.catalog = fresh_catalog(folder)
         self.live = LiveHub()
         self.platform = CardboardPlatform()
         self.clock = ManualClock(T0)

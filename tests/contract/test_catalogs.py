@@ -2,8 +2,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.catalog.template import fresh_catalog
 
-from penstock.catalog import SqlCatalog
 from penstock.core.catalog import Catalog
 from penstock.testing.catalog_contract import CatalogContract
 
@@ -11,6 +11,6 @@ from penstock.testing.catalog_contract import CatalogContract
 class TestSqlCatalog(CatalogContract):
     @pytest.fixture
     def catalog(self, tmp_path: Path) -> Iterator[Catalog]:
-        catalog = SqlCatalog.open(tmp_path / "catalog.db")
+        catalog = fresh_catalog(tmp_path)
         yield catalog
         catalog.close()

@@ -34,6 +34,7 @@ class KnownThing:
     properties: dict[str, object]
     position: list[float] | None
     located_us: int | None
+    is_new: bool = False
     is_changed: bool = False
 
 
@@ -132,7 +133,7 @@ class Admission:
         rows = [{"name": name, "description": name, "properties": {}} for name in names]
         created = self._connection.execute(insert(Thing).returning(Thing.id, Thing.name), rows)
         for id_, name in created:
-            things[name] = KnownThing(id_, name, {}, None, None)
+            things[name] = KnownThing(id_, name, {}, None, None, is_new=True)
 
     def _write_down(self, names: list[str], things: dict[str, KnownThing]) -> None:
         if not names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,14 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 from penstock.catalog.admission import Admission, KnownThing, chunks
 from penstock.catalog.models import NAME_LENGTH, Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
-from penstock.catalog.search import reindex, search_text
+from penstock.catalog.search import property_text, reindex, search_text
 from penstock.core.catalog import Enrolled, Policy
 from penstock.core.series import Series, Unit
 
 #: Largest id that a database holds.
 MAX_ID = 2**63 - 1
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -53,6 +56,8 @@ class KnownDatastream:
 
 def better_unit(held: Unit, given: Unit) -> Unit:
     """Return `held` completed by `given`, or `given` alone where the two contradict each other."""
+    if given in (held, Unit()):
+        return held
     ours, theirs = msgspec.structs.astuple(held), msgspec.structs.astuple(given)
     if any(a and b and a != b for a, b in zip(ours, theirs, strict=True)):
         return given
@@ -99,7 +104,8 @@ class Enrolment:
             stream.learn(series)
             if series.location is not None:
                 time_us = self._now_us if series.located_us is None else series.located_us
-                sightings.append(Sighting(thing, series.location, time_us))
+                position = tuple(float(part) for part in series.location)
+                sightings.append(Sighting(thing, position, time_us))
         moved = record(self._connection, sightings) if sightings else []
         self._save(list(streams.values()), list(things.values()), moved)
         return [
@@ -200,10 +206,11 @@ class Enrolment:
             )
             self._update(stale, sensors, properties)
             self._insert(fresh, sensors, properties)
-        if known_better or stale:
+        older = [thing for thing in known_better if not thing.is_new]
+        if older or stale:
             reindex(
                 self._connection,
-                [thing.id for thing in known_better],
+                [thing.id for thing in older],
                 [stream.id for stream in stale],
             )
 
@@ -229,6 +236,8 @@ class Enrolment:
         if not streams:
             return
         self._name(streams)
+        things = {stream.thing.id: stream.thing for stream in streams}
+        texts = {id_: property_text(thing.properties) for id_, thing in things.items()}
         rows = [
             {
                 "name": stream.name,
@@ -249,8 +258,8 @@ class Enrolment:
                         stream.unit.name,
                         stream.unit.symbol,
                     ),
-                    stream.properties,
-                    stream.thing.properties,
+                    property_text(stream.properties),
+                    texts[stream.thing.id],
                 ),
             }
             for stream in streams
@@ -324,7 +333,7 @@ def _wrong_name(what: str, name: str, least: int) -> str | None:
         return (
             f"{what} {name[:40]!r} has {len(name)} characters; {least} to {NAME_LENGTH} are allowed"
         )
-    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+    if _NO_TEXT.search(name):
         return f"{what} {name[:40]!r} holds characters that are no text (NUL or half a surrogate)"
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -103,8 +104,10 @@ def _unknown(
 def _insert(
     connection: Connection, sightings: list[Sighting], moved: dict[int, KnownThing]
 ) -> None:
-    places = connection.execute(
-        insert(Location).returning(Location.id, sort_by_parameter_order=True),
+    places: dict[tuple[str, tuple[float, ...]], list[int]] = defaultdict(list)
+    # Without an order asked for, many rows go in at a time. Equal places may change places.
+    created = connection.execute(
+        insert(Location).returning(Location.id, Location.name, Location.location),
         [
             {
                 "name": s.thing.name,
@@ -114,12 +117,20 @@ def _insert(
             }
             for s in sightings
         ],
-    ).scalars()
-    visits = connection.execute(
-        insert(HistoricalLocation).returning(HistoricalLocation.id, sort_by_parameter_order=True),
+    )
+    for id_, name, location in created:
+        places[(name, tuple(location["coordinates"]))].append(id_)
+    arrivals = connection.execute(
+        insert(HistoricalLocation).returning(
+            HistoricalLocation.id, HistoricalLocation.thing_id, HistoricalLocation.time_us
+        ),
         [{"thing_id": s.thing.id, "time_us": s.time_us} for s in sightings],
-    ).scalars()
-    pairs = list(zip(sightings, places, visits, strict=True))
+    )
+    visits = {(thing_id, time_us): id_ for id_, thing_id, time_us in arrivals}
+    pairs = [
+        (s, places[(s.thing.name, s.position)].pop(), visits[(s.thing.id, s.time_us)])
+        for s in sightings
+    ]
     connection.execute(
         insert(historical_location_location),
         [{"historical_location_id": visit, "location_id": place} for _, place, visit in pairs],

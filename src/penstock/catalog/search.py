@@ -12,15 +12,16 @@ from penstock.catalog.models import Datastream, ObservedProperty, Thing
 SEPARATOR = "\n"
 
 
-def search_text(
-    names: Iterable[str],
-    properties: Mapping[str, object],
-    thing_properties: Mapping[str, object],
-) -> str:
-    """Return what a search for a Datastream looks in, in lower case."""
-    parts = [*names]
+def search_text(names: Iterable[str], properties: str, thing_properties: str) -> str:
+    """Return what a search for a Datastream looks in; properties as `property_text` has them."""
+    text = SEPARATOR.join(name for name in names if name).casefold()
+    return SEPARATOR.join(part for part in (text, properties, thing_properties) if part)
+
+
+def property_text(properties: Mapping[str, object]) -> str:
+    """Return the names and values of properties as one text, in lower case."""
+    parts: list[str] = []
     _flatten(properties, parts)
-    _flatten(thing_properties, parts)
     return SEPARATOR.join(part for part in parts if part).casefold()
 
 
@@ -50,7 +51,9 @@ def reindex(connection: Connection, things: Sequence[int], datastreams: Sequence
                 .where(column.in_(ids[start : start + 1000]))
             )
             for row in connection.execute(query):
-                changed[row[0]] = search_text(row[1:5], row[5], row[6])
+                changed[row[0]] = search_text(
+                    row[1:5], property_text(row[5]), property_text(row[6])
+                )
     if changed:
         connection.execute(
             update(Datastream)

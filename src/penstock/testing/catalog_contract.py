@@ -265,7 +265,8 @@ class CatalogContract:
 
     def test_search_follows_what_is_learnt_later(self, catalog: Catalog) -> None:
         self.enrol(catalog, series("A", "x"), series("A", "y"))
-        self.enrol(catalog, series("A", "x", unit=CELSIUS, thing_properties={"k": "new"}))
+        self.enrol(catalog, series("A", "x", unit=CELSIUS))
+        self.enrol(catalog, series("A", "x", thing_properties={"k": "new"}))
         assert catalog.count_datastreams("celsius") == 1
         assert catalog.count_datastreams("new") == 2
 
