@@ -143,6 +143,7 @@ class Publisher:
     acked_bytes: int = 0
     turns: int = 0
     allowed: int = 0
+    keep_times: bool = False
     _view: memoryview = field(init=False)
 
     def __post_init__(self) -> None:
@@ -228,6 +229,7 @@ def run_load(
     window: int = 20_000,
     ring: int = 60_000,
     protocol: int = 4,
+    keep_times: bool = False,
     source: Source = factory,
 ) -> dict[str, float]:
     """Send for so long, or so many messages, and wait for every acknowledgement.
@@ -243,17 +245,21 @@ def run_load(
         window: Unacknowledged messages of one connection.
         ring: Messages built in advance for one connection; at most 65,535.
         protocol: 4 for MQTT 3.1.1, 5 for MQTT 5.0.
+        keep_times: With `rate`, leave the time stamps as they were built, each one new.
         source: Gives topics and payloads.
     """
     tag = f"load-{time.time_ns() % 10**9}"
     clients = []
     for number in range(publishers):
         built = build_ring(source(number, ring), protocol)
-        clients.append(open_publisher(host, port, f"{tag}-{number}", built, window, protocol))
+        client = open_publisher(host, port, f"{tag}-{number}", built, window, protocol)
+        client.keep_times = keep_times
+        clients.append(client)
     started = time.perf_counter()
     share = None if count is None else -(-count // publishers)
     stopped = _drive(clients, started, seconds, share, None if rate is None else rate / publishers)
     ended = time.perf_counter()
+    ended_at = time.time()
     messages = sum(client.acked for client in clients)
     for client in clients:
         client.sock.close()
@@ -262,6 +268,7 @@ def run_load(
         "seconds": ended - started,
         "sending_seconds": stopped - started,
         "per_second": messages / (ended - started),
+        "ended_at": ended_at,
     }
 
 
@@ -315,7 +322,8 @@ def _advance(
     if rate is not None:
         due = min(limit, int(rate * elapsed_s))
         if due > client.allowed:
-            client.stamp_now(client.allowed, due)
+            if not client.keep_times:
+                client.stamp_now(client.allowed, due)
             client.allowed = due
         limit = client.allowed
     drained = client.send(limit)
@@ -372,6 +380,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=20_000)
     parser.add_argument("--ring", type=int, default=60_000)
     parser.add_argument("--protocol", type=int, choices=(4, 5), default=4)
+    parser.add_argument("--keep-times", type=int, choices=(0, 1), default=0)
     parser.add_argument("--source", default="factory", help="name, or MODULE:FUNCTION")
     options = vars(parser.parse_args())
     options["source"] = _source(options["source"])
