@@ -239,3 +239,14 @@ async def test_latest_gives_one_row_for_each(house: House, boiler: int) -> None:
     assert answer["text"] == [None, "on"]
     only = await house.get("/latest", datastream=boiler, times="iso")
     assert (only["time"], only["text"]) == (["2023-11-14T22:13:29.000000Z"], [None])
+
+
+async def test_times_as_text_reach_from_year_1_to_year_9999(house: House) -> None:
+    edges = [-62_135_596_800_000_000, -1, 253_402_300_799_999_999]
+    house.store.append(observations([1, 1, 1], edges, [1.0, 2.0, 3.0]))
+    answer = await house.get("/observations", datastream=1, times="iso")
+    assert answer["time"] == [
+        "0001-01-01T00:00:00.000000Z",
+        "1969-12-31T23:59:59.999999Z",
+        "9999-12-31T23:59:59.999999Z",
+    ]

@@ -59,7 +59,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_events_per_s: Annotated[
         float,
         msgspec.Meta(gt=0, description="Most events per second of one live stream."),
-    ] = 20.0
+    ] = 40.0
     heartbeat_s: Annotated[
         float,
         msgspec.Meta(gt=0, description="A silent live stream shows a sign of life this often."),
