@@ -221,7 +221,7 @@ class Pages:
         self.complaints: list[str] = []
         self.foreign: list[str] = []
 
-    def open(self, hash_: str = "", *, phone: bool = False, **more: Any) -> Any:
+    def open(self, hash_: str = "#view=chart", *, phone: bool = False, **more: Any) -> Any:
         """Return the page at a hash, at desktop or phone size, with its list shown."""
         size = {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
         context = self._browser.new_context(**(size if phone else {"viewport": DESKTOP}), **more)

@@ -51,8 +51,8 @@ def test_choosing_adds_a_chip_and_the_address_reproduces_the_view(site: Any, pag
 
     again.wait_for_selector(".chip >> nth=1")
     assert again.locator(".chip-name").all_inner_texts() == [
-        "boiler.temperature",
-        "boiler.pressure",
+        "temperature boiler",
+        "pressure boiler",
     ]
     assert again.get_by_role("button", name="15m").get_attribute("aria-pressed") == "true"
     # One panel for each unit.
@@ -128,3 +128,11 @@ def test_the_table_of_values_sorts_and_filters(site: Any, pages: Any) -> None:
 
     page.get_by_label("Filter the table").fill("boiler.b")
     until(page, "document.querySelectorAll('.values tbody tr').length === 1")
+
+
+def test_a_bare_address_shows_something_that_is_alive(site: Any, pages: Any) -> None:
+    site.keep(site.enrol("attic", "old", "V"), [1_700_000_000_000_000], [1.0])
+    fresh = site.enrol("boiler", "temperature", "°C")
+    site.fill(fresh, 30)
+    page = pages.open("")
+    until(page, f"penstock.app.get().picked.join() === '{fresh}'")

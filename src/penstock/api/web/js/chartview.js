@@ -6,13 +6,14 @@ import { Chart } from "./chart.js";
 import { Downloads } from "./download.js";
 import { Events } from "./events.js";
 import { RangeForm } from "./rangeform.js";
-import { formatClock, formatNumber, formatTime, formatValue, unitText, zoneName } from "./format.js";
+import { formatClock, formatDate, formatNumber, formatTime, formatValue, shortName, unitText, zoneName } from "./format.js";
 import { look, shownTheme } from "./palette.js";
 import { PRESETS, parseSpan, readableSpan } from "./spans.js";
 import { app, togglePicked, useApp } from "./state.js";
 import { edges, follow, followAgain, pan, show, zoom } from "./timeline.js";
 
 const CHIPS_EVERY_MS = 200;
+const DAY_US = 86400e6;
 
 /** What the chart says about itself, at most five times a second. */
 function useStatus(chart) {
@@ -38,14 +39,22 @@ function useStatus(chart) {
   return status;
 }
 
+/** A fixed stretch in words, no finer than it needs to be. */
+function stretchText({ from, to }, utc) {
+  const [first, last] = [formatDate(from, utc), formatDate(to, utc)];
+  const span = readableSpan(to - from);
+  if (to - from > 2 * DAY_US) return `${first} \u2013 ${last} (${span})`;
+  const decimals = to - from < 10e6 ? 3 : 0;
+  const end = first === last ? formatClock(to, utc, decimals) : formatTime(to, utc, decimals);
+  return `${formatTime(from, utc, decimals)} \u2013 ${end} (${span})`;
+}
+
 function RangeBar() {
   const range = useApp((state) => state.range);
   const utc = useApp((state) => state.utc);
   const [isCustom, setCustom] = useState(false);
   const choose = (name) => { setCustom(false); follow(parseSpan(name)); };
-  const said = range.live
-    ? `Following, last ${readableSpan(range.live)}`
-    : `${formatTime(range.from, utc)} \u2013 ${formatTime(range.to, utc)} (${readableSpan(range.to - range.from)})`;
+  const said = range.live ? `Following, last ${readableSpan(range.live)}` : stretchText(range, utc);
   return html`<div class="range">
     <div class="range-buttons" role="group" aria-label="Time range">
       ${PRESETS.map((name) => html`<button key=${name} class="segment" aria-pressed=${range.live === parseSpan(name)}
@@ -61,7 +70,7 @@ function RangeBar() {
       <button class=${`quiet go-live ${range.live ? "on" : ""}`} aria-pressed=${Boolean(range.live)}
         onClick=${() => range.live || followAgain()}>
         <span class="dot" aria-hidden="true"></span>Live</button>
-      <span class="range-said">${said} · ${zoneName(utc)}</span>
+      <span class="range-said" title=${`${said}, ${zoneName(utc)}`}>${said} · ${zoneName(utc)}</span>
       <${Downloads} />
     </div>
     ${isCustom && html`<${RangeForm} close=${() => setCustom(false)} />`}
@@ -82,11 +91,12 @@ function Chip({ id, position, chart, cursor, theme }) {
     <svg class="swatch" viewBox="0 0 22 10" aria-hidden="true">
       <line x1="0" y1="5" x2="22" y2="5" stroke=${colour} stroke-width="3" stroke-dasharray=${dash.join(" ")} />
     </svg>
-    <span class="chip-name" title=${info?.name ?? ""}>${info?.name ?? `Datastream ${id}`}</span>
-    <span class="chip-value" title=${value}>${value}<span class="chip-unit">${unit}</span></span>
+    <span class="chip-name" title=${info?.name ?? ""}>${info
+      ? html`${shortName(info)} <span class="chip-thing">${info.thing}</span>` : `Datastream ${id}`}</span>
+    <span class="chip-row"><span class="chip-value" title=${value}>${value}<span class="chip-unit">${unit}</span></span>
     <span class="chip-extent">${extent
-      ? html`<span>min ${formatNumber(extent.min, 4)}</span><span>max ${formatNumber(extent.max, 4)}</span><span>avg ${formatNumber(extent.mean, 4)}</span>`
-      : html`<span>${info && !trace?.isText ? "no values in view" : "\u00a0"}</span>`}</span>
+      ? html`<span>min ${formatNumber(extent.min, 4)}</span><span>max ${formatNumber(extent.max, 4)}</span><span>avg ${formatNumber(extent.mean, 3)}</span>`
+      : html`<span>${info && !trace?.isText ? "no values in view" : "\u00a0"}</span>`}</span></span>
     <button class="quiet square chip-remove" aria-label=${`Remove ${info?.name ?? id}`} onClick=${() => togglePicked(id)}><${Icon} name="close" /></button>
   </li>`;
 }

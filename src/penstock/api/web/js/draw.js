@@ -31,38 +31,48 @@ export function drawTrace(u, trace, style, fromUs, toUs) {
   ctx.lineWidth = (isDense ? 1.2 : 1.6) * style.ratio;
   ctx.lineJoin = "bevel";
   ctx.setLineDash(isDense ? [] : style.dash.map((length) => length * style.ratio));
-  for (const part of parts) if (part.min) fillBand(ctx, part, view);
+  if (parts[0]?.min) fillBand(ctx, parts, view);
   strokeLine(ctx, parts, view);
   ctx.restore();
 }
 
-/** Fill between min and max of each bucket, run by run. */
-function fillBand(ctx, part, view) {
-  const runs = [];
-  let from = part.start;
-  for (let at = part.start + 1; at <= part.end; at += 1) {
-    if (at === part.end || part.times[at] - part.times[at - 1] > view.gap) {
-      runs.push([from, at]);
-      from = at;
-    }
-  }
-  const half = part.width / 2;
+/** Fill between min and max of the buckets, broken at gaps. */
+function fillBand(ctx, parts, view) {
   ctx.globalAlpha = 0.2;
   ctx.beginPath();
-  for (const [start, end] of runs) {
-    const edge = end - start === 1 ? half : 0;
-    ctx.moveTo(view.x(part.times[start] + half - edge), view.y(part.max[start]));
-    for (let at = start; at < end; at += 1) {
-      ctx.lineTo(view.x(part.times[at] + half + edge), view.y(part.max[at]));
+  let run = [];
+  let last = -Infinity;
+  for (const part of parts) {
+    for (let at = part.start; at < part.end; at += 1) {
+      const time = part.times[at];
+      if (time - last > view.gap) {
+        outline(ctx, run, view);
+        run = [];
+      }
+      run.push([time, part.width, part.min[at], part.max[at]]);
+      last = time;
     }
-    for (let at = end - 1; at >= start; at -= 1) {
-      ctx.lineTo(view.x(part.times[at] + half + edge), view.y(part.min[at]));
-    }
-    if (edge) ctx.lineTo(view.x(part.times[start]), view.y(part.min[start]));
-    ctx.closePath();
   }
+  outline(ctx, run, view);
   ctx.fill();
   ctx.globalAlpha = 1;
+}
+
+/** Trace one run of buckets: along the tops and back along the bottoms; one alone is a box. */
+function outline(ctx, run, view) {
+  if (run.length === 0) return;
+  if (run.length === 1) {
+    const [[time, width, min, max]] = run;
+    ctx.rect(view.x(time), view.y(max), view.x(time + width) - view.x(time), view.y(min) - view.y(max));
+    return;
+  }
+  run.forEach(([time, width, , max], at) => {
+    const x = view.x(time + width / 2);
+    if (at === 0) ctx.moveTo(x, view.y(max));
+    else ctx.lineTo(x, view.y(max));
+  });
+  for (const [time, width, min] of run.reverse()) ctx.lineTo(view.x(time + width / 2), view.y(min));
+  ctx.closePath();
 }
 
 /** One line through all parts; points alone between gaps become dots. */

@@ -19,7 +19,9 @@ export function formatNumber(value, digits = 6) {
 export function formatTick(value, step) {
   const size = Math.abs(value);
   if (value !== 0 && (size >= 1e6 || step < 1e-5)) return formatNumber(value, 5);
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  let decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  // A step of 2.5 needs one more than its size says.
+  if (Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
   return value.toFixed(Math.min(decimals, 8)).replace("-", MINUS);
 }
 
@@ -109,6 +111,10 @@ export function formatValue(row, type) {
 
 /** How a unit is written behind a value. */
 export const unitText = (unit) => unit?.symbol || unit?.name || "";
+
+/** Name within its thing: the thing's own name is not said twice. */
+export const shortName = (info) =>
+  info.name.startsWith(`${info.thing}.`) ? info.name.slice(info.thing.length + 1) : info.name;
 
 /** A `datetime-local` value for a time, and back. */
 export const toInput = (timeUs, utc) => `${formatDate(timeUs, utc)}T${formatClock(timeUs, utc)}`;

@@ -9,15 +9,18 @@ import { app, useApp } from "./state.js";
 const LINKS = {
   live: ["ok", "Live"],
   idle: ["ok", "Connected"],
+  connecting: ["warn", "Connecting"],
   reconnecting: ["warn", "Reconnecting"],
   offline: ["bad", "Offline"],
 };
 const THEMES = { auto: ["auto", "system"], light: ["sun", "light"], dark: ["moon", "dark"] };
 
 /** State of the connection, from the stream and the health requests together. */
-export function connection({ link, reachable, health }) {
-  if (!reachable) return link === "offline" || !health ? "offline" : "reconnecting";
-  return link;
+export function connection({ link, reachable }) {
+  if (link === "live") return link;
+  if (reachable === null) return "connecting";
+  if (reachable) return link === "offline" ? "reconnecting" : link;
+  return link === "reconnecting" ? "reconnecting" : "offline";
 }
 
 function Figure({ label, value, unit, title }) {

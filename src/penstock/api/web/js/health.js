@@ -10,17 +10,22 @@ import { nowUs } from "./api.js";
 import { app, useApp } from "./state.js";
 
 const EVERY_MS = 2000;
+/** Requests that fail one after the other before the server counts as unreachable. */
+const FAILURES = 2;
 
 /** Ask for the health from now on, at every moment the page is visible. */
 export function watchHealth() {
   let timer = 0;
+  let failures = 0;
   const ask = async () => {
     clearTimeout(timer);
     if (!document.hidden) {
       try {
         app.set({ health: await readHealth(), reachable: true });
+        failures = 0;
       } catch {
-        app.set({ reachable: false });
+        failures += 1;
+        if (failures >= FAILURES) app.set({ reachable: false });
       }
     }
     timer = setTimeout(ask, EVERY_MS);
@@ -53,10 +58,10 @@ export function HealthView({ isShown }) {
   const utc = useApp((state) => state.utc);
   if (!isShown) return null;
   if (!health) {
-    return html`<section class="view health-view"><p class="nothing">${reachable ? "Asking \u2026" : "The server does not answer. This page keeps trying."}</p></section>`;
+    return html`<section class="view health-view"><p class="nothing">${reachable === false ? "The server does not answer. This page keeps trying." : "Asking \u2026"}</p></section>`;
   }
-  return html`<section class=${`view health-view ${reachable ? "" : "stale"}`} aria-label="Health">
-    ${!reachable && html`<p class="banner bad-text" role="alert">The server does not answer; these figures are old.</p>`}
+  return html`<section class=${`view health-view ${reachable === false ? "stale" : ""}`} aria-label="Health">
+    ${reachable === false && html`<p class="banner bad-text" role="alert">The server does not answer; these figures are old.</p>`}
     <section class="card">
       <h2>Parts</h2>
       <ul class="checks">

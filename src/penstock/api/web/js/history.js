@@ -6,6 +6,8 @@ import { rawHistory } from "./trace.js";
 
 /** Rows asked for raw in one go, all series together. */
 const RAW_ROWS = 60e3;
+/** Up to so many rows for each bucket a series is drawn raw, above as a band and a line. */
+const ROWS_PER_BUCKET = 6;
 /** Buckets asked for in one go, all series together. */
 const BUCKETS = 80e3;
 /** Share of the span read beyond each edge, so that a small pan needs nothing new. */
@@ -94,7 +96,7 @@ export class History {
     const marks = new Map(traces.map((trace) => [trace, [trace.wholeFrom, trace.live.lastTime]]));
     const buckets = ids.length ? await readBuckets(ids, from, to, width, signal) : new Map();
     const [rows, texts] = await Promise.all([
-      readSparse(pickSparse(ids, buckets), from, to, signal),
+      readSparse(pickSparse(ids, buckets, (to - from) / width), from, to, signal),
       readTexts(traces.filter((trace) => trace.isText).map((trace) => trace.id), from, to, signal),
     ]);
     if (signal.aborted) return;
@@ -129,14 +131,14 @@ function widthFor(edges, pixels, series) {
   return bucketWidth(edges.to - edges.from, points);
 }
 
-/** Series few enough in rows to be read raw. */
-function pickSparse(ids, buckets) {
+/** Series to be read raw: of few rows for each bucket, and few enough together. */
+function pickSparse(ids, buckets, count) {
   const sized = ids.map((id) => [id, buckets.get(id)?.rows ?? 0]).sort((a, b) => a[1] - b[1]);
   let room = RAW_ROWS;
   const sparse = [];
   for (const [id, rows] of sized) {
     room -= rows;
-    if (room < 0) break;
+    if (room < 0 || rows > count * ROWS_PER_BUCKET) break;
     sparse.push(id);
   }
   return sparse;

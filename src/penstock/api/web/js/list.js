@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { Icon } from "./icons.js";
 import { nowUs } from "./api.js";
 import { listDatastreams } from "./catalog.js";
-import { formatAge, formatCount, formatValue, unitText } from "./format.js";
+import { formatAge, formatCount, formatValue, shortName, unitText } from "./format.js";
 import { MAX_PICKED, learn, togglePicked, useApp } from "./state.js";
 import { wantLatest } from "./latest.js";
 
@@ -53,10 +53,6 @@ function byThing(items) {
   for (const item of items) groups.set(item.thing, [...(groups.get(item.thing) ?? []), item]);
   return [...groups];
 }
-
-/** Name within its thing: the thing's own name is not said twice. */
-export const shortName = (info) =>
-  info.name.startsWith(`${info.thing}.`) ? info.name.slice(info.thing.length + 1) : info.name;
 
 function Row({ info, isPicked, onPick }) {
   const row = useApp((state) => state.latest.get(info.id));

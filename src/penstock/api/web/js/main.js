@@ -10,6 +10,7 @@ import { ValuesView } from "./values.js";
 import { Welcome } from "./welcome.js";
 import { readDatastreams } from "./catalog.js";
 import { wantLatest } from "./latest.js";
+import { suggestWhenKnown } from "./suggestion.js";
 import { app, keepInUrl, learn, useApp } from "./state.js";
 
 const TABS = [
@@ -70,6 +71,8 @@ window.penstock = {
   points: (id, from, to) => window.penstock.chart.traces.get(id)?.points(from, to) ?? [[], []],
 };
 
+const isBareAddress = !location.hash;
 keepInUrl();
+if (isBareAddress) suggestWhenKnown();
 watchHealth();
 render(html`<${App} />`, document.getElementById("app"));

@@ -60,7 +60,7 @@ export class Panel {
       axes: [
         {
           ...axis, ...lines,
-          space: (u, index, min, max, size) => (size > 600 || max - min < 60 ? 92 : 62),
+          space: (u, index, min, max, size) => (size > 600 || max - min < 60 ? 92 : 56),
           size: () => (this.isLast ? X_AXIS_PX : 6),
           values: (u, splits, index, space, step) =>
             this.isLast ? timeTicks(splits.map((s) => s * 1e6), step * 1e6, this.look.utc()) : splits.map(() => ""),

@@ -40,8 +40,8 @@ export const app = createStore({
   link: "idle",
   /** Last health report, or null before the first. */
   health: null,
-  /** Whether the server answered the last health request. */
-  reachable: true,
+  /** Whether the server answered lately; null before it is known. */
+  reachable: null,
   /** Datastream facts by id. */
   infos: new Map(),
   /** Newest row by datastream id: `{time, number, text}`. */

@@ -3,9 +3,8 @@
 import { html, useEffect, useMemo, useState } from "./html.js";
 import { nowUs } from "./api.js";
 import { listDatastreams } from "./catalog.js";
-import { formatAge, formatCount, formatTime, formatValue, unitText } from "./format.js";
+import { formatAge, formatCount, formatTime, formatValue, shortName, unitText } from "./format.js";
 import { wantLatest } from "./latest.js";
-import { shortName } from "./list.js";
 import { app, learn, togglePicked, useApp } from "./state.js";
 
 const SETTLE_MS = 200;

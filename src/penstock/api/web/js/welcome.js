@@ -2,15 +2,25 @@
 
 import { html, useState } from "./html.js";
 import { Icon } from "./icons.js";
+import { useApp } from "./state.js";
 
-/** Host to publish to: the one this page came from. */
-const host = () => location.hostname || "localhost";
+/** Where devices publish to, as the door says it; else the default port of where this page is. */
+function brokerAddress(health) {
+  const door = health?.checks.find(({ name }) => name === "door")?.message ?? "";
+  const [, host, port] = /MQTT on (\S+):(\d+)/.exec(door) ?? [null, "", "1883"];
+  const isAnywhere = ["", "0.0.0.0", "::", "[::]"].includes(host);
+  return [isAnywhere ? location.hostname || "localhost" : host, port];
+}
 
-const examples = () => [
-  ["With mosquitto_pub", `mosquitto_pub -h ${host()} -p 1883 -q 1 -t room/kitchen -m '{"temperature": 21.5}'`],
-  ["With Python (pip install paho-mqtt)", `python -c "import paho.mqtt.publish as p; p.single('room/kitchen', '{\\"temperature\\": 21.5}', qos=1, hostname='${host()}', port=1883)"`],
-  ["With the simulators that come with Penstock", "penstock simulate stations"],
-];
+function examples([host, port]) {
+  const python = "import paho.mqtt.publish as p; p.single('room/kitchen', "
+    + `'{\\"temperature\\": 21.5}', qos=1, hostname='${host}', port=${port})`;
+  return [
+    ["With mosquitto_pub", `mosquitto_pub -h ${host} -p ${port} -q 1 -t room/kitchen -m '{"temperature": 21.5}'`],
+    ["With Python (pip install paho-mqtt)", `python -c "${python}"`],
+    ["With the simulators that come with Penstock", `penstock simulate stations --broker ${host}:${port}`],
+  ];
+}
 
 function Example({ title, line }) {
   const [isCopied, setCopied] = useState(false);
@@ -30,11 +40,11 @@ function Example({ title, line }) {
 }
 
 export function Welcome() {
+  const health = useApp((state) => state.health);
   return html`<section class="view welcome" aria-label="First steps">
     <h1>Nothing has arrived yet</h1>
     <p>Publish a first message. It is on disk before it is acknowledged, and shows here a moment later.</p>
-    ${examples().map(([title, line]) => html`<${Example} key=${title} title=${title} line=${line} />`)}
-    <p class="muted">This page watches for the first datastream and opens by itself. The address and port are those of the
-      default configuration; Penstock prints its own when it starts.</p>
+    ${examples(brokerAddress(health)).map(([title, line]) => html`<${Example} key=${title} title=${title} line=${line} />`)}
+    <p class="muted">This page watches for the first datastream and opens by itself.</p>
   </section>`;
 }
