@@ -147,6 +147,23 @@ def test_a_log_can_be_opened_and_read_on_a_full_disk(small_disk: Path) -> None:
     log.close()
 
 
+def test_a_disk_too_full_to_begin_a_log_says_so(small_disk: Path) -> None:
+    log = SegmentLog(small_disk / "log")
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "ballast").write_bytes(bytes(2_000_000))
+    with pytest.raises(DiskFull, match="No space"):
+        log.writer("door")
+    (small_disk / "ballast").unlink()
+    append_messages(log.writer("door"), b"1")
+    log.close()
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"a file")
+    with pytest.raises(NotConnected, match="Not a directory"):
+        SegmentLog(tmp_path / "log").writer("door")
+
+
 def test_a_write_that_stops_in_the_middle_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

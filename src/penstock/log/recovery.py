@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -74,10 +75,17 @@ def _repair(folder: PartitionFolder, header: SegmentHeader) -> Tail:
         os.fsync(fd)
     finally:
         os.close(fd)
-    index = folder.index(header.base)
-    sound = [e for e in read_index(index) if e.position < tail.size]
-    index.write_bytes(b"".join(e.encode() for e in sound))
+    _cut_index(folder, tail)
     return tail
+
+
+def _cut_index(folder: PartitionFolder, tail: Tail) -> None:
+    """Leave only the entries that point to what is there; it is a hint, so a full disk may err."""
+    index = folder.index(tail.header.base)
+    sound = b"".join(e.encode() for e in read_index(index) if e.position < tail.size)
+    if index.exists() and index.stat().st_size != len(sound):
+        with contextlib.suppress(OSError):
+            index.write_bytes(sound)
 
 
 def _find_tail(folder: PartitionFolder, header: SegmentHeader, fd: int) -> Tail:

@@ -88,6 +88,8 @@ class SegmentLog:
 
         Raises:
             Conflict: Another process writes to it.
+            DiskFull: There is no space for the little that it takes.
+            NotConnected: The disk or its permissions refuse.
             InvalidInput: `partition` cannot be a partition's name.
         """
         writer = SegmentWriter(self.folder(partition), self._settings, self._clock)

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import threading
+from contextlib import ExitStack
 
 from penstock.core.clock import Clock
 from penstock.core.errors import Bug, DiskFull, NotConnected
@@ -33,6 +34,8 @@ class SegmentWriter:
 
     Raises:
         Conflict: The partition has a writer.
+        DiskFull: There is no space for the little that it takes.
+        NotConnected: The disk or its permissions refuse.
     """
 
     def __init__(self, folder: PartitionFolder, settings: LogSettings, clock: Clock) -> None:
@@ -42,19 +45,22 @@ class SegmentWriter:
         self._buffering = threading.Lock()
         self._pieces: list[bytes] = []
         self._segment: SegmentFile | None = None
-        folder.create()
-        self._lock_fd = folder.lock()
-        try:
-            self._mark = DurableMark(folder.mark, writable=True)
-            recovered = recover(folder, self._mark)
-            tail, end = recovered.tail, recovered.end_offset
-            if tail is not None:
-                self._segment = SegmentFile.reopen(folder, tail, settings)
-                self._mark.announce_segment(tail.header.base)
+        with ExitStack() as opened:
+            try:
+                folder.create()
+                self._lock_fd = folder.lock()
+                opened.callback(os.close, self._lock_fd)
+                self._mark = DurableMark(folder.mark, writable=True)
+                opened.callback(self._mark.close)
+                recovered = recover(folder, self._mark)
+                tail, end = recovered.tail, recovered.end_offset
+                if tail is not None:
+                    self._segment = SegmentFile.reopen(folder, tail, settings)
+                    self._mark.announce_segment(tail.header.base)
+            except OSError as error:
+                raise self._explained(error) from error
             self._mark.advance(end, tail.size if tail else 0)
-        except BaseException:
-            os.close(self._lock_fd)
-            raise
+            opened.pop_all()
         self._salt = tail.header.salt if tail else secrets.randbits(32)
         self._latest_us = self._durable_latest_us = tail.latest_us if tail else NO_TIME_US
         self._end = self._durable = end
