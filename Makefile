@@ -49,12 +49,9 @@ servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q
 	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core
 
-faults: $(VENV)/dev.stamp ## Kill door and hub 200 times under load; writes benchmarks/results/
-	$(BIN)/python -m tests.faults.campaign --trials 200 --result benchmarks/results/faults.json
-
-N ?= 200
-faults: $(VENV)/dev.stamp ## Kill, tear and fill N times under load, count what is lost (N=200)
-	$(BIN)/python -m tests.faults.campaign $(N) benchmarks/results/faults.json
+TRIALS ?= 200
+faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/
+	$(BIN)/python -m tests.faults.campaign --trials $(TRIALS) --result benchmarks/results/faults.json
 
 bench: $(VENV)/dev.stamp ## Run every benchmark and write benchmarks/results/
 	$(BIN)/python -m benchmarks

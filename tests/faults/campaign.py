@@ -1,6 +1,6 @@
 """Kills door and hub at random moments under load, tears the log, fills the disk, and counts.
 
-`python -m tests.faults.campaign 200 result.json` runs 200 trials; `make faults` does.
+`python -m tests.faults.campaign --trials 200` runs 200 trials; so does `make faults`.
 
 Devices send numbered observations with QoS 1 over MQTT and by HTTP, each until it is acknowledged.
 At the end every observation that was acknowledged must be in the store once, and nothing else.
@@ -8,6 +8,7 @@ At the end every observation that was acknowledged must be in the store once, an
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import io
@@ -349,24 +350,28 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Run as many trials as the command line says and write the result."""
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    seed = int(os.environ.get("PENSTOCK_FAULTS_SEED", "1"))
+    parser = argparse.ArgumentParser(description="Kill, tear and fill under load, and count.")
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--result", type=Path, help="JSON file to write")
+    options = parser.parse_args()
     begin = time.monotonic()
-    verdict = asyncio.run(run(trials, seed, say))
+    verdict = asyncio.run(run(options.trials, options.seed, say))
     result = {
         "what": "kill -9 of door and hub, torn log tails and a full disk under QoS 1 load",
-        "command": f"make faults N={trials}",
+        "command": f"make faults TRIALS={options.trials}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
-        "seed": seed,
+        "seed": options.seed,
         "took_s": round(time.monotonic() - begin, 1),
         **verdict.summary(),
     }
     text = json.dumps(result, indent=2)
     say(text)
-    if len(sys.argv) > 2:
-        Path(sys.argv[2]).write_text(text + "\n")
+    if options.result:
+        options.result.parent.mkdir(parents=True, exist_ok=True)
+        options.result.write_text(text + "\n")
     sys.exit(not verdict.is_clean)
 
 
