@@ -6,11 +6,12 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.door.encoding import encode
 from penstock.door.fields import decode_text
+from penstock.door.heads import WORTH_PACKETS
 from penstock.door.intake import Intake, Run, frame
 from penstock.door.packets import Publish
 from penstock.door.properties import Property
@@ -205,3 +206,74 @@ def test_one_changed_byte_never_breaks_the_form_of_a_run(
     run = intake.harvest()
     if run is not None:
         _split(run)
+
+
+def _trained(protocol: int, qos: int) -> Intake:
+    """An intake that has seen so many usual packets that it takes them all at once."""
+    intake = _intake(protocol)
+    usual = [
+        encode(Publish("a", b"x" * size, qos, packet_id=9 if qos else 0), protocol)
+        for size in (0, 1, 5, 130)
+    ]
+    stream = b"".join(usual) * WORTH_PACKETS
+    intake.take(stream, 0, len(stream), 0.0)
+    intake.harvest()
+    assert intake._heads.has_pattern
+    return intake
+
+
+def _outcome(intake: Intake, stream: bytes) -> tuple[object, ...]:
+    reason = at = None
+    try:
+        at = intake.take(stream, 0, len(stream), 0.0)
+    except ProtocolViolation as problem:
+        reason = problem.reason
+    run = intake.harvest()
+    if run is None:
+        return (at, reason)
+    return (at, reason, _split(run), run.answers, [m.payload for m in run.messages])
+
+
+_usual = st.builds(
+    lambda topic, payload, qos, number: Publish(
+        topic, payload, qos, packet_id=number if qos else 0
+    ),
+    st.sampled_from(["a", "a", "b", "heard"]),
+    st.sampled_from([b"", b"1", b"12345", b"2\x06\0\x01a\0\x05", b"z" * 130, b"other"]),
+    st.sampled_from([0, 1, 1, 1, 2]),
+    st.integers(1, 65535),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([4, 5]),
+    st.sampled_from([0, 1]),
+    st.lists(_usual, min_size=1, max_size=12),
+    st.none() | st.tuples(st.integers(0, 10_000), st.integers(0, 255)),
+    st.integers(0, 10),
+)
+def test_taking_many_at_once_gives_what_taking_one_by_one_gives(
+    protocol: int,
+    qos: int,
+    messages: list[Publish],
+    change: tuple[int, int] | None,
+    cut: int,
+) -> None:
+    stream = bytearray(b"".join(encode(message, protocol) for message in messages))
+    if change is not None:
+        stream[change[0] % len(stream)] = change[1]
+    whole = bytes(stream[: max(1, len(stream) - cut)])
+    assert _outcome(_trained(protocol, qos), whole) == _outcome(_intake(protocol), whole)
+
+
+def test_new_subscriptions_are_seen_by_the_next_message() -> None:
+    intake = _trained(4, 1)
+    routes = intake._routes
+    assert isinstance(routes, FakeRoutes)
+    routes.known.clear()
+    routes.known[b"a"] = Route((Match(None, 0, False, (), None),))  # type: ignore[arg-type]
+    routes.age += 1
+    packet = encode(Publish("a", b"12345", 1, packet_id=1), 4)
+    _, _, passed = _take_all(intake, [packet * 3])
+    assert passed == [b"12345"] * 3

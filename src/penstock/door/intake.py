@@ -1,8 +1,8 @@
 """The fast path: from received bytes to a run of PUBLISH packets for the log.
 
 Free of sockets. The usual packet is QoS 0 or 1, has no MQTT 5.0 properties, and nobody subscribes
-to its topic. The loop in `Intake.take` knows it by its head: one slice and one look-up. A head met
-for the first time goes through `_is_usual`, everything else through `_examine`.
+to its topic. `Intake.take` knows it by its head (see `heads`). A head met for the first time goes
+through `_is_usual`, everything else through `_examine`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import sys
 from array import array
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
 from penstock.core.log import MQTT_5_0
 from penstock.door.decoding import decode_publish
 from penstock.door.encoding import encode, encode_publish
+from penstock.door.heads import Heads
 from penstock.door.message import Message
 from penstock.door.packets import Ack, Publish
 from penstock.door.properties import Kind, Property
@@ -24,8 +26,6 @@ from penstock.door.subscriptions import DENIED, QUIET, Route
 _PUBACK = b"\x40\x02"
 _PUBREC = b"\x50\x02"
 _NO_ID = b"\0\0"
-#: Packet heads remembered for one connection.
-_MAX_HEADS = 256
 
 
 def frame(data: bytes, at: int, size: int, max_bytes: int) -> tuple[int, int]:
@@ -106,11 +106,8 @@ class Intake:
         self._max_packet_bytes = max_packet_bytes
         self._max_aliases = max_aliases
         self._aliases: dict[int, str] = {}
-        #: Fixed header and topic of packets that took the fast path, and their length; negative
-        #: for QoS 0. A device's next packet mostly begins like one before.
-        self._heads: dict[bytes, int] = {}
+        self._heads = Heads(five=protocol == MQTT_5_0)
         self._heads_age = routes.age
-        self._head_bytes = 0
         self._duplicates = 0
         self._begin()
 
@@ -132,15 +129,18 @@ class Intake:
             ProtocolViolation: What came before it is taken and can be harvested.
         """
         five = self._protocol == MQTT_5_0
-        total_of = self._usable_heads().get
-        head_bytes = self._head_bytes
-        add_end = self._ends.append
+        heads = self._usable_heads()
+        total_of = heads.totals.get
+        head_bytes = heads.size
+        ends = self._ends
         add_id = self._pubacks.append
-        max_bytes = self._max_packet_bytes
         start = at
         # A packet that ends at `stop` in `data` ends at `stop + shift` in the run.
         shift = self._length - at
         try:
+            if heads.has_pattern:
+                at = self._take_many(data, at, shift)
+            before = len(ends)
             while at + 2 <= size:
                 total = total_of(data[at : at + head_bytes])
                 if total is not None:
@@ -151,46 +151,58 @@ class Intake:
                     if total < 0:
                         if not (five and data[rest]):
                             at = stop
-                            add_end(stop + shift)
+                            ends.append(stop + shift)
                             continue
                     elif (packet_id := data[rest : rest + 2]) != _NO_ID and not (
                         five and data[rest + 2]
                     ):
                         add_id(packet_id)
                         at = stop
-                        add_end(stop + shift)
+                        ends.append(stop + shift)
                         continue
                 if data[at] & 0xF0 != 0x30:
                     break
-                body, stop = frame(data, at, size, max_bytes)
+                body, stop = frame(data, at, size, self._max_packet_bytes)
                 if stop > size:
                     break
                 if self._is_usual(data, at, body, stop):
-                    head_bytes = self._head_bytes
+                    head_bytes = heads.size
                     at = stop
-                    add_end(stop + shift)
+                    ends.append(stop + shift)
                     continue
                 instead = self._examine(data[at], data[body:stop], now_s)
                 if instead is None:
-                    add_end(stop + shift)
+                    ends.append(stop + shift)
                 else:
                     self._parts += (data[start:at], instead)
                     shift += len(instead) - (stop - at)
                     start = stop
                     if instead:
-                        add_end(stop + shift)
+                        ends.append(stop + shift)
                 at = stop
+            heads.prepare(len(ends) - before)
         finally:
             if at > start:
                 self._parts.append(data[start:at])
             self._length = at + shift
         return at
 
-    def _usable_heads(self) -> dict[bytes, int]:
+    def _take_many(self, data: bytes, at: int, shift: int) -> int:
+        """Take the usual packets from `at` on all at once; return where they end."""
+        packets = self._heads.many(data, at)
+        if not packets:
+            return at
+        if self._heads.ids is not None:
+            self._pubacks += map(self._heads.ids, packets)
+        ends = array("I", accumulate(map(len, packets), initial=at + shift))
+        self._ends += ends[1:]
+        return ends[-1] - shift
+
+    def _usable_heads(self) -> Heads:
         """Return the packet heads met before, forgotten when subscriptions have changed."""
         if self._heads_age != self._routes.age:
             self._heads_age = self._routes.age
-            self._heads.clear()
+            self._heads.forget()
         return self._heads
 
     def take_duplicates(self) -> int:
@@ -234,9 +246,7 @@ class Intake:
             if packet_id == _NO_ID:
                 return False
             self._pubacks.append(packet_id)
-        self._head_bytes = name_end - at
-        if len(self._heads) < _MAX_HEADS:
-            self._heads[data[at:name_end]] = stop - at if first == 0x32 else at - stop
+        self._heads.learn(data[at:name_end], stop - at if first == 0x32 else at - stop)
         return True
 
     def _examine(self, first: int, body: bytes, now_s: float) -> bytes | None:
