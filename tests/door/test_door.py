@@ -215,9 +215,9 @@ async def test_an_offline_session_gets_what_it_missed(door: Door, meet: Meet) ->
     peer.send(Disconnect())
     assert await peer.is_closed()
     sender = await meet(door, "sender")
+    await sender.publish("a", b"qos 0 is not kept", 0)
     for number in range(3):
         await sender.publish("a", bytes([number]), 1)
-    await sender.publish("a", b"qos 0 is not kept", 0)
 
     again = await meet(door, "sleeper", clean_start=False)
     assert again.connack == Connack(session_present=True)

@@ -277,3 +277,28 @@ def test_new_subscriptions_are_seen_by_the_next_message() -> None:
     packet = encode(Publish("a", b"12345", 1, packet_id=1), 4)
     _, _, passed = _take_all(intake, [packet * 3])
     assert passed == [b"12345"] * 3
+
+
+def test_what_is_not_usual_is_seen_though_many_are_taken_at_once() -> None:
+    usual = encode(Publish("a", b"12345", 1, packet_id=1), 4)
+    without_id = encode(Publish("a", b"12345", 1, packet_id=0), 4)
+    intake = _trained(4, 1)
+    with pytest.raises(ProtocolViolation):
+        intake.take(usual * 3 + without_id, 0, 4 * len(usual), 0.0)
+    run = intake.harvest()
+    assert run is not None
+    assert run.count == 3
+
+    # Same head and same length, but the first payload byte is a property length.
+    usual = encode(Publish("a", b"12345", 1, packet_id=1), 5)
+    expiring = Publish("a", b"", 1, packet_id=1, properties={Property.MESSAGE_EXPIRY_S: 7})
+    packet = encode(expiring, 5)
+    assert len(packet) == len(usual)
+    intake = _trained(5, 1)
+    intake._routes.known[b"a"] = QUIET
+    packets, answers, _ = _take_all(intake, [usual + packet + usual])
+    assert packets == [usual, packet, usual]
+    assert answers == bytes.fromhex("40020001") * 3
+    broken = packet[:-5] + b"\x7f" + packet[-4:]
+    with pytest.raises(ProtocolViolation):
+        intake.take(usual + broken, 0, 2 * len(usual), 0.0)
