@@ -29,6 +29,39 @@ GAP = b"event: gap\ndata: {}\n\n"
 _Identity = tuple[int, int, int]
 
 
+class Seam:
+    """Knows the rows of the snapshot, to leave them out of what follows.
+
+    Args:
+        snapshot: Stored rows, at least one.
+    """
+
+    def __init__(self, snapshot: pa.Table) -> None:
+        self._snapshot = snapshot
+        self._newest_us = int(np.max(_times(snapshot)))
+        self._known: dict[_Identity, tuple[Any, ...]] | None = None
+
+    def touches(self, batch: pa.RecordBatch) -> bool:
+        """Tell whether any row could be in the snapshot; cheap."""
+        return batch.num_rows > 0 and int(np.min(_times(batch))) <= self._newest_us
+
+    def without_known(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows for which the client has something else, or nothing."""
+        if self._known is None:
+            # Most streams never need this, since most rows come in the order of their times.
+            self._known = dict(
+                zip(_identities(self._snapshot), _values(self._snapshot), strict=True)
+            )
+        news = []
+        for identity, values in zip(_identities(batch), _values(batch), strict=True):
+            is_new = self._known.get(identity) != values
+            if is_new and identity in self._known:
+                # An older value may follow its successor here, and the successor once more.
+                self._known[identity] = values
+            news.append(is_new)
+        return batch.filter(pa.array(news, pa.bool_()))
+
+
 class LiveStream:
     """Makes the events of one client.
 
@@ -50,7 +83,7 @@ class LiveStream:
         self._start_us = start_us
         self._iso = iso
         self._newest_us: int | None = None
-        self._seen: dict[_Identity, tuple[Any, ...]] = {}
+        self._seam: Seam | None = None
         self._seam_until_s = 0.0
 
     async def events(self) -> AsyncGenerator[bytes, None]:
@@ -84,7 +117,7 @@ class LiveStream:
             if is_cut:
                 # Rows of the oldest time may be cut off in the middle.
                 complete_from = _times(table)[0].item() + 1
-        self._seen = dict(zip(_identities(table), _values(table), strict=True))
+        self._seam = Seam(table) if table.num_rows else None
         self._seam_until_s = self._ctx.clock.monotonic_s() + SEAM_S
         begin = None if complete_from is None else self._time(complete_from)
         snapshot = self._event("snapshot", table, start=begin)
@@ -110,7 +143,7 @@ class LiveStream:
                 if batch.num_rows > settings.max_rows_per_event:
                     batch = batch.slice(batch.num_rows - settings.max_rows_per_event)
                     was_skipped = True
-                if batch.num_rows > INLINE_ROWS:
+                if batch.num_rows > INLINE_ROWS or self._touches_seam(batch):
                     event = await self._ctx.blocking(self._rows, batch)
                 else:
                     event = self._rows(batch)
@@ -126,23 +159,14 @@ class LiveStream:
 
     def _rows(self, batch: pa.RecordBatch) -> bytes | None:
         """Return the event of new rows, or None when the client has them all."""
-        if self._seen:
-            if self._ctx.clock.monotonic_s() > self._seam_until_s:
-                self._seen = {}
-            else:
-                batch = batch.filter(pa.array(self._is_news(batch), pa.bool_()))
+        if self._seam is not None and self._touches_seam(batch):
+            batch = self._seam.without_known(batch)
         return self._event("observations", batch) if batch.num_rows else None
 
-    def _is_news(self, batch: pa.RecordBatch) -> list[bool]:
-        """Tell row by row whether the client has something else, or nothing, for it."""
-        news = []
-        for identity, values in zip(_identities(batch), _values(batch), strict=True):
-            is_new = self._seen.get(identity) != values
-            if is_new and identity in self._seen:
-                # An older value may follow its successor here, and the successor once more.
-                self._seen[identity] = values
-            news.append(is_new)
-        return news
+    def _touches_seam(self, batch: pa.RecordBatch) -> bool:
+        if self._seam is not None and self._ctx.clock.monotonic_s() > self._seam_until_s:
+            self._seam = None
+        return self._seam is not None and self._seam.touches(batch)
 
     def _event(self, name: str, rows: pa.Table | pa.RecordBatch, **more: object) -> bytes:
         if rows.num_rows:
