@@ -28,13 +28,13 @@ _EXPECTS = "InfluxDB line protocol such as weather,station=north temp=21.5 17145
 _WORD = r"(?:[^\\,= \n]|\\[^\n])+"
 _LINE = re.compile(
     rf"(?P<head>(?:[^\\, \n#]|\\[^\n])(?:[^\\, \n]|\\[^\n])*(?:,{_WORD}={_WORD})*)"
-    rf" +(?P<fields>{_WORD}=(?:\"(?:[^\"\\]|\\[\s\S])*\"|[^,\" \n]+)"
-    rf"(?:,{_WORD}=(?:\"(?:[^\"\\]|\\[\s\S])*\"|[^,\" \n]+))*)"
+    rf" +(?P<fields>{_WORD}=(?:\"(?:[^\"\\]|\\[\s\S])*\"|[^,\" \r\n]+)"
+    rf"(?:,{_WORD}=(?:\"(?:[^\"\\]|\\[\s\S])*\"|[^,\" \r\n]+))*)"
     r"(?: +(?P<time>-?[0-9]{1,19}))?[ \r]*(?:\n|\Z)"
 )
 _SKIPPED = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 _TAG = re.compile(rf",({_WORD})=({_WORD})")
-_FIELD = re.compile(rf"({_WORD})=(\"(?:[^\"\\]|\\[\s\S])*\"|[^,\" \n]+)(?:,|\Z)")
+_FIELD = re.compile(rf"({_WORD})=(\"(?:[^\"\\]|\\[\s\S])*\"|[^,\" \r\n]+)(?:,|\Z)")
 _INTEGER = re.compile(r"(-?[0-9]+)i|([0-9]+)u", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _TRUTHS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(

@@ -37,7 +37,8 @@ ISO_8601 = re.compile(
     r"-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(?:[Tt ]" + _CLOCK + r")?"
     r"|(?P<month2>[0-9]{2})(?P<day2>[0-9]{2})[Tt]" + re.sub(r"<(\w+)>", r"<\g<1>2>", _CLOCK) + r")"
 )
-_EPOCH = re.compile(r"([+-]?)([0-9]{1,20})(?:\.([0-9]+))?")
+#: Fewer than 9 digits could as well be a year or a date.
+_EPOCH = re.compile(r"([+-]?)([0-9]{9,20})(?:\.([0-9]+))?")
 ALLOWED = "allowed are ISO 8601, such as 2024-05-01T12:00:00Z, and epoch s, ms, us or ns"
 
 
