@@ -158,6 +158,7 @@ class AsgiStream:
         self._gone = asyncio.Event()
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self.status = 0
+        self.is_finished = False
         self._text = ""
 
     async def __aenter__(self) -> Self:
@@ -181,6 +182,7 @@ class AsgiStream:
         else:
             self._pieces.put_nowait(bytes(message.get("body", b"")))
             if not message.get("more_body"):
+                self.is_finished = True
                 self._pieces.put_nowait(b"")
 
     async def block(self) -> dict[str, str]:

@@ -1,3 +1,4 @@
+import asyncio
 import csv
 import io
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.api.house import SECOND, T0, House
+from tests.api.house import SECOND, T0, AsgiStream, House
 
 from penstock.api import downloads
 from penstock.core.errors import NotConnected
@@ -122,3 +123,23 @@ async def test_a_store_that_fails_at_once_gives_an_ordinary_error(
     response = await house.client.get("/api/v1/observations?format=csv")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert response.json()["error"] == {"code": "not-connected", "message": "the store is gone"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+async def test_a_file_that_cannot_be_finished_is_cut_off(
+    house: House, many: pa.Table, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    scan = house.store.scan
+
+    def fail_later(selection: Selection) -> pa.Table:
+        if selection.after is not None:
+            raise NotConnected("the store is gone")
+        return scan(selection)
+
+    monkeypatch.setattr(house.store, "scan", fail_later)
+    stream = AsgiStream(house.app, "/api/v1/observations", f"format={kind}")
+    with pytest.raises(RuntimeError, match="response already started"):
+        async with stream:
+            await asyncio.wait([stream.task])
+    assert stream.status == 200
+    assert not stream.is_finished

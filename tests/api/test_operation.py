@@ -1,4 +1,4 @@
-from tests.api.house import House
+from tests.api.house import AsgiStream, House
 
 from penstock.core.platform import Check
 
@@ -42,3 +42,21 @@ async def test_metrics_are_in_the_format_of_prometheus(house: House) -> None:
     assert "penstock_lag_s 0.5" in lines
     house.platform.counters = {"penstock_messages_total": 8.0}
     assert "penstock_messages_total 8.0" in (await house.client.get("/metrics")).text
+
+
+async def test_answers_and_live_streams_are_counted(house: House) -> None:
+    await house.client.get("/healthz")
+    await house.client.get("/healthz")
+    await house.client.get("/nothing")
+    await house.client.request("INVENTED", "/healthz")
+    await house.client.get("/healthz", headers={"host": "evil.example"})
+    async with AsgiStream(house.app, "/api/v1/observations/stream") as stream:
+        await stream.block()
+        lines = (await house.client.get("/metrics")).text.splitlines()
+    assert 'penstock_api_requests_total{method="GET",status="200"} 3.0' in lines
+    assert 'penstock_api_requests_total{method="GET",status="404"} 1.0' in lines
+    assert 'penstock_api_requests_total{method="GET",status="421"} 1.0' in lines
+    assert 'penstock_api_requests_total{method="other",status="405"} 1.0' in lines
+    assert "penstock_api_streams 1.0" in lines
+    lines = (await house.client.get("/metrics")).text.splitlines()
+    assert "penstock_api_streams 0.0" in lines

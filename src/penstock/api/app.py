@@ -21,6 +21,7 @@ from penstock.api import (
 )
 from penstock.api.context import Context
 from penstock.api.guard import Guard, is_loopback
+from penstock.api.meters import Meters
 from penstock.api.settings import ApiSettings
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock, SystemClock
@@ -78,7 +79,7 @@ def create_app(
         generate_unique_id_function=_operation_id,
     )
     app.state.registry = registry
-    app.state.context = Context(
+    context = app.state.context = Context(
         store=store,
         catalog=catalog,
         live=live,
@@ -93,7 +94,8 @@ def create_app(
         app.include_router(router, prefix=PREFIX)
     app.openapi = lambda: describing.describe(app)  # type: ignore[method-assign]
     web.install(app)
-    app.add_middleware(Guard, settings=settings)
+    meters = Meters(registry, lambda: context.streams)
+    app.add_middleware(Guard, settings=settings, meters=meters)
     return app
 
 

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.api.errors import Refused, answer
+from penstock.api.meters import Meters
 from penstock.api.settings import ApiSettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,10 +48,12 @@ class Guard:
     Args:
         app: What it protects.
         settings: Names that are allowed, size of bodies.
+        meters: Counts the answers.
     """
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ApiSettings, meters: Meters) -> None:
         self._app = app
+        self._meters = meters
         self._max_body_bytes = settings.max_body_bytes
         self._names = {name.lower() for name in (*settings.allowed_hosts, settings.host)}
         self._any_name = not is_loopback(settings.host) and not settings.allowed_hosts
@@ -63,6 +66,7 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                self._meters.count(scope["method"], message["status"])
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from penstock.core.errors import (
     Backpressure,
+    Bug,
     ConfigError,
     Corrupt,
     DiskFull,
@@ -118,7 +119,9 @@ def mapped_errors() -> Iterator[None]:
 
 def _ours(error: DBAPIError) -> PenstockError:
     text = str(error.orig)
-    if "full" in text:
+    if isinstance(error, IntegrityError):
+        return Bug(f"the catalog contradicts itself: {text}; please report it")
+    if "disk is full" in text:
         return DiskFull(f"the catalog cannot write: {text}; free some space, then it goes on")
     if "locked" in text or "busy" in text:
         return Backpressure(f"the catalog is held by another program: {text}; it is tried again")
