@@ -158,7 +158,7 @@ class Plant:
         )
         self.ingest = Ingest(
             self.log, self.catalog, self.store, lambda name: self.codecs[name](),
-            self.settings, self.clock,
+            self.settings, self.clock, ends=self.log.ends,
         )  # fmt: skip
         self.ingest.start()
         return self.ingest

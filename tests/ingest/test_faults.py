@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import pytest
 
 from penstock.core.errors import Corrupt, DiskFull, InvalidInput, NotConnected
 from penstock.core.publish import encode_publish
+from penstock.ingest import Ingest
 
 MESSAGES = [(f"t{n % 3}", "junk" if n % 5 == 4 else f"x={n}@{n}") for n in range(60)]
 GOOD = {(f"t{n % 3}.x", n, float(n)) for n in range(60) if n % 5 != 4}
@@ -227,3 +229,47 @@ def test_a_corrupt_block_is_counted_and_reading_goes_on(plant, monkeypatch, capl
 
 def raise_(error):
     raise error
+
+
+def test_a_log_that_was_begun_anew_is_read_from_its_beginning(plant, caplog):
+    plant.open()
+    plant.ingested(*MESSAGES)
+    plant.close()
+    shutil.rmtree(plant.path / "log")
+    plant.open()
+    plant.ingested(("new", "x=1@1"))
+    assert plant.values()["new.x"] == [(1, 1.0)]
+    assert plant.ingest.marks == {"door": 1}
+    assert "the log is another one" in caplog.text
+
+
+def test_a_replay_that_nobody_waits_for_any_more_is_done_all_the_same(plant):
+    plant.open()
+    plant.ingested(*MESSAGES)
+    abandoned = plant.ingest.replay_dead_letters()
+    assert not abandoned.cancel()
+    assert plant.ingest.replay_dead_letters().result(20).messages == 12
+    assert abandoned.result(20).messages == 12
+    assert plant.ingest.trouble == ""
+
+
+def test_a_replay_is_ended_when_ingest_is(plant):
+    plant.open()
+    plant.ingested(*MESSAGES)
+    plant.store.always = lambda batch: DiskFull("no space", 0.01)
+    waiting = plant.ingest.replay("door", 0)
+    plant.wait_until(lambda: "no space" in plant.ingest.trouble)
+    plant.close()
+    with pytest.raises(NotConnected, match="stopped before the replay was done"):
+        waiting.result(20)
+
+
+def test_before_it_starts_ingest_has_figures_but_no_replays(plant):
+    plant.open()
+    ingest = Ingest(
+        plant.log, plant.catalog, plant.store, lambda name: plant.codecs[name](),
+        plant.settings, plant.clock,
+    )  # fmt: skip
+    assert ingest.stats()["penstock_ingest_dead_letters"] == 0
+    with pytest.raises(NotConnected, match="not running"):
+        ingest.replay("door", 0).result(20)

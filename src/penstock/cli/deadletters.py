@@ -41,7 +41,8 @@ def list_letters(
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Id", "Arrived (UTC)", "Topic", "Payload", "Codec", "Reason"):
-        table.add_column(name, overflow="fold" if name == "Reason" else "ellipsis")
+        wraps = name in ("Topic", "Reason")
+        table.add_column(name, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
     for letter in letters:
         table.add_row(
             str(letter["id"]),

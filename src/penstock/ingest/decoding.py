@@ -171,6 +171,8 @@ def _check(readings: Readings, messages: int) -> None:
                readings.parameters)  # fmt: skip
     if any(column is not None and len(column) != rows for column in columns):
         raise Bug("a codec gave columns of different lengths")
+    if any(not 0 <= failure.message < messages for failure in readings.failures):
+        raise Bug("a codec reported a failure of a message that it was not given")
     if not rows:
         return
     if int(readings.series.min()) < 0 or int(readings.series.max()) >= len(readings.keys):

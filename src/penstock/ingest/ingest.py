@@ -199,8 +199,10 @@ class Ingest:
             "penstock_ingest_retries_total": self.patience.retries,
             "penstock_ingest_lag_messages": self.lag_messages,
             "penstock_ingest_lag_seconds": self.lag_s,
-            "penstock_ingest_dead_letters": self.letters.waiting,
-            "penstock_ingest_dead_letters_dropped_total": self.letters.dropped,
+            "penstock_ingest_dead_letters": self._letters.waiting if self._letters else 0,
+            "penstock_ingest_dead_letters_dropped_total": (
+                self._letters.dropped if self._letters else 0
+            ),
             "penstock_ingest_topics": len(self.table),
             "penstock_live_watchers": self.live.watchers,
         }
@@ -353,6 +355,14 @@ class Ingest:
         for partition in self.log.partitions():
             if partition not in self._sources and partition not in RESERVED:
                 mark = self._positions.setdefault(partition, 0)
+                end = mark if self._ends is None else self._ends().get(partition, mark)
+                if end < mark:
+                    _log.error(
+                        "the store has messages of partition %s up to offset %d, but the log ends "
+                        "at %d: the log is another one; reading it from its beginning",
+                        partition, mark, end,
+                    )  # fmt: skip
+                    mark = self._positions[partition] = 0
                 self._sources[partition] = Source(self.log, partition, mark)
 
     def _commit(self) -> None:

@@ -15,7 +15,7 @@ from penstock.ingest.decoding import Decoder, Rejected
 from penstock.ingest.enrolment import Enrolment
 from penstock.ingest.live import LiveHub
 from penstock.ingest.messages import Batch
-from penstock.ingest.patience import Closing, Patience
+from penstock.ingest.patience import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +83,5 @@ class Pipeline:
         self._patience.until_done("the store", lambda: self._store.append(observations, marks))
         try:
             self._live.publish(observations)
-        except Closing:
-            raise
         except Exception:
             _log.exception("live watchers missed %d rows", observations.num_rows)

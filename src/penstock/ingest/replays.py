@@ -6,7 +6,7 @@ waits for the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
@@ -22,10 +22,13 @@ from penstock.ingest.dead_letters import RESERVED, DeadLetters, LetterBox
 from penstock.ingest.decoding import Rejected
 from penstock.ingest.letters import Letter, previous
 from penstock.ingest.messages import Batch, split
-from penstock.ingest.patience import Patience
+from penstock.ingest.patience import Closing, Patience
 from penstock.ingest.pipeline import Pipeline
 from penstock.ingest.routes import TopicTable
 from penstock.ingest.sources import letters_of
+
+#: The work of a replay; gives messages, observations and failed messages of each step.
+Steps = Generator[tuple[int, int, int], None, None]
 
 #: Portions of dead letters after which what was replayed is made durable.
 _COMMIT_EVERY = 16
@@ -55,11 +58,12 @@ class Replay:
     """A replay under way.
 
     Args:
-        steps: Does the work; gives (messages, observations, failed) after each step.
+        steps: Does the work.
     """
 
-    def __init__(self, steps: Iterator[tuple[int, int, int]]) -> None:
+    def __init__(self, steps: Steps) -> None:
         self.outcome: Future[Replayed] = Future()
+        self.outcome.set_running_or_notify_cancel()  # it cannot be cancelled half-way
         self._steps = steps
         self._sums = (0, 0, 0)
 
@@ -70,6 +74,8 @@ class Replay:
         except StopIteration:
             self.outcome.set_result(Replayed(*self._sums))
             return None
+        except Closing:
+            raise
         except Exception as error:
             self.outcome.set_exception(error)
             return None
@@ -79,13 +85,14 @@ class Replay:
 
     def give_up(self, error: Exception) -> None:
         """End it early."""
+        self._steps.close()
         if not self.outcome.done():
             self.outcome.set_exception(error)
 
 
 def replay_range(
     rooms: Rooms, partition: str, from_offset: int, until_offset: int, max_bytes: int
-) -> Iterator[tuple[int, int, int]]:
+) -> Steps:
     """Ingest a range of a partition again, step by step.
 
     Raises:
@@ -116,7 +123,7 @@ def replay_range(
         reader.close()
 
 
-def replay_letters(rooms: Rooms, boxes: Sequence[LetterBox]) -> Iterator[tuple[int, int, int]]:
+def replay_letters(rooms: Rooms, boxes: Sequence[LetterBox]) -> Steps:
     """Ingest all letters that wait in some boxes again, step by step; what fails waits anew."""
     for box in boxes:
         until = box.end
@@ -133,7 +140,7 @@ def replay_letters(rooms: Rooms, boxes: Sequence[LetterBox]) -> Iterator[tuple[i
         box.commit(until)
 
 
-def discard_letters(rooms: Rooms) -> Iterator[tuple[int, int, int]]:
+def discard_letters(rooms: Rooms) -> Steps:
     """Drop all letters that wait; their messages are not read again after a crash either."""
     rooms.patience.until_done("the store", rooms.store.flush)
     yield rooms.letters.discard(), 0, 0
