@@ -32,7 +32,7 @@ from tests.faults.victim import PATIENCE_S, Victim
 #: pauses between restarts begin anew.
 KINDS = ("door", "hub", "door", "hub", "door and hub", "everything and torn log")
 #: Observations per second of each MQTT device, and of the HTTP device.
-MQTT_RATE, HTTP_RATE = 500.0, 50.0
+MQTT_RATE, HTTP_RATE = 1000.0, 50.0
 #: Size of the disk that is filled, in MiB.
 SMALL_DISK_MIB = 96
 
@@ -133,8 +133,9 @@ class Campaign:
     async def kill_trials(self, kinds: Sequence[str]) -> None:
         for kind in kinds:
             await asyncio.sleep(self._rng.random() * 1.5)
+            begin = time.monotonic()
             detail = await asyncio.to_thread(self._befall, kind)
-            await self._timed(kind, detail)
+            await self._timed(kind, begin, detail)
 
     def _befall(self, kind: str) -> str:
         if kind == "everything and torn log":
@@ -165,11 +166,11 @@ class Campaign:
             await asyncio.sleep(self._rng.random() * 3)
         said = self.victim.errors.read_text()
         assert "No space left on device" in said, f"nothing was said about the full disk: {said}"
-        ballast.unlink()
-        await self._timed("full disk", "")
-
-    async def _timed(self, kind: str, detail: str) -> None:
         begin = time.monotonic()
+        ballast.unlink()
+        await self._timed("full disk", begin)
+
+    async def _timed(self, kind: str, begin: float, detail: str = "") -> None:
         await self._recovery()
         took = time.monotonic() - begin
         self.verdict.trials.append(Trial(kind, took))
