@@ -13,6 +13,19 @@ pytestmark = pytest.mark.browser
 
 SECOND = 1_000_000
 
+#: Counts the coloured pixels of the first panel in a narrow strip at a share of its width.
+INK = """(share) => {
+  const { plot } = [...penstock.chart.panels.values()][0];
+  const { left, top, width, height } = plot.bbox;
+  const strip = plot.ctx.getImageData(left + width * share, top, 3, height).data;
+  let count = 0;
+  for (let at = 0; at < strip.length; at += 4) {
+    const [red, green, blue, alpha] = strip.slice(at, at + 4);
+    if (alpha > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) count += 1;
+  }
+  return count;
+}"""
+
 
 def points(page: Any, id_: int) -> list[list[float]]:
     """Return times and values as the chart holds them."""
@@ -184,6 +197,36 @@ def test_wheel_and_drag_move_the_stretch_and_live_brings_it_back(site: Any, page
 
     page.get_by_role("button", name="Live", exact=True).click()
     assert page.evaluate("penstock.app.get().range") == {"live": 300 * SECOND}
+
+
+def test_zooming_in_between_two_points_keeps_the_line(site: Any, pages: Any) -> None:
+    id_ = site.enrol("tank", "level", "m")
+    times = [site.fill(id_, 1)[0] - at * 60 * SECOND for at in range(1, 30)][::-1]
+    site.keep(id_, times, [3.0] * len(times))
+    page = pages.open(f"#streams={id_}&last=1h")
+    wait_for_points(page, id_, len(times))
+
+    between = times[10] + 20 * SECOND
+    page.evaluate(f"penstock.app.set({{ range: {{ from: {between}, to: {between + SECOND} }} }})")
+
+    until(page, f"penstock.points({id_})[0].includes({times[11]})")
+    until(page, f"penstock.points({id_})[0].includes({times[10]})")
+    until(page, f"({INK})(0.5) > 0")
+
+
+def test_a_pause_is_drawn_as_a_gap(site: Any, pages: Any) -> None:
+    id_ = site.enrol("tank", "level", "m")
+    last = site.fill(id_, 1)[0]
+    # Two minutes of values, a minute of nothing, two minutes of values.
+    times = [last - at * SECOND for at in range(300, 0, -1) if not 120 < at <= 180]
+    site.keep(id_, times, [3.0] * len(times))
+    page = pages.open(f"#streams={id_}")
+    wait_for_points(page, id_, len(times))
+    start, end = last - 300 * SECOND, last
+    page.evaluate(f"penstock.app.set({{ range: {{ from: {start}, to: {end} }} }})")
+    until(page, f"({INK})(0.2) > 0")
+    assert page.evaluate(f"({INK})(0.8)") > 0
+    assert page.evaluate(f"({INK})(0.5)") == 0
 
 
 def test_the_cursor_reads_the_values_of_all_series(site: Any, pages: Any) -> None:

@@ -23,12 +23,19 @@ export function address(path, params = {}) {
 }
 
 /** Ask the server and return what it answers in JSON; raises `ApiError`. */
-export async function request(path, params, { method = "GET", signal, timeoutMs = TIMEOUT_MS } = {}) {
+export async function request(
+  path,
+  params,
+  { method = "GET", signal, timeoutMs = TIMEOUT_MS } = {},
+) {
   const signals = [AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])];
   let response;
   try {
     response = await fetch(address(path, params), {
-      method, cache: "no-store", headers: { Accept: "application/json" }, signal: AbortSignal.any(signals),
+      method,
+      cache: "no-store",
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.any(signals),
     });
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -39,7 +46,11 @@ export async function request(path, params, { method = "GET", signal, timeoutMs 
   if (response.ok) return body;
   const problem = body?.error ?? body ?? {};
   const said = problem.message ?? problem.detail ?? `The server answered ${response.status}.`;
-  throw new ApiError(typeof said === "string" ? said : JSON.stringify(said), response.status, problem.code);
+  throw new ApiError(
+    typeof said === "string" ? said : JSON.stringify(said),
+    response.status,
+    problem.code,
+  );
 }
 
 let offsetUs = 0;

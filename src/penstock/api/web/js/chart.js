@@ -25,9 +25,13 @@ export class Chart {
     this.panels = new Map();
     /** What the page around the chart shows of it. */
     this.status = createStore({ busy: false, error: null, cursor: null, revision: 0 });
-    this.history = new History(() => [...this.traces.values()], () => this.invalidate(), (error) => {
-      this.status.set({ error: error?.message ?? null });
-    });
+    this.history = new History(
+      () => [...this.traces.values()],
+      () => this.invalidate(),
+      (error) => {
+        this.status.set({ error: error?.message ?? null });
+      },
+    );
     this.live = new Live({
       rows: (columns) => this.#take(columns),
       begun: (start) => this.#begin(start),
@@ -53,7 +57,8 @@ export class Chart {
 
   #listen() {
     listenToGestures(this.area, () => this.plotBox(), {
-      pan, zoom,
+      pan,
+      zoom,
       select: (a, b) => {
         const { from, to } = edges();
         show(from + (to - from) * a, from + (to - from) * b);
@@ -99,7 +104,9 @@ export class Chart {
     const { infos } = app.get();
     const isText = (id) => TEXT_TYPES.includes(infos.get(id)?.observation_type);
     const before = this.traces;
-    this.traces = new Map(picked.map((id) => [id, before.get(id) ?? new Trace(id, picked.length, isText(id))]));
+    this.traces = new Map(
+      picked.map((id) => [id, before.get(id) ?? new Trace(id, picked.length, isText(id))]),
+    );
     this.#regroup();
     this.live.watch(picked);
     this.fit = true;
@@ -144,7 +151,10 @@ export class Chart {
     this.theme = shownTheme(app.get().theme);
     requestAnimationFrame(() => {
       const style = getComputedStyle(this.area);
-      this.colours = { axis: style.getPropertyValue("--text-2"), grid: style.getPropertyValue("--grid") };
+      this.colours = {
+        axis: style.getPropertyValue("--text-2"),
+        grid: style.getPropertyValue("--grid"),
+      };
       this.invalidate(true);
     });
   }
@@ -189,7 +199,8 @@ export class Chart {
     const shown = edges();
     const isVisible = this.area.clientWidth > 0;
     if (this.traces.size) this.history.need(shown, this.plotBox().width);
-    if (isVisible) for (const panel of this.panels.values()) panel.draw(shown.from, shown.to, this.fit);
+    if (isVisible)
+      for (const panel of this.panels.values()) panel.draw(shown.from, shown.to, this.fit);
     this.fit = false;
     const { revision } = this.status.get();
     this.status.set({ busy: this.history.isBusy, revision: revision + 1 });
@@ -209,7 +220,11 @@ export class Chart {
       trace.push(time[row], number?.[row], text?.[row]);
       const newest = latest.get(id);
       if (!newest || newest.time <= time[row]) {
-        latest.set(id, { time: time[row], number: number?.[row] ?? null, text: text?.[row] ?? null });
+        latest.set(id, {
+          time: time[row],
+          number: number?.[row] ?? null,
+          text: text?.[row] ?? null,
+        });
       }
     }
     learnLatest(latest);

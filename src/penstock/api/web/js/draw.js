@@ -63,7 +63,12 @@ function outline(ctx, run, view) {
   if (run.length === 0) return;
   if (run.length === 1) {
     const [[time, width, min, max]] = run;
-    ctx.rect(view.x(time), view.y(max), view.x(time + width) - view.x(time), view.y(min) - view.y(max));
+    ctx.rect(
+      view.x(time),
+      view.y(max),
+      view.x(time + width) - view.x(time),
+      view.y(min) - view.y(max),
+    );
     return;
   }
   run.forEach(([time, width, , max], at) => {

@@ -51,8 +51,12 @@ export function fields(timeUs, utc) {
   const date = new Date(Math.floor(timeUs / 1000));
   const get = (name) => (utc ? date[`getUTC${name}`]() : date[`get${name}`]());
   return {
-    year: get("FullYear"), month: get("Month") + 1, day: get("Date"),
-    hour: get("Hours"), minute: get("Minutes"), second: get("Seconds"),
+    year: get("FullYear"),
+    month: get("Month") + 1,
+    day: get("Date"),
+    hour: get("Hours"),
+    minute: get("Minutes"),
+    second: get("Seconds"),
     micro: timeUs - Math.floor(timeUs / 1e6) * 1e6,
   };
 }

@@ -58,21 +58,36 @@ export function listenToGestures(area, plot, act) {
       selection = null;
       act.selecting(null);
     }
-    if (event.pointerType === "touch" && event.type === "pointerup") act.point(shareOf(event.clientX));
+    if (event.pointerType === "touch" && event.type === "pointerup")
+      act.point(shareOf(event.clientX));
   };
   for (const name of ["pointerup", "pointercancel"]) area.addEventListener(name, end);
-  area.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && act.point(null));
+  area.addEventListener(
+    "pointerleave",
+    (event) => event.pointerType !== "touch" && act.point(null),
+  );
   area.addEventListener("dblclick", () => act.reset());
-  area.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) act.pan(event.deltaX / plot().width);
-    else act.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 20 : 1) * WHEEL_STEP), shareOf(event.clientX));
-  }, { passive: false });
+  area.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) act.pan(event.deltaX / plot().width);
+      else
+        act.zoom(
+          Math.exp(-event.deltaY * (event.deltaMode ? 20 : 1) * WHEEL_STEP),
+          shareOf(event.clientX),
+        );
+    },
+    { passive: false },
+  );
   area.addEventListener("keydown", (event) => {
     const keys = {
-      ArrowLeft: () => act.pan(-KEY_PAN), ArrowRight: () => act.pan(KEY_PAN),
-      "+": () => act.zoom(KEY_ZOOM, 0.5), "=": () => act.zoom(KEY_ZOOM, 0.5),
-      "-": () => act.zoom(1 / KEY_ZOOM, 0.5), Home: () => act.reset(),
+      ArrowLeft: () => act.pan(-KEY_PAN),
+      ArrowRight: () => act.pan(KEY_PAN),
+      "+": () => act.zoom(KEY_ZOOM, 0.5),
+      "=": () => act.zoom(KEY_ZOOM, 0.5),
+      "-": () => act.zoom(1 / KEY_ZOOM, 0.5),
+      Home: () => act.reset(),
     };
     if (event.target !== area || !keys[event.key] || event.ctrlKey || event.metaKey) return;
     event.preventDefault();

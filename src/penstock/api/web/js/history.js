@@ -1,6 +1,6 @@
 /** Reads what the server holds for the shown stretch, at the resolution that the screen has. */
 
-import { readBuckets, readRows, readTexts } from "./observations.js";
+import { addNeighbours, readBuckets, readRows, readTexts } from "./observations.js";
 import { bucketWidth } from "./spans.js";
 import { rawHistory } from "./trace.js";
 
@@ -13,6 +13,9 @@ const BUCKETS = 80e3;
 /** Share of the span read beyond each edge, so that a small pan needs nothing new. */
 const MARGIN = 0.5;
 const SETTLE_MS = 120;
+/** So few rows say nothing of what lies beside them; for so many series one asks. */
+const FEW = 3;
+const NEIGHBOURED = 8;
 const NOTHING = { times: new Float64Array(0), values: new Float64Array(0) };
 
 export class History {
@@ -35,10 +38,13 @@ export class History {
   /** Read soon if the shown stretch or the traces need it. Cheap enough for every frame. */
   need(edges, pixels) {
     if (this.#timer || this.#abort || !this.#isWanting(edges, pixels)) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = 0;
-      this.#read(pixels);
-    }, this.#loaded ? SETTLE_MS : 0);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = 0;
+        this.#read(pixels);
+      },
+      this.#loaded ? SETTLE_MS : 0,
+    );
     this.latest = edges;
   }
 
@@ -97,7 +103,12 @@ export class History {
     const buckets = ids.length ? await readBuckets(ids, from, to, width, signal) : new Map();
     const [rows, texts] = await Promise.all([
       readSparse(pickSparse(ids, buckets, (to - from) / width), from, to, signal),
-      readTexts(traces.filter((trace) => trace.isText).map((trace) => trace.id), from, to, signal),
+      readTexts(
+        traces.filter((trace) => trace.isText).map((trace) => trace.id),
+        from,
+        to,
+        signal,
+      ),
     ]);
     if (signal.aborted) return;
     for (const [trace, [wholeFrom, lastTime]] of marks) {
@@ -109,9 +120,12 @@ export class History {
         trace.setHistory(buckets.get(trace.id), Math.max(whole, shared));
       }
     }
-    for (const trace of traces) for (const { time, text } of texts.get(trace.id) ?? []) trace.push(time, null, text);
+    for (const trace of traces)
+      for (const { time, text } of texts.get(trace.id) ?? []) trace.push(time, null, text);
     this.#loaded = {
-      from, to, width,
+      from,
+      to,
+      width,
       bucketed: traces.some((trace) => trace.history.width > 0),
       traces: new Set(traces),
       joinsLive: traces.every((trace) => trace.completeFrom <= to),
@@ -123,7 +137,11 @@ export class History {
 /** Raw rows of series that are sparse enough; none of them when there turn out to be too many. */
 async function readSparse(ids, from, to, signal) {
   if (ids.length === 0) return new Map();
-  return (await readRows(ids, from, to, RAW_ROWS * 2, signal)) ?? new Map();
+  const found = await readRows(ids, from, to, RAW_ROWS * 2, signal);
+  if (!found) return new Map();
+  const sparsest = [...found].filter(([, rows]) => rows.times.length < FEW).slice(0, NEIGHBOURED);
+  await addNeighbours(new Map(sparsest), from, to, signal);
+  return found;
 }
 
 function widthFor(edges, pixels, series) {

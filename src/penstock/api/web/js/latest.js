@@ -22,7 +22,8 @@ async function refresh() {
   const ids = [...new Set([...wanted.values()].flat())];
   try {
     if (!document.hidden) {
-      for (let at = 0; at < ids.length; at += CHUNK) learnLatest(await readLatest(ids.slice(at, at + CHUNK)));
+      for (let at = 0; at < ids.length; at += CHUNK)
+        learnLatest(await readLatest(ids.slice(at, at + CHUNK)));
     }
   } catch {
     // The header says when the server does not answer; the values grow old visibly.

@@ -58,7 +58,10 @@ export class Live {
     const now = nowUs();
     const seen = Math.min(this.newest || now, now);
     this.#start = Math.max(seen - OVERLAP_US, now - CATCH_UP_US);
-    const url = address("observations/stream", { datastream: this.#ids, start: timeText(this.#start) });
+    const url = address("observations/stream", {
+      datastream: this.#ids,
+      start: timeText(this.#start),
+    });
     const source = new EventSource(url);
     this.#hasBegun = false;
     this.#source = source;
@@ -86,7 +89,8 @@ export class Live {
     if (!columns.time?.length) return;
     this.batches += 1;
     const now = nowUs();
-    for (const time of columns.time) if (time > this.newest && time <= now + 1e6) this.newest = time;
+    for (const time of columns.time)
+      if (time > this.newest && time <= now + 1e6) this.newest = time;
     this.handlers.rows(columns);
   }
 

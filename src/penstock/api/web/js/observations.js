@@ -25,16 +25,24 @@ export const timeText = (timeUs) =>
 export async function readLatest(ids) {
   const { datastream, time, number, text } = await request("latest", { datastream: ids });
   return datastream.map((id, row) => [
-    id, { time: time[row], number: number[row], text: text?.[row] ?? null },
+    id,
+    { time: time[row], number: number[row], text: text?.[row] ?? null },
   ]);
 }
 
-/** Buckets by datastream: `{width, rows, times, min, max, mean}`; those without rows are left out. */
+/** Buckets by datastream, `{width, rows, times, min, max, mean}`; none for those without rows. */
 export async function readBuckets(ids, start, end, width, signal) {
-  const buckets = await request("observations", {
-    datastream: ids, start: timeText(start), end: timeText(end), width: `${width}us`,
-    agg: ["min", "max", "mean", "count"],
-  }, { signal });
+  const buckets = await request(
+    "observations",
+    {
+      datastream: ids,
+      start: timeText(start),
+      end: timeText(end),
+      width: `${width}us`,
+      agg: ["min", "max", "mean", "count"],
+    },
+    { signal },
+  );
   const found = new Map();
   for (const [id, rows] of rowsById(buckets)) {
     found.set(id, {
@@ -54,8 +62,11 @@ export async function readRows(ids, start, end, limit, signal) {
   const found = new Map(ids.map((id) => [id, { times: [], values: [], texts: [] }]));
   const asked = { datastream: ids, start: timeText(start), end: timeText(end), limit: PAGE_ROWS };
   for (let [count, after, isMore] = [0, null, true]; isMore; isMore = Boolean(after)) {
-    const { datastream, time, number, text, next } =
-      await request("observations", { ...asked, after }, { signal });
+    const { datastream, time, number, text, next } = await request(
+      "observations",
+      { ...asked, after },
+      { signal },
+    );
     datastream.forEach((id, row) => {
       if (number[row] !== null) {
         found.get(id).times.push(time[row]);
@@ -76,10 +87,40 @@ export async function readRows(ids, start, end, limit, signal) {
 /** Newest text results by datastream, `[{time, text}]`. */
 export async function readTexts(ids, start, end, signal) {
   const answers = ids.map(async (id) => {
-    const { time, text } = await request("observations", {
-      datastream: id, start: timeText(start), end: timeText(end), order: "desc", limit: TEXT_ROWS,
-    }, { signal });
-    return [id, time.map((at, row) => ({ time: at, text: text?.[row] ?? null })).filter((e) => e.text !== null)];
+    const { time, text } = await request(
+      "observations",
+      {
+        datastream: id,
+        start: timeText(start),
+        end: timeText(end),
+        order: "desc",
+        limit: TEXT_ROWS,
+      },
+      { signal },
+    );
+    return [
+      id,
+      time
+        .map((at, row) => ({ time: at, text: text?.[row] ?? null }))
+        .filter((e) => e.text !== null),
+    ];
   });
   return new Map(await Promise.all(answers));
+}
+
+/** Add to sparse raw rows the numbers next to the stretch, so that lines cross the edges. */
+export async function addNeighbours(found, start, end, signal) {
+  const sides = [
+    [{ end: timeText(start), order: "desc" }, (old, one) => [one, ...old]],
+    [{ start: timeText(end), order: "asc" }, (old, one) => [...old, one]],
+  ];
+  const reading = [...found].flatMap(([id, rows]) => sides.map(async ([side, put]) => {
+    const { time, number } = await request(
+      "observations", { datastream: id, limit: 1, ...side }, { signal },
+    );
+    if (!time.length || number[0] === null) return;
+    rows.times = Float64Array.from(put(rows.times, time[0]));
+    rows.values = Float64Array.from(put(rows.values, number[0]));
+  }));
+  await Promise.all(reading);
 }

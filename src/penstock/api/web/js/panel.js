@@ -41,7 +41,10 @@ export class Panel {
   #options() {
     const colour = (name) => () => this.look.colours()[name];
     const axis = { font: "11px system-ui, sans-serif", stroke: colour("axis") };
-    const lines = { grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), size: 4 } };
+    const lines = {
+      grid: { stroke: colour("grid"), width: 1 },
+      ticks: { stroke: colour("grid"), size: 4 },
+    };
     const zone = (seconds) => {
       const date = new Date(seconds * 1e3);
       return this.look.utc() ? uPlot.tzDate(date, "Etc/UTC") : date;
@@ -59,14 +62,26 @@ export class Panel {
       },
       axes: [
         {
-          ...axis, ...lines,
+          ...axis,
+          ...lines,
           space: (u, index, min, max, size) => (size > 600 || max - min < 60 ? 92 : 56),
           size: () => (this.isLast ? X_AXIS_PX : 6),
           values: (u, splits, index, space, step) =>
-            this.isLast ? timeTicks(splits.map((s) => s * 1e6), step * 1e6, this.look.utc()) : splits.map(() => ""),
+            this.isLast
+              ? timeTicks(
+                  splits.map((s) => s * 1e6),
+                  step * 1e6,
+                  this.look.utc(),
+                )
+              : splits.map(() => ""),
         },
         {
-          ...axis, ...lines, scale: "y", space: 28, size: Y_AXIS_PX, gap: 6,
+          ...axis,
+          ...lines,
+          scale: "y",
+          space: 28,
+          size: Y_AXIS_PX,
+          gap: 6,
           values: (u, splits, index, space, step) => splits.map((value) => formatTick(value, step)),
         },
       ],
@@ -77,7 +92,13 @@ export class Panel {
 
   #drawTraces(u) {
     for (const trace of this.traces) {
-      drawTrace(u, trace, { ...this.look.style(trace.id), ratio: uPlot.pxRatio }, this.view.from, this.view.to);
+      drawTrace(
+        u,
+        trace,
+        { ...this.look.style(trace.id), ratio: uPlot.pxRatio },
+        this.view.from,
+        this.view.to,
+      );
     }
   }
 

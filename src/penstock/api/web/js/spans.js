@@ -47,9 +47,19 @@ export function readableSpan(spanUs) {
 
 /** Bucket widths that nest into each other, so that roll-ups can answer. */
 const WIDTHS = [
-  1e3, 2e3, 5e3, 10e3, 20e3, 50e3, 100e3, 200e3, 500e3,
-  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
-    172800, 604800, 1209600, 2592000].map((s) => s * SECOND),
+  1e3,
+  2e3,
+  5e3,
+  10e3,
+  20e3,
+  50e3,
+  100e3,
+  200e3,
+  500e3,
+  ...[
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
+    172800, 604800, 1209600, 2592000,
+  ].map((s) => s * SECOND),
 ];
 
 /** The smallest such width that cuts `spanUs` into at most `points` buckets. */

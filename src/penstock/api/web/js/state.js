@@ -81,7 +81,12 @@ export function learnLatest(rows) {
   let changed = null;
   for (const [id, row] of rows) {
     const old = (changed ?? latest).get(id);
-    if (old && (old.time > row.time || (old.time === row.time && old.number === row.number && old.text === row.text))) continue;
+    if (
+      old &&
+      (old.time > row.time ||
+        (old.time === row.time && old.number === row.number && old.text === row.text))
+    )
+      continue;
     changed ??= new Map(latest);
     changed.set(id, row);
   }
@@ -105,7 +110,10 @@ export function fromHash(hash) {
   if (VIEWS.includes(given.get("view"))) patch.view = given.get("view");
   if (given.has("streams")) {
     const ids = given.get("streams").split(",").map(Number);
-    patch.picked = [...new Set(ids.filter((id) => Number.isSafeInteger(id) && id > 0))].slice(0, MAX_PICKED);
+    patch.picked = [...new Set(ids.filter((id) => Number.isSafeInteger(id) && id > 0))].slice(
+      0,
+      MAX_PICKED,
+    );
   }
   const [from, to] = [Date.parse(given.get("from")) * 1000, Date.parse(given.get("to")) * 1000];
   if (from < to) patch.range = { from, to };

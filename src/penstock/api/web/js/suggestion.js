@@ -12,14 +12,18 @@ export function suggest({ infos, latest }) {
   const now = nowUs();
   const rest = [...infos.values()].filter((info) => {
     const row = latest.get(info.id);
-    return NUMBERS.includes(info.observation_type) && row?.number != null && now - row.time < FRESH_US;
+    return (
+      NUMBERS.includes(info.observation_type) && row?.number != null && now - row.time < FRESH_US
+    );
   });
   const chosen = [];
   const isNew = (info, name) => chosen.every((other) => other[name] !== info[name]);
   while (chosen.length < HOW_MANY && rest.length) {
     const property = "observed_property";
-    const next = rest.find((info) => isNew(info, property) && isNew(info, "thing"))
-      ?? rest.find((info) => isNew(info, property)) ?? rest[0];
+    const next =
+      rest.find((info) => isNew(info, property) && isNew(info, "thing")) ??
+      rest.find((info) => isNew(info, property)) ??
+      rest[0];
     chosen.push(next);
     rest.splice(rest.indexOf(next), 1);
   }

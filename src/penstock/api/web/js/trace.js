@@ -9,7 +9,13 @@ const EVENTS_KEPT = 500;
 /** A pause of so many usual intervals is drawn as a gap. */
 const GAP_INTERVALS = 8;
 
-const EMPTY = { width: 0, times: new Float64Array(0), min: null, max: null, mean: new Float64Array(0) };
+const EMPTY = {
+  width: 0,
+  times: new Float64Array(0),
+  min: null,
+  max: null,
+  mean: new Float64Array(0),
+};
 
 /** History as the server gave it: `width` 0 is raw, with the values in `mean`. */
 export function rawHistory(times, values) {
@@ -110,7 +116,15 @@ export class Trace {
   }
 
   #rawLive(start, end) {
-    return { width: 0, times: this.live.times, min: null, max: null, mean: this.live.values, start, end };
+    return {
+      width: 0,
+      times: this.live.times,
+      min: null,
+      max: null,
+      mean: this.live.values,
+      start,
+      end,
+    };
   }
 
   /** Live points in buckets as wide as those of the history, so that the seam does not show. */
@@ -118,7 +132,7 @@ export class Trace {
     const { times, values } = this.live;
     const { width } = this.history;
     const out = { width, times: [], min: [], max: [], mean: [], start: 0, end: 0 };
-    for (let at = from; at < to; ) {
+    for (let at = from; at < to;) {
       const bucket = Math.floor(times[at] / width) * width;
       let [min, max, sum, count] = [Infinity, -Infinity, 0, 0];
       for (; at < to && times[at] < bucket + width; at += 1) {
@@ -156,6 +170,8 @@ export class Trace {
     };
     collect(this.history.times, 0, this.history.times.length);
     if (!this.history.width) collect(this.live.times, this.live.start, this.live.end);
+    // A handful of points tells less than what was seen before one zoomed in.
+    if (gaps.length < 6 && this.interval) return this.interval;
     gaps.sort((a, b) => a - b);
     return gaps.length ? gaps[gaps.length >>> 1] : 0;
   }
