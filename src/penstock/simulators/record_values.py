@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -143,19 +142,27 @@ def _epochs(column: pa.Array, unit: str | None) -> Times:
 
 def _texts(texts: pa.Array, zone: tzinfo, unit: str | None, form: str | None) -> Times:
     if form is not None:
-        return _each(texts, lambda text: _microseconds(datetime.strptime(text, form), zone))  # noqa: DTZ007 _microseconds adds the zone
-    given = texts.drop_null()
-    if len(given) and pc.all(pc.match_substring_regex(given, _NUMBER)).as_py():
-        try:
-            return _epochs(texts.cast(pa.int64()), unit)
-        except pa.ArrowInvalid:
-            return _epochs(texts.cast(pa.float64()), unit)
+        return _each(texts, zone, form)
+    numeric = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
+    if pc.any(numeric).as_py():
+        nothing = pa.scalar(None, pa.string())
+        times, _ = _epochs(_numbers(pc.if_else(numeric, texts, nothing)), unit)
+        odd = np.flatnonzero(~numeric.to_numpy(False))
+        times[odd], bad = _each(texts.take(pa.array(odd)), zone)
+        return times, {int(odd[row]): reason for row, reason in bad.items()}
     for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
         try:
             return _typed(texts.cast(kind), zone)
         except pa.ArrowInvalid:
             continue
-    return _each(texts, lambda text: _any_form(text, zone))
+    return _each(texts, zone)
+
+
+def _numbers(texts: pa.Array) -> pa.Array:
+    try:
+        return texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return texts.cast(pa.float64())
 
 
 def _any_form(text: str, zone: tzinfo) -> int:
@@ -172,7 +179,12 @@ def _microseconds(moment: datetime, zone: tzinfo) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _each(texts: pa.Array, read: Callable[[str], int]) -> Times:
+def _each(texts: pa.Array, zone: tzinfo, form: str | None = None) -> Times:
+    def read(text: str) -> int:
+        if form is None:
+            return _any_form(text, zone)
+        return _microseconds(datetime.strptime(text, form), zone)  # noqa: DTZ007 zone comes after
+
     times, bad = np.zeros(len(texts), np.int64), {}
     for row, text in enumerate(texts.to_pylist()):
         if text is None:

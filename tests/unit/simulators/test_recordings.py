@@ -219,6 +219,11 @@ def test_times_that_are_out_of_this_world_are_bad(cell):
     assert "outside the years" in bad[0]
 
 
+def test_a_bad_time_among_epochs_is_the_only_bad_one():
+    times, bad = read_times(pa.array(["1704110400", "x", "1704110400.5"]), UTC, None, None)
+    assert (times[0], times[2], list(bad)) == (NOON, NOON + 500_000, [1])
+
+
 def test_times_in_a_stated_unit():
     assert read_times(pa.array(["5"]), UTC, "ms", None)[0].tolist() == [5000]
     assert read_times(pa.array([5_000_000]), UTC, "ns", None)[0].tolist() == [5000]
