@@ -7,6 +7,7 @@ texts and everything else are ignored. Without a timestamp the time of arrival c
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import msgspec
@@ -112,13 +113,13 @@ class FlatCodec:
         topics: dict[str, int] = {}
         codes = [topics.setdefault(messages.topics[at], len(topics)) for at in alike.numbers]
         first = np.unique(codes, return_index=True)[1]
-        metrics = [(names[at], shape[width + at] is bool) for at in chosen]
+        metrics = tuple((names[at], shape[width + at] is bool) for at in chosen)
         ids = np.empty((len(topics), len(chosen)), np.int32)
         for code, at in enumerate(first.tolist()):
             station = _station(messages, alike.numbers[at])
-            keys = [FlatKey(*station, *metric) for metric in metrics]
+            keys, problem = _keys(station, metrics)
             ids[code] = [index.setdefault(key, len(index)) for key in keys]
-            if chosen and (problem := _problem(station, names, chosen)):
+            if problem:
                 affected = [one for one, of in zip(alike.numbers, codes, strict=True) if of == code]
                 failures += [Failure(one, problem) for one in affected]
         return _Block(
@@ -174,12 +175,17 @@ def _station(messages: Messages, number: int) -> _Station:
     return _Station(location, station)
 
 
-def _problem(station: _Station, names: Sequence[str], chosen: Sequence[int]) -> str | None:
-    for at in chosen:
-        if problem := name_problem("a metric's name", names[at]):
-            return problem
+@lru_cache(maxsize=65_536)
+def _keys(
+    station: _Station, metrics: tuple[tuple[str, bool], ...]
+) -> tuple[tuple[FlatKey, ...], str | None]:
+    """Return the keys of a station's metrics, and why they cannot be kept."""
+    keys = tuple(FlatKey(*station, *metric) for metric in metrics)
     # The slash between the two is part of the name.
-    return name_problem("the station's name", "/".join(station))
+    problem = name_problem("the station's name", "/".join(station)) if metrics else None
+    for name, _ in metrics:
+        problem = problem or name_problem("a metric's name", name)
+    return keys, problem
 
 
 def _together(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Hashable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 from penstock.codecs.columns import name_problem
@@ -104,9 +105,8 @@ class InfluxCodec:
             head = self._head(line["head"])
             for name, value in _FIELD.findall(line["fields"]):
                 result = _value(value)
-                key = InfluxKey(head, _unescape(name), result.kind)
+                key = _key(head, name, result.kind)
                 rows.append(Row(key, at, result.number, result.text))
-        _check_names({cast("InfluxKey", row.key) for row in rows})
         if not rows:
             raise CannotDecode(f"no line of data; expected {_EXPECTS}")
         return rows
@@ -145,18 +145,19 @@ def _unescape(text: str) -> str:
 
 
 def _value(text: str) -> Result:
-    if text[0] == '"':
-        inner = re.sub(r'\\(["\\])', r"\1", text[1:-1])
+    if _FLOAT.fullmatch(text):
+        if math.isfinite(number := float(text)):
+            return Result(number, None, ObservationType.MEASUREMENT)
+    elif text[0] == '"':
+        inner = re.sub(r'\\(["\\])', r"\1", text[1:-1]) if "\\" in text else text[1:-1]
         return Result(math.nan, inner, ObservationType.CATEGORY)
-    if text in _TRUTHS:
+    elif text in _TRUTHS:
         return Result(float(_TRUTHS[text]), None, ObservationType.TRUTH)
-    if match := _INTEGER.fullmatch(text):
+    elif match := _INTEGER.fullmatch(text):
         digits = match[1] or match[2]
         low, high = (-(2**63), 2**63) if match[1] else (0, 2**64)
         if len(digits) <= 20 and low <= int(digits) < high:
             return Result(float(int(digits)), None, ObservationType.MEASUREMENT)
-    elif _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
-        return Result(number, None, ObservationType.MEASUREMENT)
     raise CannotDecode(
         f"cannot read {text[:40]!r} as a value; allowed are numbers such as 1.5, 64-bit integers "
         'such as 3i or 3u, true, false and "text"'
@@ -180,8 +181,11 @@ def _names(head: Head, field: str) -> tuple[str, str]:
     return thing, f"{head.measurement}.{field}"
 
 
-def _check_names(keys: set[InfluxKey]) -> None:
-    for key in keys:
-        thing, name = _names(key.head, key.field)
-        if problem := name_problem("the set of tags", thing) or name_problem("a field", name):
-            raise CannotDecode(problem)
+@lru_cache(maxsize=65_536)
+def _key(head: Head, field: str, kind: ObservationType) -> InfluxKey:
+    """Return the key of a field as it is written, when its names can be kept."""
+    key = InfluxKey(head, _unescape(field), kind)
+    thing, name = _names(head, key.field)
+    if problem := name_problem("the set of tags", thing) or name_problem("a field", name):
+        raise CannotDecode(problem)
+    return key

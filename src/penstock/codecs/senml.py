@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import msgspec
@@ -151,13 +152,12 @@ def _resolve(records: Sequence[Record], topic: str, arrived: int) -> list[Row]:
 
 
 def _result(record: Record, base_value: float) -> Result | None:
-    given: list[object] = [
-        value for value in (record.v, record.vs, record.vb, record.vd) if value is not None
-    ]
-    if len(given) > 1:
+    others = (record.vs, record.vb, record.vd)
+    given: list[object] = [value for value in others if value is not None]
+    if len(given) + (record.v is not None) > 1:
         raise CannotDecode("a record has more than one of v, vs, vb and vd; one is allowed")
     if record.v is not None:
-        return result_of(_finite(base_value + record.v))
+        return Result(_finite(base_value + record.v), None, ObservationType.MEASUREMENT)
     if given:
         return result_of(given[0])
     bases = (record.bn, record.bt, record.bu, record.bv, record.bs, record.bver)
@@ -178,6 +178,7 @@ def _time(seconds: float, arrived: int) -> int:
     return seconds_us(seconds)
 
 
+@lru_cache(maxsize=65_536)
 def _owner(name: str, topic: str) -> str:
     """Return the topic when the name alone does not name a Thing."""
     if not _NAME.fullmatch(name):
