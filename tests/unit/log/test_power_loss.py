@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.core.errors import Corrupt
 from penstock.core.log import Block
 from penstock.log import LogSettings, SegmentLog, segment
-from penstock.testing.log_contract import append_messages
+from penstock.testing.log_contract import append_messages, payloads_of
 
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 SMALL = LogSettings(segment_bytes=6000, index_bytes=512, room_bytes=1500, max_bytes=None)
@@ -61,6 +61,7 @@ def test_what_was_synced_survives_and_no_offset_means_two_messages(
         folder = Path(directory) / "door"
         log = SegmentLog(Path(directory), SMALL)
         writer = log.writer("door")
+        sizes = [size for batch in [*synced, torn] for size in batch]
         number = 0
         marks = [bytes(32)]
         for batch in synced:
@@ -97,6 +98,8 @@ def test_what_was_synced_survives_and_no_offset_means_two_messages(
         assert found[: len(durable)] == durable
         assert [block.offset for block in found] == sorted({block.offset for block in found})
         for block in found[len(durable) : -1]:
+            payload = b"%d" % block.offset + bytes(sizes[block.offset])
+            assert payloads_of([block]) == [payload]
             assert block.arrived_us == block.offset < offset
         assert found[-1].offset == offset
         log.close()
