@@ -13,8 +13,6 @@ import asyncio
 import contextlib
 import io
 import json
-import os
-import platform
 import random
 import subprocess
 import sys
@@ -25,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.__main__ import machine, versions
 from tests.faults.devices import BEGIN, STEP_US, Device, HttpDevice, MqttDevice
 from tests.faults.victim import PATIENCE_S, Victim
 
@@ -362,8 +361,8 @@ def main() -> None:
         "what": "kill -9 of door and hub, torn log tails and a full disk under QoS 1 load",
         "command": f"make faults TRIALS={options.trials}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "python": platform.python_version(),
+        "machine": machine(),
+        "versions": versions(),
         "seed": options.seed,
         "took_s": round(time.monotonic() - begin, 1),
         **verdict.summary(),

@@ -75,9 +75,9 @@ class MqttDevice(Device):
             if answer != b"\x20\x02\x00\x00":
                 self.refused.append(answer.hex())
                 return
-            for packet_id, number in self._unacknowledged.items():
-                self.resent += 1
-                writer.write(self._packet(packet_id, number, again=True))
+            self.resent += len(self._unacknowledged)
+            again = (self._packet(*each, again=True) for each in self._unacknowledged.items())
+            writer.write(b"".join(again))
             sending = asyncio.create_task(self._send(writer))
             try:
                 await self._receive(reader)
@@ -93,14 +93,17 @@ class MqttDevice(Device):
             await asyncio.sleep(0.01)
             now = loop.time()
             due, last = min(due + (now - last) * self.rate, 1000), now
+            packets = []
             while due >= 1 and len(self._unacknowledged) < WINDOW and not self.is_draining:
                 due -= 1
                 while self._next_id in self._unacknowledged or self._next_id > 65535:
                     self._next_id = self._next_id % 65535 + 1
                 self._unacknowledged[self._next_id] = self.sent
-                writer.write(self._packet(self._next_id, self.sent))
+                packets.append(self._packet(self._next_id, self.sent))
                 self.sent += 1
                 self._next_id += 1
+            if packets:
+                writer.write(b"".join(packets))
             with contextlib.suppress(OSError):
                 await writer.drain()
 
