@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,12 @@ from penstock.core.series import Series
 from penstock.core.store import Marks
 from penstock.ingest import Ingest, IngestSettings
 from penstock.log import SegmentLog
+
+# No assertion on wall-clock time: a busy machine may take long.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 
 class PairsCodec:

@@ -71,7 +71,7 @@ def run(messages, cuts, pauses, make_store, codecs):
     return {(names[k[0]], *k[1:]): row[1:] for k, row in store.rows.items()}, dead
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MESSAGES, st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
 def test_any_cutting_gives_the_same_store_and_dead_letters(
     make_store, codecs, messages, cuts, pauses

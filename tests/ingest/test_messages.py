@@ -12,7 +12,7 @@ from penstock.ingest.messages import split
 from penstock.ingest.routes import TopicTable
 from penstock.ingest.settings import DEFAULT_ROUTES
 
-TOPICS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="+#\0"), min_size=1)
+TOPICS = st.text("ab/$ {}\u00e9\u20ac\U0001f600", min_size=1)
 
 
 @st.composite
