@@ -31,9 +31,19 @@ def main(path: Path) -> None:
     )
     ingest = Ingest(log, SqlCatalog.open(path / "catalog"), store, make, settings, clock)
     ingest.start()
-    sys.stdout.write("started\n")
+    say("started")
+    marks = store.marks
+    pause = threading.Event()
+    while True:
+        pause.wait(0.01)
+        if store.marks != marks:
+            marks = store.marks
+            say("flushed")
+
+
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
-    threading.Event().wait()
 
 
 if __name__ == "__main__":

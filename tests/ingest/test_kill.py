@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -38,22 +39,43 @@ def feed(writer, start: int, count: int) -> None:
     writer.sync()
 
 
+class Feeder:
+    """Sends messages all the time while it is entered."""
+
+    def __init__(self, log: SegmentLog) -> None:
+        self.sent = 0
+        self._writer = log.writer("door")
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.01):
+            feed(self._writer, self.sent, 40)
+            self.sent += 40
+
+    def __enter__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
 def campaign(path: Path, kills: int, seed: int) -> None:
+    """Kill ingest after it flushed a few times, or not at all, and then check everything."""
     rng = random.Random(seed)
     log = SegmentLog(path / "log")
-    writer = log.writer("door")
-    sent = 0
-    for _ in range(kills):
+    feeder = Feeder(log)
+    for number in range(kills):
         child = subprocess.Popen([sys.executable, str(CHILD), str(path)], stdout=subprocess.PIPE)
         assert child.stdout.readline() == b"started\n"
-        deadline = time.monotonic() + rng.uniform(0.02, 1.2)
-        while time.monotonic() < deadline:
-            feed(writer, sent, 40)
-            sent += 40
-            time.sleep(0.01)
-        assert child.poll() is None
-        child.kill()
+        with feeder:
+            for _ in range(rng.randint(0 if number else 1, 3)):
+                assert child.stdout.readline() == b"flushed\n"
+            time.sleep(rng.uniform(0, 0.1))
+            child.kill()
         child.communicate()
+    sent = feeder.sent
     store = LakeStore.open(path / "store")
     assert store.marks["door"] > 0
     catalog = SqlCatalog.open(path / "catalog")
