@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.door.peer import Journal, Meet, OpenDoor, Peer
 
 from penstock.core.clock import ManualClock
@@ -14,6 +15,10 @@ from penstock.core.log import MQTT_3_1_1
 from penstock.door import Door, DoorSettings
 from penstock.door import commit as commit_module
 from penstock.door.packets import Connack, Connect
+
+# A machine that is busy with other things makes no example wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture

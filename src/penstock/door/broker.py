@@ -65,6 +65,7 @@ class Broker:
         self._commit: GroupCommit | None = None
         self._sessions: dict[str, Session] = {}
         self._subscriptions = Subscriptions()
+        self._topic_routes: dict[str, Route] = {}
         self._routes: dict[Hashable, KnownRoutes] = {}
         #: Sessions whose client is away.
         self._away: dict[str, Session] = {}
@@ -85,7 +86,7 @@ class Broker:
         """Return the route of a valid topic for messages from this client."""
         if not self._authoriser.authorise(who, topic, Action.PUBLISH):
             return DENIED
-        return self._subscriptions.route(topic)
+        return self._route_of(topic)
 
     def session_of(self, client: str) -> Session | None:
         """Return the session of this client identifier."""
@@ -173,7 +174,7 @@ class Broker:
             if not self.retained.keep(message):
                 self.stats.rejected += 1
             self.stats.retained = len(self.retained)
-        route = self._subscriptions.route(message.topic)
+        route = self._route_of(message.topic)
         if route is QUIET or message.is_expired(self.clock.monotonic_s()):
             return
         for match in route.matches:
@@ -218,7 +219,16 @@ class Broker:
         entry = Entry(self, session.client, MQTT_3_1_1, self.clock.now_us(), run)
         self._commit.add(entry)
 
+    def _route_of(self, topic: str) -> Route:
+        route = self._topic_routes.get(topic)
+        if route is None:
+            if len(self._topic_routes) >= MAX_KNOWN_TOPICS:
+                self._topic_routes.clear()
+            route = self._topic_routes[topic] = self._subscriptions.route(topic)
+        return route
+
     def _forget_routes(self) -> None:
+        self._topic_routes.clear()
         for routes in self._routes.values():
             routes.forget()
 

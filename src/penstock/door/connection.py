@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 #: A client that does not take our goodbye within this time is cut off.
 GOODBYE_S = 1.0
+#: More than this is written at once, so that a client that reads too slowly is noticed.
+FLUSH_BYTES = 65_536
 _PUBLISH = Kind.PUBLISH << 4
 _CONNECT = Kind.CONNECT << 4
 #: Largest CONNECT: a will of 64 KiB, and as much again for all the rest. Who is not in yet gets
@@ -67,6 +69,9 @@ class Connection(asyncio.Protocol):
         self._wanted_bytes = 0
         self._unacknowledged = 0
         self._held: set[str] = set()
+        #: What is to be written at the end of this turn of the event loop.
+        self._out: list[bytes] = []
+        self._out_bytes = 0
 
     # What the transport calls.
 
@@ -115,8 +120,23 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.phase is Phase.CLOSED or transport.is_closing():
             return
-        transport.write(packet)
-        if not self.writable:
+        if not self._out:
+            self.door.loop.call_soon(self._flush)
+        self._out.append(packet)
+        self._out_bytes += len(packet)
+        if self._out_bytes > FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what was sent since the last time, in one piece."""
+        transport = self._transport
+        if not self._out or transport is None or transport.is_closing():
+            return
+        data = b"".join(self._out)
+        self._out.clear()
+        self._out_bytes = 0
+        transport.write(data)
+        if not self.writable and self.phase is not Phase.CLOSED:
             unread = transport.get_write_buffer_size()
             if unread > self.door.settings.max_outbound_bytes:
                 self.end(Reason.QUOTA_EXCEEDED, f"{unread} bytes wait unread")
@@ -145,6 +165,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
+        self._flush()
         if says_why:
             transport.write(encode(Disconnect(reason), MQTT_5_0))
         # Closing with unread input would reset the connection and with it our last words, so
@@ -159,6 +180,7 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.CLOSED
         self._leave(with_will=with_will)
         if transport is not None:
+            self._flush()
             transport.close()
             self.door.loop.call_later(GOODBYE_S, transport.abort)
 

@@ -61,6 +61,7 @@ class Door:
         self._writer = writer
         self._commit: GroupCommit | None = None
         self._server: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._address: tuple[str, int] | None = None
         self._connections: set[Connection] = set()
         self._pending: set[Connection] = set()
@@ -79,7 +80,9 @@ class Door:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop it runs in."""
-        return asyncio.get_running_loop()
+        if self._loop is None:
+            raise Bug("the front door was used before it was started")
+        return self._loop
 
     @property
     def commit(self) -> GroupCommit:
@@ -95,6 +98,7 @@ class Door:
             ConfigError: The address is taken or not ours.
         """
         settings = self.settings
+        self._loop = asyncio.get_running_loop()
         self._commit = GroupCommit(
             self._writer, self.clock, self.counts, settings.max_unsynced_bytes, self._hold
         )

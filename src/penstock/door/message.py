@@ -50,7 +50,7 @@ class Message:
         )
         expiry_s = given.get(Property.MESSAGE_EXPIRY_S)
         self.expires_at_s = None if expiry_s is None else now_s + expiry_s
-        self._plain: dict[tuple[int, bool], bytes] = {}
+        self._plain: tuple[int, bool, bytes] | None = None
 
     def is_expired(self, now_s: float) -> bool:
         """Say whether nobody should get it any more."""
@@ -58,11 +58,12 @@ class Message:
 
     def plain(self, protocol: int, *, retain: bool) -> bytes:
         """Return it as a QoS 0 packet, the same for all plain subscribers, made once."""
-        key = (protocol, retain)
-        packet = self._plain.get(key)
-        if packet is None:
-            whole = Publish(self.topic, self.payload, 0, retain, properties=self.properties)
-            packet = self._plain[key] = encode_publish(whole, protocol)
+        made = self._plain
+        if made is not None and made[0] == protocol and made[1] is retain:
+            return made[2]
+        whole = Publish(self.topic, self.payload, 0, retain, properties=self.properties)
+        packet = encode_publish(whole, protocol)
+        self._plain = (protocol, retain, packet)
         return packet
 
     def properties_for(
