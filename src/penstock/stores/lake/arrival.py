@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock.stores.lake.chunks import Columns
-from penstock.stores.selecting import Int64s
+from penstock.stores.selecting import Int64s, sort_by
 
 #: Before every time that can be kept.
 NEVER = np.iinfo(np.int64).min
@@ -105,16 +105,6 @@ def _summarise(
     return Arrival(
         fresh, late, slots, ends - starts, times[starts], times[ends - 1], order[ends - 1]
     )
-
-
-def sort_by(datastream: Int64s) -> Int64s:
-    """Return the stable order by datastream; ids that lie close together sort much faster."""
-    if not len(datastream):
-        return np.zeros(0, np.int64)
-    low, high = int(datastream.min()), int(datastream.max())
-    if high - low < 1 << 16:
-        return np.argsort((datastream - low).astype(np.uint16), kind="stable")
-    return np.argsort(datastream, kind="stable")
 
 
 def _late(times: Int64s, starts: Int64s, known: Int64s) -> np.typing.NDArray[np.bool_]:

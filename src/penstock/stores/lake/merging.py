@@ -27,7 +27,7 @@ def merged(
             if change is not None:
                 rows = change(rows, first, last)
             if rows.num_rows:
-                yield by_identity(rows) if len(files) > 1 or change is not None else rows
+                yield by_identity(rows)
     finally:
         for walk in walks:
             walk.close()
@@ -47,4 +47,5 @@ def slices(reader: Reader, files: Sequence[DataFile]) -> Iterator[tuple[int, int
 
 def by_identity(rows: pa.Table) -> pa.Table:
     """Return the rows ordered by (datastream, time, feature)."""
-    return rows.take(pa.array(Identities.of(rows).order()))
+    keys = Identities.of(rows)
+    return rows if keys.is_sorted() else rows.take(pa.array(keys.order()))

@@ -215,17 +215,23 @@ def _narrow(
     is_by_time = selection.datastreams is None and selection.after is None
     names = ("time",) if is_by_time else _IDENTITY
     times = [_times(_read(file, group, names), selection) for group in groups]
-    counts = [len(t) for t in times]
-    if sum(counts) <= limit or limit < 1:
-        return [g for g, n in zip(groups, counts, strict=True) if n], selection
     every = np.concatenate(times)
+    if len(every) <= limit or limit < 1:
+        return [g for g, t in zip(groups, times, strict=True) if len(t)], selection
     if selection.descending:
         bound = int(np.partition(every, len(every) - limit)[len(every) - limit])
-        groups = [g for g, t in zip(groups, times, strict=True) if (t >= bound).any()]
-        return groups, msgspec.structs.replace(selection, start_us=bound)
-    bound = int(np.partition(every, limit - 1)[limit - 1])
-    groups = [g for g, t in zip(groups, times, strict=True) if (t <= bound).any()]
-    return groups, msgspec.structs.replace(selection, end_us=bound + 1)
+        nearer = [np.count_nonzero(time > bound) for time in times]
+        narrowed = msgspec.structs.replace(selection, start_us=bound)
+    else:
+        bound = int(np.partition(every, limit - 1)[limit - 1])
+        nearer = [np.count_nonzero(time < bound) for time in times]
+        narrowed = msgspec.structs.replace(selection, end_us=bound + 1)
+    at_bound = np.array([np.count_nonzero(time == bound) for time in times])
+    # Rows of one time come by datastream, so of those at the bound the first groups are enough.
+    step = -1 if selection.descending else 1
+    before = (np.cumsum(at_bound[::step]) - at_bound[::step])[::step]
+    wanted = (at_bound > 0) & (before < limit - sum(nearer)) | (np.array(nearer) > 0)
+    return [group for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted], narrowed
 
 
 def _times(stored: pa.Table, selection: Selection) -> Int64s:

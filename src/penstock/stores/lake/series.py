@@ -95,7 +95,7 @@ class SeriesState:
 
         Args:
             rows: Rows whose identities are new or were replaced.
-            added: Those of them that are new.
+            added: Those of them that are new, by identity.
         """
         newest = newest_of_each([self.newest, last_of_each(rows)])
         newest = last_of_each(newest)
@@ -105,9 +105,11 @@ class SeriesState:
         at = np.searchsorted(datastream, self.datastream)
         count[at], first[at] = self.count, self.first_us
         keys = Identities.of(added)
-        at = np.searchsorted(datastream, keys.datastream)
-        count += np.bincount(at, minlength=len(count))
-        np.minimum.at(first, at, keys.time)
+        changes = keys.datastream[1:] != keys.datastream[:-1]
+        starts = np.flatnonzero(np.append(True, changes)[: len(keys)])
+        at = np.searchsorted(datastream, keys.datastream[starts])
+        count[at] += np.diff(np.append(starts, len(keys)))
+        first[at] = np.minimum(first[at], keys.time[starts])
         return SeriesState(newest, datastream, count, first)
 
 

@@ -11,13 +11,11 @@ import pyarrow.compute as pc
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.stores.lake.arrival import sort_by
 from penstock.stores.lake.hot import Generation
 from penstock.stores.lake.late import Identities, newest_of_each, overlay
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.merging import by_identity
 from penstock.stores.lake.reading import Reader
-from penstock.stores.selecting import int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,7 @@ def settle(generations: Sequence[Generation], files: Sequence[DataFile], reader:
     parts = [view.columns().table() for g in generations for view in g.view().views]
     fresh = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
     late = newest_of_each([part.table() for g in generations for part in g.late.parts])
-    # Fresh rows of one datastream come in order of time, in all generations.
-    fresh = fresh.take(pa.array(sort_by(int64s(fresh["datastream"]))))
+    fresh = by_identity(fresh)
     if not late.num_rows:
         return Settled(fresh, {})
     ours, _ = Identities.of(late).find_in(Identities.of(fresh))

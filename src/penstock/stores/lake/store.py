@@ -105,6 +105,8 @@ class LakeStore:
             if self._oldest_s is None:
                 self._oldest_s = self._clock.monotonic_s()
             is_due = self._active.rows >= self._settings.flush_rows
+            if is_due:
+                self._freeze()
         if is_due:
             self._flusher.wake()
         return int(batch.num_rows)
@@ -134,28 +136,29 @@ class LakeStore:
     def flush(self) -> Marks:
         """Write all hot rows to files and return `marks`."""
         with self._writing:
-            self._freeze()
-            frozen = self._frozen
-            if not frozen:
-                return self.marks
-            before = self._version
-            try:
-                settled = settle(frozen, before.manifest.files, self._reader)
-                given = {k: v for g in frozen for k, v in g.marks.items()}
-                after = self._commit.add(before, settled, given)
-            except DiskFull as error:
-                self._failure = error
-                raise
-            self._failure = None
-            self._replace(before, after, flushed=len(frozen))
+            with self._lock:
+                self._freeze()
+                frozen = len(self._frozen)
+            for _ in range(frozen):
+                self._flush_oldest()
             return self.marks
 
+    def _flush_oldest(self) -> None:
+        before, generation = self._version, self._frozen[0]
+        try:
+            settled = settle([generation], before.manifest.files, self._reader)
+            after = self._commit.add(before, settled, generation.marks)
+        except DiskFull as error:
+            self._failure = error
+            raise
+        self._failure = None
+        self._replace(before, after, flushed=1)
+
     def _freeze(self) -> None:
-        with self._lock:
-            if self._active.rows or self._active.marks:
-                self._frozen = (*self._frozen, self._active)
-                self._active = Generation()
-            self._oldest_s = None
+        if self._active.rows or self._active.marks:
+            self._frozen = (*self._frozen, self._active)
+            self._active = Generation()
+        self._oldest_s = None
 
     def _replace(self, before: Version, after: Version, *, flushed: int = 0) -> None:
         with self._lock:
@@ -166,10 +169,14 @@ class LakeStore:
     def _flush_when_due(self) -> None:
         settings = self._settings
         with self._lock:
-            since, rows = self._oldest_s, self._active.rows
+            since = self._oldest_s
         age = 0.0 if since is None else self._clock.monotonic_s() - since
-        if rows >= settings.flush_rows or age >= settings.flush_interval_s or self._frozen:
+        if age >= settings.flush_interval_s:
             self.flush()
+        while self._frozen:
+            with self._writing:
+                if self._frozen:
+                    self._flush_oldest()
             self._merger.wake()
         for path in self._trash.empty():
             self._reader.forget(path)
@@ -177,7 +184,7 @@ class LakeStore:
     def _merge_when_due(self) -> None:
         settings = self._settings
         # Merging can wait while rows do.
-        while self._active.rows < settings.flush_rows and not self._flusher.is_stopping:
+        while len(self._frozen) < 2 and not self._flusher.is_stopping:
             files = self._version.manifest.files
             sources = choose_merge(
                 files, merge_files=settings.merge_files, file_rows=settings.file_rows
