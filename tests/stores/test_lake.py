@@ -34,8 +34,9 @@ class TestLakeStoreInSmallPieces(TestLakeStore):
             patch.setattr("penstock.stores.lake.merging.SLICE_ROWS", 4)
             patch.setattr("penstock.stores.lake.rollup.ROWS_PER_BUCKET", 1)
             patch.setattr("penstock.stores.lake.rollup.LEAST_ROWS_PER_BUCKET", 0)
+            patch.setattr("penstock.stores.lake.compaction.WIDEN_FILES", 2)
             yield
 
     def open_store(self, directory: Path) -> Store:
-        settings = msgspec.structs.replace(SETTINGS, row_group_rows=2)
+        settings = msgspec.structs.replace(SETTINGS, row_group_rows=2, file_rows=6)
         return LakeStore.open(directory, settings, ManualClock())

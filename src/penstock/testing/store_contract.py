@@ -46,7 +46,8 @@ _NUMBERS = st.one_of(
 #: Few datastreams, times and features, so that identities meet often; some far away ones.
 _DATASTREAMS = st.one_of(st.integers(1, 5), st.sampled_from([77_777, 2**62]))
 _TIMES = st.one_of(
-    st.integers(0, 20).map(lambda n: 1_700_000_000_000_000 + n * 1_000_000),
+    st.integers(0, 50).map(lambda n: 1_700_000_000_000_000 + n * 400_000),
+    st.integers(0, 50).map(lambda n: 1_700_000_000_000_000 + n * 400_000),
     st.integers(-(10**13), 10**13),
     st.sampled_from([-62_135_596_800_000_000, 253_402_300_799_999_999, 1_701_388_800_000_001]),
 )
@@ -67,6 +68,17 @@ _ROWS = st.builds(
 _BATCHES = st.one_of(
     st.lists(_ROWS, max_size=12),
     st.lists(_ROWS, max_size=30).map(lambda rows: sorted(rows, key=lambda row: row.time_us)),
+)
+#: Batches in which buckets fill.
+_DENSE = st.lists(
+    st.builds(
+        Row,
+        datastream=st.integers(1, 2),
+        time_us=st.integers(0, 200).map(lambda n: 1_700_000_000_000_000 + n * 150_000),
+        number=st.one_of(_NUMBERS, st.integers(0, 99).map(float)),
+    ),
+    min_size=5,
+    max_size=20,
 )
 _SELECTIONS = st.builds(
     Selection,
@@ -165,22 +177,21 @@ class StoreContract:
 
     @_SOME
     @given(
-        batches=st.lists(_BATCHES, max_size=4),
+        batches=st.lists(st.tuples(_BATCHES | _DENSE, st.booleans()), max_size=5),
         selection=_RANGES,
         width=st.sampled_from([1, 1_000_000, 7_000_000, 60_000_000, 3_600_000_000, 86_400_000_000]),
-        flush_after=st.integers(0, 4),
     )
     def test_buckets_equal_aggregating_what_scan_gives(
-        self, batches: list[list[Row]], selection: Selection, width: int, flush_after: int
+        self, batches: list[tuple[list[Row], bool]], selection: Selection, width: int
     ) -> None:
         with self.opened() as store:
             if not isinstance(store, CanDownsample):
                 pytest.skip("this store has no buckets")
-            for number, batch in enumerate(batches):
-                if number == flush_after:
+            for batch, is_flushed in batches:
+                store.append(batch_of(batch))
+                if is_flushed:
                     store.flush()
                     self.settle(store)
-                store.append(batch_of(batch))
             expected = buckets_of(rows_of(store.scan(selection)), width)
             table = store.buckets(selection, width)
             found = table.set_column(1, "time", table["time"].cast("int64")).to_pylist()

@@ -13,10 +13,13 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.errors import DiskFull, NotConnected
+from penstock.core.selection import Selection
 from penstock.stores.lake import manifest as manifests
+from penstock.stores.lake.bucketing import combine
+from penstock.stores.lake.compaction import ToWiden
 from penstock.stores.lake.encoding import is_whole_ms
 from penstock.stores.lake.late import Identities, overlay
-from penstock.stores.lake.manifest import DataFile, Manifest
+from penstock.stores.lake.manifest import DataFile, Manifest, Wide
 from penstock.stores.lake.merging import merged
 from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.removal import Removal, Removed, state_without
@@ -30,6 +33,7 @@ from penstock.stores.lake.writing import (
     split_by_partition,
     sync_file,
     write_file,
+    write_rollup_file,
 )
 from penstock.stores.selecting import int64s
 from penstock.stores.settings import LakeSettings
@@ -138,6 +142,35 @@ class Commit:
             (self._directory / path).unlink(missing_ok=True)
         return before
 
+    def widen(self, before: Version, chosen: ToWiden) -> Version:
+        """Return the version where one roll-up stands for several, durable.
+
+        Raises:
+            DiskFull: Nothing changed.
+        """
+        files, rollups = chosen.files, chosen.rollups
+        width_us = max(
+            [file.rollup_width_us for file in files] + [wide.width_us for wide in rollups]
+        )
+        paths = [file.rollup for file in files] + [wide.path for wide in rollups]
+        table = combine([self._reader.rollup(path, Selection()) for path in paths], width_us)
+        of = [file.path for file in files] + [path for wide in rollups for path in wide.files]
+        folder = rollup_path(of[0]).rsplit("/", 1)[0]
+        with self._all_or_nothing() as made:
+            made.append(f"{folder}/{self._number()}.parquet")
+            wide = Wide(
+                path=made[0],
+                bytes=write_rollup_file(self._directory, made[0], table),
+                width_us=width_us,
+                first_us=min([f.first_us for f in files] + [w.first_us for w in rollups]),
+                last_us=max([f.last_us for f in files] + [w.last_us for w in rollups]),
+                files=tuple(of),
+            )
+            kept = [old for old in before.manifest.rollups if old not in rollups]
+            manifest = msgspec.structs.replace(before.manifest, rollups=(*kept, wide))
+            widened = Version(manifest, before.state)
+            return self._publish(widened, manifest.files, before.state, {}, made)
+
     def _remaining(
         self, file: DataFile, removal: Removal, removed: Removed, made: list[str]
     ) -> DataFile | None:
@@ -198,8 +231,11 @@ class Commit:
                 state.write(sink)
                 sync_file(sink)
             manifests.sync_directory(self._directory / SERIES)
+        paths = {file.path for file in files}
+        rollups = tuple(wide for wide in before.manifest.rollups if paths.issuperset(wide.files))
         manifest = msgspec.structs.replace(
             before.manifest,
+            rollups=rollups,
             next_file=self._next,
             marks={**before.manifest.marks, **marks},
             files=tuple(files),

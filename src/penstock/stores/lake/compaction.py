@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from penstock.stores.lake.manifest import DataFile
+from penstock.stores.lake.manifest import DataFile, Manifest, Wide
+
+#: Roll-ups that are brought together at a time.
+WIDEN_FILES = 8
 
 
 def choose_merge(files: Sequence[DataFile], *, merge_files: int, file_rows: int) -> list[DataFile]:
@@ -36,6 +40,35 @@ def choose_whole(files: Sequence[DataFile], *, file_rows: int) -> list[DataFile]
         if len(found) > 1:
             return found
     return []
+
+
+@dataclass(frozen=True, slots=True)
+class ToWiden:
+    """Roll-ups to bring together: of files, and of many files."""
+
+    files: list[DataFile]
+    rollups: list[Wide]
+
+
+def choose_rollups(manifest: Manifest, file_rows: int) -> ToWiden | None:
+    """Return roll-ups of one partition to bring together into one, or None."""
+    within = {path for wide in manifest.rollups for path in wide.files}
+    files: dict[str, list[DataFile]] = {}
+    for file in manifest.files:
+        # Smaller files will be merged, and their roll-ups with them.
+        if file.rollup and file.path not in within and file.rows > file_rows // 2:
+            files.setdefault(file.partition, []).append(file)
+    for found in files.values():
+        if len(found) >= WIDEN_FILES:
+            return ToWiden(found, [])
+    rollups: dict[tuple[str, int], list[Wide]] = {}
+    for wide in manifest.rollups:
+        tier = _tier(len(wide.files), WIDEN_FILES)
+        rollups.setdefault((wide.files[0].rsplit("/", 1)[0], tier), []).append(wide)
+    for several in rollups.values():
+        if len(several) >= WIDEN_FILES:
+            return ToWiden([], several)
+    return None
 
 
 def _tier(rows: int, merge_files: int) -> int:

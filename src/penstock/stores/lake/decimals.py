@@ -50,7 +50,8 @@ def _split_at_once(
     guess = int(_scale_of_rows(number[sample], is_held[sample]).max())
     if guess < 0 or not is_held.all():
         return None
-    product = number * POWERS[guess]
+    with np.errstate(over="ignore"):
+        product = number * POWERS[guess]
     product = np.rint(product, out=product)
     fits = (product / POWERS[guess] == number) & (np.abs(product) < MAX_DIGITS)
     if not fits.all() or (np.signbit(number) & (number == 0)).any():

@@ -68,6 +68,26 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.rsplit("/", 1)[0]
 
 
+class Wide(msgspec.Struct, frozen=True, kw_only=True):
+    """One roll-up of many files, so that a year is found in few files.
+
+    Attributes:
+        path: Path within the lake.
+        bytes: Its size.
+        width_us: Width of its buckets.
+        first_us: Least time of the rows it stands for.
+        last_us: Greatest time of them.
+        files: Paths of the files of rows that it stands for.
+    """
+
+    path: str
+    bytes: int
+    width_us: int
+    first_us: int
+    last_us: int
+    files: tuple[str, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the lake holds.
 
@@ -77,6 +97,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         next_file: Number that the next file gets; numbers are never used again.
         marks: Log partition to the offset before which everything is in these files.
         files: Files of rows; no identity is in two of them.
+        rollups: Roll-ups of many files; no file is in two of them.
         series: Path of the file with one row per datastream: its newest row, count and extent.
         observations: Rows of all files.
     """
@@ -86,12 +107,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     next_file: int = 1
     marks: dict[str, int] = {}
     files: tuple[DataFile, ...] = ()
+    rollups: tuple[Wide, ...] = ()
     series: str = ""
     observations: int = 0
 
     def paths(self) -> set[str]:
         """Return every path that it names."""
         named = {self.series} if self.series else set()
+        named.update(w.path for w in self.rollups)
         named.update(f.path for f in self.files)
         named.update(f.rollup for f in self.files if f.rollup)
         return named

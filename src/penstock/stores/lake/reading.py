@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
+from penstock.stores.lake.bucketing import PARTIAL
 from penstock.stores.lake.encoding import from_file
 from penstock.stores.lake.manifest import DataFile
-from penstock.stores.lake.rollup import read_rollup
 from penstock.stores.selecting import Int64s, int64s, is_chosen
 
 #: Row groups whose footers are kept decoded, at about 4 kB each.
@@ -110,9 +110,19 @@ class Reader:
                 return parquet.schema_arrow.empty_table().select(wanted)
             return pa.concat_tables(tables)
 
-    def rollup(self, file: DataFile, selection: Selection) -> pa.Table:
-        """Return the buckets of a file's roll-up that begin within the selection."""
-        return read_rollup(self._directory, file, selection)
+    def rollup(self, path: str, selection: Selection) -> pa.Table:
+        """Return the buckets of a roll-up that begin within the selection."""
+        footer = self._footer(path)
+        tables = [PARTIAL.empty_table()]
+        with pq.ParquetFile(
+            self._directory / path, metadata=footer.metadata, pre_buffer=False
+        ) as parquet:
+            for group in footer.groups(selection):
+                table = parquet.read_row_group(group, use_threads=False).cast(PARTIAL)
+                datastream, time = int64s(table["datastream"]), int64s(table["time"])
+                chosen = is_chosen(selection, datastream, time, None)
+                tables.append(table if chosen is None else table.filter(pa.array(chosen)))
+        return pa.concat_tables(tables)
 
     def walk(self, file: DataFile) -> Walk:
         """Read a file from its first datastream to its last, each row group once."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.core.selection import Selection
-from penstock.stores.lake.bucketing import PARTIAL, combine, partials
-from penstock.stores.lake.manifest import DataFile
-from penstock.stores.selecting import int64s, is_chosen
+from penstock.stores.lake.bucketing import combine, partials
+from penstock.stores.selecting import int64s
 
 _SECOND_US = 1_000_000
 #: Widths of buckets that a roll-up can have; each divides the next.
@@ -21,6 +18,7 @@ WIDTHS_US = tuple(n * _SECOND_US for n in (1, 10, 60, 600, 3_600, 21_600, 86_400
 ROWS_PER_BUCKET = 1_000
 #: Where a file has too many datastreams for that, a roll-up still pays from here on.
 LEAST_ROWS_PER_BUCKET = 100
+_ROW_GROUP_ROWS = 16_384
 _SORTED_INTEGERS = ("datastream", "time", "count", "first_time", "last_time")
 _FEATURES = ("first_feature", "last_feature")
 
@@ -61,16 +59,8 @@ def write_rollup(sink: IO[bytes], table: pa.Table) -> None:
         table,
         sink,
         compression="zstd",
+        row_group_size=_ROW_GROUP_ROWS,
         use_dictionary=False,
         column_encoding=dict.fromkeys(names, "DELTA_BINARY_PACKED"),
         store_schema=False,
     )
-
-
-def read_rollup(directory: Path, file: DataFile, selection: Selection) -> pa.Table:
-    """Return the buckets of a roll-up that begin within the selection."""
-    with pq.ParquetFile(directory / file.rollup, pre_buffer=False) as parquet:
-        table = parquet.read(use_threads=False).cast(PARTIAL)
-    datastream, time = int64s(table["datastream"]), int64s(table["time"])
-    chosen = is_chosen(selection, datastream, time, None)
-    return table if chosen is None else table.filter(pa.array(chosen))

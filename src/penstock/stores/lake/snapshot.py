@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.stores.lake.bucketing import combine, finish, partials
 from penstock.stores.lake.chunks import ChunkView
 from penstock.stores.lake.hot import FreshRows, scan_fresh
 from penstock.stores.lake.late import Identities, LateRows, newest_of_each, overlay
@@ -67,7 +66,7 @@ class Snapshot:
             start_us=int(keys.time.min()),
             end_us=int(keys.time.max()) + 1,
         )
-        for table in scan_fresh(self._views, within):
+        for table in scan_fresh(self.views, within):
             ours, _ = Identities.of(late).find_in(Identities.of(table))
             late = without(late, ours)
         for file in self.files:
@@ -76,50 +75,15 @@ class Snapshot:
                 late = without(late, held)
         return late
 
-    def buckets(self, selection: Selection, width_us: int) -> pa.Table:
-        """Return `BUCKETS`, from roll-ups where they fit."""
-        late = int64s(self.late_rows(selection)["time"])
-        if not len(late):
-            return finish(combine(self._partials(selection, width_us), width_us))
-        # Late rows may replace rows that are in roll-ups: read all rows of those buckets.
-        low = int(late.min()) // width_us * width_us
-        high = (int(late.max()) // width_us + 1) * width_us
-        found = [partials(self.scan(_within(selection, low, high)), width_us)]
-        for part in (_within(selection, None, low), _within(selection, high, None)):
-            found += self._partials(part, width_us)
-        return finish(combine(found, width_us))
-
-    def _partials(self, selection: Selection, width_us: int) -> list[pa.Table]:
-        found = [partials(rows, width_us) for rows in scan_fresh(self._views, selection)]
-        for file in self.files:
-            if file.may_hold(selection):
-                found += self._partials_of(file, selection, width_us)
-        return found
-
-    def _partials_of(self, file: DataFile, selection: Selection, width_us: int) -> list[pa.Table]:
-        step = file.rollup_width_us
-        if not step or width_us % step:
-            return [partials(self.reader.scan(file, selection), width_us)]
-        # Whole buckets from the roll-up, what is cut off on either side from rows.
-        start, end = selection.start_us, selection.end_us
-        low = None if start is None or start <= file.first_us else -(-start // step) * step
-        high = None if end is None or end > file.last_us else end // step * step
-        if low is not None and high is not None and low >= high:
-            return [partials(self.reader.scan(file, selection), width_us)]
-        edges = [] if low is None else [_within(selection, None, low)]
-        edges += [] if high is None else [_within(selection, high, None)]
-        found = [partials(self.reader.scan(file, edge), width_us) for edge in edges]
-        whole = Selection(datastreams=selection.datastreams, start_us=low, end_us=high)
-        return [*found, self.reader.rollup(file, whole)]
-
     @property
-    def _views(self) -> list[ChunkView]:
+    def views(self) -> list[ChunkView]:
+        """The fresh rows of all generations."""
         return [view for fresh in self.fresh for view in fresh.views]
 
     def _base(self, selection: Selection) -> pa.Table:
         files = [file for file in self.files if file.may_hold(selection)]
         if selection.limit is None:
-            tables = scan_fresh(self._views, selection)
+            tables = scan_fresh(self.views, selection)
             tables += [self.reader.scan(file, selection) for file in files]
             return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
         return self._base_limited(files, selection)
@@ -127,7 +91,7 @@ class Snapshot:
     def _base_limited(self, files: list[DataFile], selection: Selection) -> pa.Table:
         """Look at the nearest files first and stop when no other can hold a nearer row."""
         found = SCHEMA.empty_table()
-        for view in self._views[::-1] if selection.descending else self._views:
+        for view in self.views[::-1] if selection.descending else self.views:
             found, selection = _nearer(found, scan_fresh((view,), selection), selection)
         if selection.descending:
             files = sorted(files, key=lambda file: -file.last_us)
@@ -154,11 +118,3 @@ def _nearer(
     if selection.descending:
         return found, msgspec.structs.replace(selection, start_us=bound)
     return found, msgspec.structs.replace(selection, end_us=bound + 1)
-
-
-def _within(selection: Selection, low: int | None, high: int | None) -> Selection:
-    """Return the selection cut to a range of times."""
-    start, end = selection.start_us, selection.end_us
-    start = max((t for t in (start, low) if t is not None), default=None)
-    end = min((t for t in (end, high) if t is not None), default=None)
-    return msgspec.structs.replace(selection, start_us=start, end_us=end)

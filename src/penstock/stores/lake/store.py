@@ -20,7 +20,8 @@ from penstock.stores.checking import check_batch, check_width
 from penstock.stores.lake import arrival
 from penstock.stores.lake.chunks import Columns
 from penstock.stores.lake.commit import Commit, Version, open_version
-from penstock.stores.lake.compaction import choose_merge, choose_whole
+from penstock.stores.lake.compaction import choose_merge, choose_rollups, choose_whole
+from penstock.stores.lake.downsampling import Downsampler
 from penstock.stores.lake.guard import lock_directory
 from penstock.stores.lake.hot import Generation
 from penstock.stores.lake.late import LateRows, newest_of_each
@@ -190,8 +191,9 @@ class LakeStore:
                 files, merge_files=settings.merge_files, file_rows=settings.file_rows
             )
             if not sources:
-                return
+                break
             self._merge(sources)
+        self._widen()
 
     def _merge(self, sources: Sequence[DataFile]) -> None:
         # Sources that go meanwhile stay readable.
@@ -205,12 +207,23 @@ class LakeStore:
                 if after is not before:
                     self._replace(before, after)
 
+    def _widen(self) -> None:
+        """Bring roll-ups of many files together."""
+        while True:
+            with self._writing:
+                before = self._version
+                chosen = choose_rollups(before.manifest, self._settings.file_rows)
+                if chosen is None:
+                    return
+                self._replace(before, self._commit.widen(before, chosen))
+
     def compact(self) -> None:
         """Flush, and merge small files whatever their sizes; for use when little comes in."""
         self.flush()
         rows = self._settings.file_rows
         while sources := choose_whole(self._version.manifest.files, file_rows=rows):
             self._merge(sources)
+        self._widen()
 
     @property
     def marks(self) -> Marks:
@@ -296,8 +309,8 @@ class LakeStore:
         """Return `BUCKETS` of `width_us`, aligned to the epoch."""
         check_width(width_us)
         whole = msgspec.structs.replace(selection, after=None, limit=None, descending=False)
-        with self._snapshot() as (snapshot, _):
-            return snapshot.buckets(whole, width_us)
+        with self._snapshot() as (snapshot, version):
+            return Downsampler(snapshot, version.manifest.rollups, width_us).buckets(whole)
 
     # -- removing
 

@@ -120,6 +120,12 @@ def _with_rollup(directory: Path, file: DataFile, rollup: RollupBuilder) -> Data
         return file
     table, width_us = found
     path = rollup_path(file.path)
+    size = write_rollup_file(directory, path, table)
+    return msgspec.structs.replace(file, rollup=path, rollup_bytes=size, rollup_width_us=width_us)
+
+
+def write_rollup_file(directory: Path, path: str, table: pa.Table) -> int:
+    """Write a roll-up, durably, and return its bytes."""
     target = directory / path
     _make_folder(target.parent)
     with target.open("xb") as sink:
@@ -127,7 +133,7 @@ def _with_rollup(directory: Path, file: DataFile, rollup: RollupBuilder) -> Data
         sync_file(sink)
         size = sink.tell()
     sync_directory(target.parent)
-    return msgspec.structs.replace(file, rollup=path, rollup_bytes=size, rollup_width_us=width_us)
+    return size
 
 
 def _make_folder(folder: Path) -> None:
