@@ -36,6 +36,7 @@ class SegmentReader:
         self._header: SegmentHeader | None = None
         self._next_base: int | None = None
         self._at = 0
+        self._closed = False
         self._position = next(iter(folder.bases()), 0)
         if name is not None:
             folder.create()
@@ -45,6 +46,11 @@ class SegmentReader:
                 folder.write_position(name, self._position)
             else:
                 self.seek(kept)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
 
     @property
     def position(self) -> int:
@@ -108,6 +114,7 @@ class SegmentReader:
 
     def close(self) -> None:
         """Release files; the committed position stays."""
+        self._closed = True
         self._close_segment()
         if self._mark is not None:
             self._mark.close()

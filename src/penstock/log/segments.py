@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,9 @@ from penstock.log.writer import SegmentWriter
 
 
 class _CanClose(Protocol):
+    @property
+    def is_closed(self) -> bool: ...
+
     def close(self) -> None: ...
 
 
@@ -57,6 +61,7 @@ class SegmentLog:
         self._directory = directory
         self._settings = settings or LogSettings()
         self._clock = clock or SystemClock()
+        self._remembering = threading.Lock()
         self._opened: list[_CanClose] = []
 
     def partitions(self) -> Sequence[str]:
@@ -93,7 +98,7 @@ class SegmentLog:
             InvalidInput: `partition` cannot be a partition's name.
         """
         writer = SegmentWriter(self.folder(partition), self._settings, self._clock)
-        self._opened.append(writer)
+        self._remember(writer)
         return writer
 
     def reader(self, partition: str, name: str | None = None) -> SegmentReader:
@@ -105,7 +110,7 @@ class SegmentLog:
         if name is not None:
             checked_name(name, "log reader")
         reader = SegmentReader(self.folder(partition), name)
-        self._opened.append(reader)
+        self._remember(reader)
         return reader
 
     def expire(self) -> int:
@@ -121,3 +126,8 @@ class SegmentLog:
         """Close every writer and reader that it opened."""
         while self._opened:
             self._opened.pop().close()
+
+    def _remember(self, opened: _CanClose) -> None:
+        with self._remembering:
+            self._opened = [one for one in self._opened if not one.is_closed]
+            self._opened.append(opened)

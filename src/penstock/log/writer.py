@@ -68,6 +68,11 @@ class SegmentWriter:
         self._closed = False
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    @property
     def end_offset(self) -> int:
         """Offset that the next appended message gets."""
         return self._end

@@ -144,6 +144,22 @@ def test_a_reader_survives_restarts_of_the_writer(tmp_path: Path) -> None:
     assert seen == list(range(0, 60, 2))
 
 
+def test_a_log_forgets_what_was_closed_and_closes_the_rest(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path, SMALL)
+    written(log, 3)
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    kept = log.reader("door")
+    for _ in range(50):
+        reader = log.reader("door")
+        reader.read()
+        reader.close()
+    assert len(log._opened) <= 2
+    kept.read()
+    assert len(list(Path("/proc/self/fd").iterdir())) > files
+    log.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
+
+
 def test_damage_in_the_middle_is_reported_once_and_skipped(tmp_path: Path) -> None:
     log = SegmentLog(tmp_path, SMALL)
     payloads = written(log, 20)
