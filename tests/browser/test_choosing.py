@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from tests.browser.waiting import until
 
+from penstock.core.catalog import Policy
+from penstock.core.series import Series
+
 pytestmark = pytest.mark.browser
 
 
@@ -80,8 +83,8 @@ def test_the_list_can_be_used_by_keyboard(site: Any, pages: Any) -> None:
 
 
 def test_a_long_list_is_read_page_by_page_while_one_scrolls(site: Any, pages: Any) -> None:
-    for number in range(230):
-        site.enrol(f"thing{number // 10}", f"value{number}")
+    series = [Series(thing=f"thing{at // 10}", name=f"value{at}") for at in range(230)]
+    site.catalog.enrol(series, Policy.AUTOMATIC, 1)
     page = pages.open()
     page.wait_for_selector("button.stream >> nth=99")
     assert page.locator("button.stream").count() < 230

@@ -6,6 +6,9 @@ import { formatCount, formatTime } from "./format.js";
 import { useApp } from "./state.js";
 
 const PAGE = 50;
+const COLUMNS = ["Arrived", "Topic", "Reason", "Payload", "From"];
+
+const payloadText = ({ payload, payload_base64: base64 }) => payload ?? `base64: ${base64}`;
 
 export function DeadLetters({ waiting }) {
   const utc = useApp((state) => state.utc);
@@ -40,28 +43,33 @@ export function DeadLetters({ waiting }) {
     setBusy(false);
     load(null);
   };
-  const replay = () => act(replayDeadLetters, (done) =>
-    `${formatCount(done.messages)} messages read again: ${formatCount(done.observations)} observations stored, ${formatCount(done.failed)} failed again.`);
+  const replay = () => act(replayDeadLetters, ({ messages, observations, failed }) =>
+    `${formatCount(messages)} messages read again: ${formatCount(observations)} observations stored, `
+      + `${formatCount(failed)} failed again.`);
   const discard = () => (isSure
     ? act(discardDeadLetters, (done) => `${formatCount(done?.discarded ?? 0)} messages dropped.`)
     : setSure(true));
 
   return html`<section class="card wide" aria-label="Dead letters">
     <h2>Dead letters <span class="count">${formatCount(waiting)}</span></h2>
-    <p class="muted">Messages that could not become observations. Correct the route, then replay them.</p>
+    <p class="muted">
+      Messages that could not become observations. Correct the route, then replay them.
+    </p>
     <div class="actions">
       <button onClick=${replay} disabled=${isBusy || waiting === 0}>Replay all</button>
       <button class=${isSure ? "danger" : ""} onClick=${discard} onBlur=${() => setSure(false)}
         disabled=${isBusy || waiting === 0}>${isSure ? "Really discard all?" : "Discard all"}</button>
       <span role="status">${isBusy ? "working \u2026" : said}</span>
     </div>
-    ${letters.length > 0 && html`<div class="table-scroll" tabindex="0" aria-label="Table of dead letters">
+    ${letters.length > 0 && html`<div class="table-scroll" tabindex="0"
+        aria-label="Table of dead letters">
       <table class="letters">
-        <thead><tr><th scope="col">Arrived</th><th scope="col">Topic</th><th scope="col">Reason</th><th scope="col">Payload</th><th scope="col">From</th></tr></thead>
+        <thead><tr>${COLUMNS.map((label) => html`<th key=${label} scope="col">${label}</th>`)}</tr></thead>
         <tbody>${letters.map((letter) => html`<tr key=${letter.id}>
           <td class="number">${formatTime(letter.arrived_us, utc)}</td>
           <td class="text">${letter.topic}</td><td class="text reason">${letter.reason}</td>
-          <td class="text payload"><code>${letter.payload ?? `base64: ${letter.payload_base64}`}</code></td><td class="text">${letter.client}</td>
+          <td class="text payload"><code>${payloadText(letter)}</code></td>
+          <td class="text">${letter.client}</td>
         </tr>`)}</tbody>
       </table>
     </div>`}

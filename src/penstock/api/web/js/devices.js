@@ -31,8 +31,10 @@ export function Devices({ pending }) {
           <span class="device-name">${device.name}</span>
           <span class="muted">first seen ${formatTime(device.first_seen_us, utc)}</span>
           <span class="actions">
-            <button class="primary" aria-label=${`Approve ${device.name}`} onClick=${() => decide(device.name, "approve")}>Approve</button>
-            <button aria-label=${`Refuse ${device.name}`} onClick=${() => decide(device.name, "refuse")}>Refuse</button>
+            <button class="primary" aria-label=${`Approve ${device.name}`}
+              onClick=${() => decide(device.name, "approve")}>Approve</button>
+            <button aria-label=${`Refuse ${device.name}`}
+              onClick=${() => decide(device.name, "refuse")}>Refuse</button>
           </span>
         </li>`)}</ul>`}
     <p role="status" class="muted">${said}</p>

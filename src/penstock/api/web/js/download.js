@@ -13,7 +13,10 @@ const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"]];
 export function downloadAddress(format) {
   const { from, to } = edges();
   return address("observations", {
-    datastream: app.get().picked, start: timeText(Math.floor(from)), end: timeText(Math.ceil(to)), format,
+    datastream: app.get().picked,
+    start: timeText(Math.floor(from)),
+    end: timeText(Math.ceil(to)),
+    format,
   });
 }
 
@@ -26,8 +29,8 @@ export function Downloads() {
   return html`<div class="downloads" role="group" aria-label="Download what is shown">
     <${Icon} name="download" />
     ${FORMATS.map(([format, label]) => picked.length
-      ? html`<a key=${format} class="quiet" href=${downloadAddress(format)} download onClick=${refresh(format)}
-          onAuxClick=${refresh(format)} aria-label=${`Download ${label}`}>${label}</a>`
+      ? html`<a key=${format} class="quiet" href=${downloadAddress(format)} download
+          onClick=${refresh(format)} onAuxClick=${refresh(format)} aria-label=${`Download ${label}`}>${label}</a>`
       : html`<span key=${format} class="quiet off">${label}</span>`)}
   </div>`;
 }

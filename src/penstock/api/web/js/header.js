@@ -33,7 +33,8 @@ function Figure({ label, value, unit, title }) {
 function Lights({ checks }) {
   return html`<button class="lights" onClick=${() => app.set({ view: "health" })}
       aria-label="Health of the parts; open details">
-    ${checks.map((check) => html`<span key=${check.name} class=${`light ${check.ok ? "ok" : "bad"}`} title=${check.message}>
+    ${checks.map((check) => html`<span key=${check.name} title=${check.message}
+        class=${`light ${check.ok ? "ok" : "bad"}`}>
       <span class="dot" aria-hidden="true"></span>${check.name}
       <span class="visually-hidden">${check.ok ? "works" : "has a problem"}</span>
     </span>`)}
@@ -51,7 +52,8 @@ function Toggles() {
       ${utc ? "UTC" : "Local"}
     </button>
     <button class="quiet square" onClick=${() => app.set({ theme: next })}
-        aria-label=${`Theme: ${THEMES[theme][1]}; change to ${THEMES[next][1]}`} title=${`Theme: ${THEMES[theme][1]}`}>
+        title=${`Theme: ${THEMES[theme][1]}`}
+        aria-label=${`Theme: ${THEMES[theme][1]}; change to ${THEMES[next][1]}`}>
       <${Icon} name=${THEMES[theme][0]} />
     </button>
   </div>`;
@@ -61,15 +63,17 @@ export function Header() {
   const health = useApp((state) => state.health);
   const state = useApp(connection);
   const [tone, word] = LINKS[state];
+  const rate = (name) => (health ? formatRate(health[name]) : "\u2013");
   return html`<header class="bar">
-    <a class="brand" href="#view=chart"><img src="icon.svg" alt="" width="22" height="22" />Penstock</a>
+    <a class="brand" href="#view=chart">
+      <img src="icon.svg" alt="" width="22" height="22" />Penstock</a>
     <div class=${`link ${tone}`} role="status" aria-live="polite">
       <span class="dot" aria-hidden="true"></span><span>${word}</span>
     </div>
     <div class="figures">
-      <${Figure} label="in" value=${health ? formatRate(health.messages_per_s) : "\u2013"} unit=" msg/s"
+      <${Figure} label="in" value=${rate("messages_per_s")} unit=" msg/s"
         title="Messages taken in per second, over the last ten seconds" />
-      <${Figure} label="stored" value=${health ? formatRate(health.observations_per_s) : "\u2013"} unit=" obs/s"
+      <${Figure} label="stored" value=${rate("observations_per_s")} unit=" obs/s"
         title="Observations stored per second, over the last ten seconds" />
       <${Figure} label="lag" value=${health ? readableSpan(health.lag_s * 1e6) : "\u2013"} unit=""
         title="Age of the oldest message that is not in the store yet" />

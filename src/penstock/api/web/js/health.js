@@ -49,25 +49,30 @@ function Figures({ health }) {
     ["Running for", readableSpan(Math.max(0, nowUs() - health.started_us))],
     ["Version", health.version],
   ];
-  return html`<dl class="figures-grid">${rows.map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<dl class="figures-grid">
+    ${rows.map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
 }
 
 export function HealthView({ isShown }) {
   const health = useApp((state) => state.health);
-  const reachable = useApp((state) => state.reachable);
+  const isLost = useApp((state) => state.reachable === false);
   const utc = useApp((state) => state.utc);
   if (!isShown) return null;
   if (!health) {
-    return html`<section class="view health-view"><p class="nothing">${reachable === false ? "The server does not answer. This page keeps trying." : "Asking \u2026"}</p></section>`;
+    const said = isLost ? "The server does not answer. This page keeps trying." : "Asking \u2026";
+    return html`<section class="view health-view"><p class="nothing">${said}</p></section>`;
   }
-  return html`<section class=${`view health-view ${reachable === false ? "stale" : ""}`} aria-label="Health">
-    ${reachable === false && html`<p class="banner bad-text" role="alert">The server does not answer; these figures are old.</p>`}
+  return html`<section class=${`view health-view ${isLost ? "stale" : ""}`} aria-label="Health">
+    ${isLost && html`<p class="banner bad-text" role="alert">
+      The server does not answer; these figures are old.</p>`}
     <section class="card">
       <h2>Parts</h2>
       <ul class="checks">
         ${health.checks.map((check) => html`<li key=${check.name} class=${check.ok ? "ok" : "bad"}>
           <span class="dot" aria-hidden="true"></span><strong>${check.name}</strong>
-          <span class="visually-hidden">${check.ok ? "works:" : "has a problem:"}</span><span>${check.message}</span>
+          <span class="visually-hidden">${check.ok ? "works:" : "has a problem:"}</span>
+          <span>${check.message}</span>
         </li>`)}
       </ul>
     </section>

@@ -11,10 +11,11 @@ import { wantLatest } from "./latest.js";
 const PAGE = 100;
 const SETTLE_MS = 180;
 const REFRESH_MS = 10000;
+const NOTHING = { items: [], next: null, total: null, error: null, search: null };
 
 /** Datastreams that match, page by page. */
 function useDatastreams(search) {
-  const [found, setFound] = useState({ items: [], next: null, total: null, error: null, search: null });
+  const [found, setFound] = useState(NOTHING);
   const request = useRef(null);
   const load = async (after, pages) => {
     request.current?.abort();
@@ -28,7 +29,7 @@ function useDatastreams(search) {
         items = [...items, ...answer.items];
       } while (answer.next && items.length < pages * PAGE);
       learn(items);
-      setFound({ items, next: answer.next, total: answer.total ?? items.length, error: null, search });
+      setFound({ items, next: answer.next, total: answer.total, error: null, search });
     } catch (error) {
       if (!abort.signal.aborted) setFound({ ...found, error: error.message, search });
     }
@@ -44,7 +45,8 @@ function useDatastreams(search) {
     );
     return () => clearInterval(timer);
   }, [search, found.items.length]);
-  return { ...found, more: () => found.next && load(found.next, Math.ceil(found.items.length / PAGE) + 1) };
+  const more = () => found.next && load(found.next, Math.ceil(found.items.length / PAGE) + 1);
+  return { ...found, more };
 }
 
 /** Things in the order they come, with their datastreams. */
@@ -61,7 +63,9 @@ function Row({ info, isPicked, onPick }) {
         onClick=${() => onPick(info.id)} title=${info.name}>
       <span class="tick" aria-hidden="true">${isPicked && html`<${Icon} name="check" />`}</span>
       <span class="stream-name">${shortName(info)}</span>
-      <span class="stream-value">${formatValue(row, info.observation_type)}<span class="stream-unit">${unitText(info.unit)}</span></span>
+      <span class="stream-value">
+        ${formatValue(row, info.observation_type)}<span class="stream-unit">${unitText(info.unit)}</span>
+      </span>
       <span class="stream-age">${row ? formatAge(nowUs() - row.time) : ""}</span>
     </button>
   </li>`;
@@ -88,17 +92,20 @@ export function StreamList() {
   more.current = found.more;
   useEffect(() => wantLatest("list", found.items.map((item) => item.id)), [found.items]);
   useEffect(() => {
-    const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && more.current(), { rootMargin: "300px" });
+    const look = ([entry]) => entry.isIntersecting && more.current();
+    const watcher = new IntersectionObserver(look, { rootMargin: "300px" });
     watcher.observe(bottom.current);
     return () => watcher.disconnect();
   }, [found.next]);
   const pick = (id) => setFull(!togglePicked(id));
-  const count = found.total === null ? "" : `${formatCount(found.total)} ${search ? "found" : "datastreams"}`;
+  const word = search ? "found" : "datastreams";
+  const count = found.total === null ? "" : `${formatCount(found.total)} ${word}`;
   return html`<nav class="streams" aria-label="Datastreams" onKeyDown=${moveFocus}>
     <div class="search">
       <${Icon} name="search" />
-      <input type="search" placeholder="Search name, property, unit, site \u2026" aria-label="Search datastreams"
-        value=${search} onInput=${(event) => setSearch(event.target.value)} autocomplete="off" spellcheck="false" />
+      <input type="search" placeholder="Search name, property, unit, site \u2026"
+        aria-label="Search datastreams" autocomplete="off" spellcheck="false"
+        value=${search} onInput=${(event) => setSearch(event.target.value)} />
     </div>
     <p class="streams-count" role="status">
       ${found.error ? html`<span class="bad-text">${found.error}</span>` : count}
@@ -108,9 +115,11 @@ export function StreamList() {
     <div class="streams-scroll">
       ${byThing(found.items).map(([thing, items]) => html`<section key=${thing} class="thing">
         <h3 title=${thing}>${thing}</h3>
-        <ul>${items.map((info) => html`<${Row} key=${info.id} info=${info} isPicked=${picked.includes(info.id)} onPick=${pick} />`)}</ul>
+        <ul>${items.map((info) => html`<${Row} key=${info.id} info=${info}
+          isPicked=${picked.includes(info.id)} onPick=${pick} />`)}</ul>
       </section>`)}
-      ${found.total === 0 && search && html`<p class="nothing">Nothing matches \u201c${search}\u201d. Every word must occur in a name, property, unit or description.</p>`}
+      ${found.total === 0 && search && html`<p class="nothing">
+        Nothing matches \u201c${search}\u201d. Every word must occur in a name, unit or property.</p>`}
       <div ref=${bottom} class="list-end"></div>
     </div>
   </nav>`;

@@ -26,7 +26,8 @@ function Tabs({ view, health }) {
     ${TABS.map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
         aria-current=${view === id ? "page" : undefined} onClick=${() => app.set({ view: id })}>
       <${Icon} name=${id} /><span>${label}</span>
-      ${id === "health" && waiting > 0 && html`<span class="badge">${waiting > 99 ? "99+" : waiting}<span class="visually-hidden"> waiting</span></span>`}
+      ${id === "health" && waiting > 0 && html`<span class="badge">
+        ${waiting > 99 ? "99+" : waiting}<span class="visually-hidden"> waiting</span></span>`}
     </button>`)}
   </nav>`;
 }

@@ -24,8 +24,9 @@ export function RangeForm({ close }) {
     }
   };
   return html`<form class="range-form" onSubmit=${submit}>
-    <label>From <input type="datetime-local" step="1" value=${draft.from} onInput=${set("from")} /></label>
-    <label>To <input type="datetime-local" step="1" value=${draft.to} onInput=${set("to")} /></label>
+    ${[["from", "From"], ["to", "To"]].map(([name, label]) => html`<label key=${name}>
+      ${label} <input type="datetime-local" step="1" value=${draft[name]} onInput=${set(name)} />
+    </label>`)}
     <button type="submit" class="primary">Show</button>
     <span class="range-said">${zoneName(draft.utc)}</span>
     <span class="bad-text" role="alert">${problem}</span>

@@ -11,6 +11,7 @@ const SETTLE_MS = 200;
 /** Rows read and shown; a filter finds the others. */
 const ROWS = 500;
 const PAGE = 250;
+const ARROWS = { ascending: "\u25b4", descending: "\u25be" };
 const COLUMNS = [
   ["thing", "Thing", (info) => info.thing],
   ["name", "Datastream", (info) => shortName(info)],
@@ -18,6 +19,8 @@ const COLUMNS = [
   ["unit", "Unit", (info) => unitText(info.unit)],
   ["time", "Time", (info, row) => row?.time ?? null],
 ];
+
+const showAlone = (id) => app.set({ picked: [id], view: "chart" });
 
 /** Numbers before text, nothing last. */
 function compare(a, b) {
@@ -36,7 +39,8 @@ function useFiltered(filter, isShown) {
         let answer = { next: null };
         let items = [];
         do {
-          answer = await listDatastreams({ search: filter, after: answer.next, limit: PAGE }, abort.signal);
+          const page = { search: filter, after: answer.next, limit: PAGE };
+          answer = await listDatastreams(page, abort.signal);
           items = [...items, ...answer.items];
         } while (answer.next && items.length < ROWS);
         learn(items);
@@ -61,7 +65,7 @@ function HeadCell({ id, label, sort, setSort }) {
   const order = isSorted ? (sort.down ? "descending" : "ascending") : "none";
   return html`<th scope="col" aria-sort=${order} class=${`column-${id}`}>
     <button onClick=${() => setSort({ by: id, down: isSorted && !sort.down })}>
-      ${label}<span class="order" aria-hidden="true">${isSorted ? (sort.down ? "\u25be" : "\u25b4") : ""}</span>
+      ${label}<span class="order" aria-hidden="true">${isSorted ? ARROWS[order] : ""}</span>
     </button>
   </th>`;
 }
@@ -73,7 +77,8 @@ export function ValuesView({ isShown }) {
   const latest = useApp((state) => state.latest);
   const picked = useApp((state) => state.picked);
   const utc = useApp((state) => state.utc);
-  useEffect(() => wantLatest("values", isShown ? items.map((item) => item.id) : []), [items, isShown]);
+  const wanted = isShown ? items.map((item) => item.id) : [];
+  useEffect(() => wantLatest("values", wanted), [items, isShown]);
   const key = COLUMNS.find(([id]) => id === sort.by)[2];
   const isByValue = sort.by === "value" || sort.by === "time";
   const rows = useMemo(
@@ -86,34 +91,39 @@ export function ValuesView({ isShown }) {
   );
   if (!isShown) return null;
   const now = nowUs();
+  const rest = rows.length < total ? "; filter to see others" : "";
   return html`<section class="view values-view" aria-label="Latest values">
     <div class="values-bar">
       <input type="search" placeholder="Filter \u2026" aria-label="Filter the table" value=${filter}
         onInput=${(event) => setFilter(event.target.value)} autocomplete="off" spellcheck="false" />
       <span role="status">${error
         ? html`<span class="bad-text">${error}</span>`
-        : `${formatCount(rows.length)} of ${formatCount(total)}${rows.length < total ? "; filter to see others" : ""}`}</span>
+        : `${formatCount(rows.length)} of ${formatCount(total)}${rest}`}</span>
     </div>
     <div class="table-scroll" tabindex="0" aria-label="Table of latest values">
       <table class="values">
         <thead><tr>
           <th scope="col" class="column-pick"><span class="visually-hidden">On the chart</span></th>
-          ${COLUMNS.map(([id, label]) => html`<${HeadCell} key=${id} id=${id} label=${label} sort=${sort} setSort=${setSort} />`)}
+          ${COLUMNS.map(([id, label]) => html`<${HeadCell} key=${id} id=${id} label=${label}
+            sort=${sort} setSort=${setSort} />`)}
         </tr></thead>
         <tbody>${rows.map((info) => {
           const row = latest.get(info.id);
           return html`<tr key=${info.id}>
             <td class="column-pick"><input type="checkbox" checked=${picked.includes(info.id)}
-              aria-label=${`Show ${info.name} on the chart`} onChange=${() => togglePicked(info.id)} /></td>
+              aria-label=${`Show ${info.name} on the chart`}
+              onChange=${() => togglePicked(info.id)} /></td>
             <td class="column-thing" title=${info.thing}>${info.thing}</td>
             <td class="column-name" title=${info.name}>
-              <button class="as-link" onClick=${() => app.set({ picked: [info.id], view: "chart" })}>${shortName(info)}</button>
+              <button class="as-link" onClick=${() => showAlone(info.id)}>${shortName(info)}</button>
               <span class="under">${info.thing}</span>
             </td>
-            <td class="column-value" title=${row?.text ?? ""}>${formatValue(row, info.observation_type)}</td>
+            <td class="column-value" title=${row?.text ?? ""}>
+              ${formatValue(row, info.observation_type)}</td>
             <td class="column-unit">${unitText(info.unit)}</td>
             <td class="column-time" title=${row ? formatTime(row.time, utc, 6) : ""}>
-              ${row ? html`<span class="age">${formatAge(now - row.time)}</span><span class="clock">${formatTime(row.time, utc)}</span>` : "\u2013"}
+              ${row ? html`<span class="age">${formatAge(now - row.time)}</span>
+                <span class="clock">${formatTime(row.time, utc)}</span>` : "\u2013"}
             </td>
           </tr>`;
         })}</tbody>

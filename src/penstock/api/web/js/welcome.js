@@ -15,10 +15,12 @@ function brokerAddress(health) {
 function examples([host, port]) {
   const python = "import paho.mqtt.publish as p; p.single('room/kitchen', "
     + `'{\\"temperature\\": 21.5}', qos=1, hostname='${host}', port=${port})`;
+  const publish = `mosquitto_pub -h ${host} -p ${port} -q 1 -t room/kitchen`;
+  const simulate = `penstock simulate stations --broker ${host}:${port}`;
   return [
-    ["With mosquitto_pub", `mosquitto_pub -h ${host} -p ${port} -q 1 -t room/kitchen -m '{"temperature": 21.5}'`],
+    ["With mosquitto_pub", `${publish} -m '{"temperature": 21.5}'`],
     ["With Python (pip install paho-mqtt)", `python -c "${python}"`],
-    ["With the simulators that come with Penstock", `penstock simulate stations --broker ${host}:${port}`],
+    ["With the simulators that come with Penstock", simulate],
   ];
 }
 
@@ -43,8 +45,10 @@ export function Welcome() {
   const health = useApp((state) => state.health);
   return html`<section class="view welcome" aria-label="First steps">
     <h1>Nothing has arrived yet</h1>
-    <p>Publish a first message. It is on disk before it is acknowledged, and shows here a moment later.</p>
-    ${examples(brokerAddress(health)).map(([title, line]) => html`<${Example} key=${title} title=${title} line=${line} />`)}
+    <p>Publish a first message. It is on disk before it is acknowledged, and shows here a moment
+      later.</p>
+    ${examples(brokerAddress(health)).map(([title, line]) =>
+      html`<${Example} key=${title} title=${title} line=${line} />`)}
     <p class="muted">This page watches for the first datastream and opens by itself.</p>
   </section>`;
 }
