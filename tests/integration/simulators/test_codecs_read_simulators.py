@@ -106,7 +106,7 @@ def test_cars_and_stations_become_things_with_units_and_places():
 
 def test_everything_in_the_demo_is_understood():
     for simulator in demo_mix():
-        assert decode(take(simulator, 3000))
+        assert decode(take(simulator, 700))
 
 
 @pytest.mark.parametrize("form", ["flat", "value", "senml"])
