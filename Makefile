@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers faults lock bench clean
+.PHONY: help run test check lint types format reference servers slow faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the
 servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q
 	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core
+
+slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
+	$(BIN)/python -m pytest -m slow
 
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/
