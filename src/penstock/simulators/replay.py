@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -140,7 +140,7 @@ def _flat(
 ) -> Iterator[tuple[str, bytes]]:
     if values:
         body = {name: value for name, value, _ in values} | {"timestamp": iso(time_us)}
-        yield "", _dumped(body)
+        yield "", msgspec.json.encode(body)
 
 
 def _value(
@@ -148,7 +148,7 @@ def _value(
 ) -> Iterator[tuple[str, bytes]]:
     for name, value, unit in values:
         body: dict[str, object] = {"value": value, "timestamp": iso(time_us)}
-        yield name, _dumped(body | ({"unit": unit} if unit else {}))
+        yield name, msgspec.json.encode(body | ({"unit": unit} if unit else {}))
 
 
 def _senml(
@@ -161,16 +161,12 @@ def _senml(
         pack.append(record | ({"u": unit} if unit else {}))
     if pack:
         pack[0] = {"bn": f"{_senml_name(thing)}/", "bt": time_us / 1e6} | pack[0]
-        yield "", _dumped(pack)
+        yield "", msgspec.json.encode(pack)
 
 
 _WRITERS: dict[
     str, Callable[[str, list[tuple[str, float | str, str]], int], Iterator[tuple[str, bytes]]]
 ] = {"flat": _flat, "value": _value, "senml": _senml}
-
-
-def _dumped(body: object) -> bytes:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _filled(topic: str, thing: str, name: str) -> str:

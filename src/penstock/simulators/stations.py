@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from math import cos, pi
 
+import msgspec
 import numpy as np
 
 from penstock.core.errors import ConfigError
@@ -166,7 +166,7 @@ class Stations:
                 body["status"] = status
             if station.has_clock:
                 body["timestamp"] = _clock(moment, None if whole else time_us % 1_000_000)
-            payload = json.dumps(body, separators=(",", ":")).encode()
+            payload = msgspec.json.encode(body)
             yield Message(time_us, station.topic, payload, _client(station))
             time_us += self._step_us
 
