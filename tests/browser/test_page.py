@@ -47,7 +47,11 @@ def fill_in(site: Any) -> list[int]:
 def show(page: Any, view: str) -> None:
     """Go to a view and wait until it has something to show."""
     page.evaluate(f"penstock.app.set({{ view: '{view}' }})")
-    filled = {"streams": "button.stream", "values": ".values tbody tr", "health": ".letters tr"}
+    filled = {
+        "streams": "button.stream",
+        "values": ".values tbody tr",
+        "health": ".letters tbody tr",
+    }
     page.wait_for_selector(filled.get(view, ".chip"))
 
 
@@ -93,6 +97,22 @@ def test_nothing_is_wider_than_a_phone(site: Any, pages: Any) -> None:
               .map((e) => e.className || e.tagName)"""
         )
         assert overflowing == [], view
+
+
+@pytest.mark.parametrize("width", [820, 900, 1100])
+def test_nothing_leaves_the_window_between_phone_and_desktop(
+    site: Any, pages: Any, width: int
+) -> None:
+    ids = ",".join(map(str, fill_in(site)))
+    page = pages.open(f"#streams={ids}&last=5m")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.wait_for_selector(".chip")
+    outside = page.evaluate(
+        f"""() => [...document.querySelectorAll('button, a, input')]
+          .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > {width})
+          .map((e) => e.outerHTML.slice(0, 90))"""
+    )
+    assert outside == []
 
 
 def test_what_one_touches_on_a_phone_is_large_enough(site: Any, pages: Any) -> None:

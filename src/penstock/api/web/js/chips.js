@@ -36,8 +36,8 @@ function Chip({ id, position, chart, cursor, theme }) {
   const name = info?.name ?? `Datastream ${id}`;
   return html`<li class="chip">
     <svg class="swatch" viewBox="0 0 22 10" aria-hidden="true">
-      <line x1="0" y1="5" x2="22" y2="5" stroke=${colour} stroke-width="3"
-        stroke-dasharray=${dash.join(" ")} />
+      ${!trace?.isText && html`<line x1="0" y1="5" x2="22" y2="5" stroke=${colour} stroke-width="3"
+        stroke-dasharray=${dash.join(" ")} />`}
     </svg>
     <span class="chip-name" title=${name}>
       ${info ? shortName(info) : name} <span class="chip-thing">${info?.thing}</span>

@@ -2,6 +2,8 @@
 
 /** Closest drawing of points, in device pixels; denser ones are drawn as columns. */
 const DENSE = 0.6;
+/** Buckets narrower than so many CSS pixels are bars, wider ones corners of an outline. */
+const NARROW = 3;
 
 /**
  * @param u uPlot panel
@@ -39,6 +41,26 @@ export function drawTrace(u, trace, style, fromUs, toUs) {
 /** Fill between min and max of the buckets, broken at gaps. */
 function fillBand(ctx, parts, view) {
   ctx.globalAlpha = 0.2;
+  const wide = view.x(parts[0].width) - view.x(0);
+  if (wide < NARROW * view.ratio) fillColumns(ctx, parts, view);
+  else fillRuns(ctx, parts, view);
+  ctx.globalAlpha = 1;
+}
+
+/** Narrow buckets as upright bars on whole pixels: many times faster than one ragged outline. */
+function fillColumns(ctx, parts, view) {
+  let edge = -Infinity;
+  for (const { times, width, min, max, start, end } of parts) {
+    for (let at = start; at < end; at += 1) {
+      const left = Math.max(edge, Math.round(view.x(times[at])));
+      edge = Math.max(edge, Math.round(view.x(times[at] + width)));
+      const top = view.y(max[at]);
+      ctx.fillRect(left, top, edge - left, view.y(min[at]) - top);
+    }
+  }
+}
+
+function fillRuns(ctx, parts, view) {
   ctx.beginPath();
   let run = [];
   let last = -Infinity;
@@ -55,7 +77,6 @@ function fillBand(ctx, parts, view) {
   }
   outline(ctx, run, view);
   ctx.fill();
-  ctx.globalAlpha = 1;
 }
 
 /** Trace one run of buckets: along the tops and back along the bottoms; one alone is a box. */
@@ -142,8 +163,8 @@ function traceColumns(ctx, part, view, pen, dots) {
     }
     moveOrLine(ctx, column, view.y(first), isNewRun, pen, dots);
     if (low !== high) {
-      ctx.lineTo(column, view.y(low));
-      ctx.lineTo(column, view.y(high));
+      const top = view.y(high);
+      ctx.fillRect(column, top, view.ratio, view.y(low) - top);
       ctx.lineTo(column, view.y(last));
       pen.alone = null;
     }
