@@ -46,7 +46,7 @@ class Running:
         while self.stored() < count:
             if time.perf_counter() > deadline:
                 raise TimeoutError(f"{self.stored()} of {count} observations after {timeout_s} s")
-            time.sleep(0.02)
+            time.sleep(0.1)
         return time.time()
 
     def count_by_query(self) -> int:
