@@ -68,7 +68,8 @@ def test_rows_keep_the_order_of_their_messages_across_codecs(plant):
     """The last of several results with one identity wins, whoever read it."""
     plant.open(("#", "pairs", "lone"))
     plant.ingest.wait("door", 0, 1)
-    end = plant.send(("a", "1"), ("a", "value=2@77"), ("a", "3"), ("b", "value=2@77"),
-                     ("b", "4"), ("b", "value=5@77"), arrived_us=77)  # fmt: skip
+    # Message n arrives at 77 + n.
+    end = plant.send(("a", "value=2@78"), ("a", "3"), ("b", "4"), ("b", "value=5@79"),
+                     arrived_us=77)  # fmt: skip
     assert plant.ingest.wait("door", end, 20)
-    assert plant.values() == {"a.value": [(77, 3.0)], "b.value": [(77, 5.0)]}
+    assert plant.values() == {"a.value": [(78, 3.0)], "b.value": [(79, 5.0)]}

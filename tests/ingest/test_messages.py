@@ -56,7 +56,12 @@ def test_splitting_in_bulk_equals_parsing_one_by_one(drawn):
     blocks = [block for block, _ in drawn]
     batch = split("door", blocks, TopicTable(DEFAULT_ROUTES, 100))
     expected = [
-        (*parse_publish(part, block.protocol), block.arrived_us, block.client, block.offset + at)
+        (
+            *parse_publish(part, block.protocol),
+            block.arrived_us + at,
+            block.client,
+            block.offset + at,
+        )
         for block, parts in drawn
         for at, part in enumerate(parts)
     ]

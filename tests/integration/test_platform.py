@@ -136,3 +136,18 @@ def test_readiness_and_liveness_answer(start: Start) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         with urllib.request.urlopen(running.http + path, timeout=10) as answer:
             assert answer.status == 200
+
+
+def test_values_without_a_time_that_arrive_together_are_all_kept(start: Start) -> None:
+    running = start()
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, "burst")
+    client.max_inflight_messages_set(1000)
+    client.connect(*running.mqtt)
+    client.loop_start()
+    sent = [client.publish("kitchen/oven/temperature", str(n), qos=1) for n in range(500)]
+    for one in sent:
+        one.wait_for_publish(20)
+    client.disconnect()
+    client.loop_stop()
+    wait_until(lambda: len(numbers(running, "oven")) == 500)
+    assert numbers(running, "oven") == [float(n) for n in range(500)]

@@ -26,7 +26,8 @@ class Block:
     Attributes:
         offset: Offset of the first message in its partition; messages count up from 0 by 1.
         count: Number of messages, at least 1.
-        arrived_us: When the run arrived, microseconds UTC.
+        arrived_us: When the first message arrived, microseconds UTC; each further one counts as
+            1 microsecond later (see `core.clock.Arrivals`).
         client: MQTT client identifier, or the name of the writer.
         protocol: `MQTT_3_1_1` or `MQTT_5_0`; says whether packets carry properties.
         packets: `count` complete PUBLISH packets, one after the other.

@@ -216,7 +216,7 @@ class Broker:
         packet = _as_packet(will)
         ends = len(packet).to_bytes(4, "little")
         run = Run(packet, ends, 1, b"", 0, [message])
-        entry = Entry(self, session.client, MQTT_3_1_1, self.clock.now_us(), run)
+        entry = Entry(self, session.client, MQTT_3_1_1, run)
         self._commit.add(entry)
 
     def _route_of(self, topic: str) -> Route:

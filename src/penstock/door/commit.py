@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from penstock.core.clock import Clock
+from penstock.core.clock import Arrivals, Clock
 from penstock.core.log import LogWriter
 from penstock.door.intake import Run
 from penstock.door.stats import Stats
@@ -39,8 +39,8 @@ class Entry:
     owner: Owner
     client: str
     protocol: int
-    arrived_us: int
     run: Run
+    arrived_us: int = 0
 
 
 class GroupCommit:
@@ -64,6 +64,7 @@ class GroupCommit:
     ) -> None:
         self._writer = writer
         self._clock = clock
+        self._arrivals = Arrivals(clock)
         self._stats = stats
         self._max_unsynced_bytes = max_unsynced_bytes
         self._hold = hold
@@ -92,6 +93,7 @@ class GroupCommit:
 
     def add(self, entry: Entry) -> None:
         """Take a run; the sync starts when every socket of this loop turn had its say."""
+        entry.arrived_us = self._arrivals.stamp(entry.run.count)
         self._waiting.append(entry)
         self._waiting_bytes += len(entry.run.packets)
         self._idle.clear()

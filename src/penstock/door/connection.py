@@ -290,8 +290,7 @@ class Connection(asyncio.Protocol):
         self.door.counts.duplicates += intake.take_duplicates()
         self._unacknowledged += run.acknowledged
         door = self.door
-        now_us = door.clock.now_us()
-        door.commit.add(Entry(self, self.who.client, self.protocol, now_us, run))
+        door.commit.add(Entry(self, self.who.client, self.protocol, run))
         if self.protocol == MQTT_5_0 and self.session is not None:
             open_ids = self._unacknowledged + len(self.session.inbound)
             if open_ids > door.settings.receive_maximum:

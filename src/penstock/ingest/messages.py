@@ -78,8 +78,9 @@ def split(
     first = np.array([b.offset for b in blocks], np.int64)
     begin = np.cumsum(counts) - counts
     block = np.repeat(np.arange(len(blocks)), counts)
-    offsets = np.arange(int(counts.sum()), dtype=np.int64) + (first - begin)[block]
-    arrived = np.array([b.arrived_us for b in blocks], np.int64)[block]
+    place = np.arange(int(counts.sum()), dtype=np.int64)
+    offsets = place + (first - begin)[block]
+    arrived = place + (np.array([b.arrived_us for b in blocks], np.int64) - begin)[block]
     packets = locate(blocks, counts)
     end = blocks[-1].next_offset if until_offset is None else until_offset
     wanted = slice(*np.searchsorted(offsets, (from_offset, end)).tolist())

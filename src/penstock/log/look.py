@@ -106,7 +106,7 @@ def messages_of(partition: str, block: Block) -> Iterator[LogMessage]:
         yield LogMessage(
             partition=partition,
             offset=block.offset + i,
-            arrived_us=block.arrived_us,
+            arrived_us=block.arrived_us + i,
             client=block.client,
             topic=topic,
             payload=payload,

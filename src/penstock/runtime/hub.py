@@ -29,7 +29,7 @@ PARTITIONS = ("door", PARTITION)
 #: Age in seconds from which the door's counters mean that the door is gone.
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
-RETENTION_EVERY_S = 60.0
+RETENTION_EVERY_S = 3600.0
 
 
 class Hub:

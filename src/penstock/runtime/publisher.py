@@ -6,7 +6,7 @@ import asyncio
 from array import array
 from collections.abc import Sequence
 
-from penstock.core.clock import Clock
+from penstock.core.clock import Arrivals, Clock
 from penstock.core.errors import Backpressure, InvalidInput
 from penstock.core.log import MQTT_3_1_1, LogWriter
 from penstock.core.publish import encode_publish
@@ -20,7 +20,7 @@ class Publisher:
 
     def __init__(self, writer: LogWriter, clock: Clock) -> None:
         self._writer = writer
-        self._clock = clock
+        self._arrivals = Arrivals(clock)
         self._waiting_bytes = 0
         self._syncing = asyncio.Lock()
 
@@ -53,8 +53,9 @@ class Publisher:
         for packet in packets:
             end += len(packet)
             ends.append(end)
+        arrived_us = self._arrivals.stamp(len(packets))
         first = self._writer.append(
-            client, MQTT_3_1_1, self._clock.now_us(), b"".join(packets), ends.tobytes()
+            client, MQTT_3_1_1, arrived_us, b"".join(packets), ends.tobytes()
         )
         behind = first + len(packets)
         self._waiting_bytes += size
