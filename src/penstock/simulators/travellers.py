@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.core.errors import ConfigError
-from penstock.simulators.message import Batches, Message, generator, iso
+from penstock.simulators.message import Batches, Message, generator
 
 #: Kinds of travellers and their speeds, feet per second.
 SPEEDS = {"pedestrian": 5.0, "bicyclist": 20.0, "vehicle": 40.0}
@@ -115,16 +115,20 @@ class Travellers:
             crowd.step()
             time_us = start_us + round(looks * STEP_S * 1e6)
             looks += 1
-            tail = f'],"timestamp":"{iso(time_us)[:-1]}"}}'
+            # A camera reports one traveller after the other, not all in one microsecond.
+            count = len(crowd.sensor)
+            times = time_us + np.arange(count) * min(int(STEP_S * 1e6) // max(count, 1), 100)
             yield [
                 Message(
-                    time_us,
+                    at_us,
                     topics[sensor],
                     f'{{"sensor_id":{sensor},"traveler_id":"{name}",'
-                    f'"traveler_type":"{kinds[kind]}","position":[{x},{y}{tail}'.encode(),
+                    f'"traveler_type":"{kinds[kind]}","position":[{x},{y}],"timestamp":"{at}"}}'.encode(),
                     DEVICE,
                 )
-                for sensor, name, kind, x, y in zip(
+                for at_us, at, sensor, name, kind, x, y in zip(
+                    times.tolist(),
+                    np.datetime_as_string(times.view("M8[us]")).tolist(),
                     crowd.sensor.tolist(),
                     crowd.name.tolist(),
                     crowd.kind.tolist(),

@@ -46,8 +46,10 @@ class Arrival:
     """A batch, split.
 
     Attributes:
-        fresh: Rows newer than every row of their datastream before them; None means all rows.
-        late: The other rows, in the order given; None means no row.
+        fresh: Rows newer than every row of their datastream in earlier batches, without those that
+            a later row of this batch replaces, by datastream, time and feature; None means
+            all rows, which are in the order of time already.
+        late: Rows that are not newer, in the order given; None means no row.
         slots: Slot of each datastream that has fresh rows.
         counts: Its fresh rows.
         first: Time of its first fresh row.
@@ -78,19 +80,40 @@ def split(columns: Columns, slots: Slots, newest: Int64s) -> Arrival:
     in_order = (times[1:] > times[:-1]) | is_start[1:]
     if in_order.all() and (times[starts] > known).all():
         return _summarise(None, None, order, times, starts, found)
-    is_late = _late(times, starts, known)
+    return _sort_out(columns, slots, newest)
+
+
+def _sort_out(columns: Columns, slots: Slots, newest: Int64s) -> Arrival:
+    """Split a batch that is not in the order of time, or reaches back behind earlier ones."""
+    feature = np.zeros(len(columns), np.int64) if columns.feature is None else columns.feature
+    order = np.lexsort((feature, columns.time, columns.datastream))
+    ids, times, features = columns.datastream[order], columns.time[order], feature[order]
+    is_start = np.append(True, ids[1:] != ids[:-1])[: len(ids)]
+    found = slots.of(ids[is_start])
+    known = np.full(len(found), NEVER)
+    old = found < len(newest)
+    known[old] = newest[found[old]]
+    group = np.cumsum(is_start) - 1
+    is_late = times <= known[group]
+    # Of rows with one identity the last one given counts; the order above keeps it last.
+    is_replaced = np.append(
+        ~is_start[1:] & (times[1:] == times[:-1]) & (features[1:] == features[:-1]), False
+    )
     late = np.sort(order[is_late])
-    if is_late.all():
+    keep = ~is_late & ~is_replaced
+    fresh, groups = order[keep], group[keep]
+    if not len(fresh):
         nothing = np.zeros(0, np.int64)
         return Arrival(nothing, late, nothing, nothing, nothing, nothing, nothing)
-    keep = ~is_late
-    fresh = np.sort(order[keep])
-    # Indices among the fresh rows, still grouped by datastream.
-    grouped = np.searchsorted(fresh, order[keep])
-    group = np.cumsum(is_start) - 1
-    groups = group[keep]
     starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
-    return _summarise(fresh, late, grouped, times[keep], starts, found[groups[starts]])
+    return _summarise(
+        fresh,
+        late if len(late) else None,
+        np.arange(len(fresh)),
+        times[keep],
+        starts,
+        found[groups[starts]],
+    )
 
 
 def _summarise(
@@ -105,20 +128,3 @@ def _summarise(
     return Arrival(
         fresh, late, slots, ends - starts, times[starts], times[ends - 1], order[ends - 1]
     )
-
-
-def _late(times: Int64s, starts: Int64s, known: Int64s) -> np.typing.NDArray[np.bool_]:
-    """Return which rows do not exceed every time before them in their group."""
-    rows = len(times)
-    lengths = np.diff(np.append(starts, rows))
-    group = np.repeat(np.arange(len(starts)), lengths)
-    # Ranks stand in for times, so that (group, time) fits one integer and a running maximum
-    # over everything is a running maximum per group.
-    values, rank = np.unique(times, return_inverse=True)
-    key = group * (rows + 1) + rank + 1
-    before = np.empty(rows, np.int64)
-    before[0] = 0
-    np.maximum.accumulate(key[:-1], out=before[1:])
-    floor = group * (rows + 1) + np.repeat(np.searchsorted(values, known, "right"), lengths)
-    late: np.typing.NDArray[np.bool_] = key <= np.maximum(before, floor)
-    return late
