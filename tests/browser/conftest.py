@@ -197,7 +197,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.catalog.close()
 
 
-@pytest.fixture(scope="session")
+# A module's, not the session's: while Playwright runs, no test with an event loop of its own can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
