@@ -49,10 +49,15 @@ class Context:
         self.streams = 0
         self.closing = asyncio.Event()
         self._limiter = anyio.CapacityLimiter(settings.threads)
+        self._probes = anyio.CapacityLimiter(2)
 
     async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a call that waits for disk or lock in a thread, never in the event loop."""
         return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._limiter)
+
+    async def probe(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a quick call about the platform's state; slow queries never keep it waiting."""
+        return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._probes)
 
     def summarising(self) -> CanSummarise:
         """Return the store as one that summarises."""

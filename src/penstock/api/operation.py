@@ -45,7 +45,7 @@ async def get_healthz() -> Response:
 )
 async def get_readyz(ctx: Ctx) -> Response:
     """Answer 200 when messages are taken in, stored and can be queried, else 503 and why."""
-    state = await ctx.blocking(ctx.platform.health)
+    state = await ctx.probe(ctx.platform.health)
     if not state.ready:
         reasons = [f"{check.name}: {check.message}" for check in state.checks if not check.ok]
         raise NotReady("; ".join(reasons) or "starting")
@@ -60,7 +60,7 @@ async def get_readyz(ctx: Ctx) -> Response:
 async def get_metrics(request: Request, ctx: Ctx) -> Response:
     """Return every counter and gauge in Prometheus' text format."""
     registry: CollectorRegistry = request.app.state.registry
-    return Response(await ctx.blocking(generate_latest, registry), media_type=METRICS_MEDIA)
+    return Response(await ctx.probe(generate_latest, registry), media_type=METRICS_MEDIA)
 
 
 @health.get(
@@ -89,7 +89,7 @@ async def get_metrics(request: Request, ctx: Ctx) -> Response:
 )
 async def get_health(ctx: Ctx) -> Response:
     """Return the state of every part; cheap enough to be asked every second."""
-    return Json(await ctx.blocking(ctx.platform.health))
+    return Json(await ctx.probe(ctx.platform.health))
 
 
 class PlatformCollector(Collector):

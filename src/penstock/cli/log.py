@@ -88,10 +88,10 @@ def tail(
 
     log = _open(_load(data_dir, config), partition, may_wait=follow)
     matches, write = _filter(topic), _writer(as_json=as_json)
-    for message in _last(log, partition, count, matches):
-        write(message)
     reader = log.reader(partition)
     position = log.ends().get(partition, 0)
+    for message in _last(log, partition, count, position, matches):
+        write(message)
     while follow:
         for message in _sound(log, partition, position, None):
             position = message.offset + 1
@@ -251,10 +251,9 @@ def _sound(log: SegmentLog, partition: str, first: int, until: int | None) -> It
 
 
 def _last(
-    log: SegmentLog, partition: str, count: int, matches: Callable[[str], bool]
+    log: SegmentLog, partition: str, count: int, end: int, matches: Callable[[str], bool]
 ) -> list[LogMessage]:
-    """Return the last `count` messages that match, oldest first."""
-    end = log.ends().get(partition, 0)
+    """Return the last `count` messages before offset `end` that match, oldest first."""
     first = log.reader(partition).position
     window = count
     while count:

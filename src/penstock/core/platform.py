@@ -34,7 +34,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         lag_messages: Messages in the log that are not in the store yet.
         lag_s: Age in seconds of the oldest of those; 0 when there are none.
         messages_total: Messages in the log since it began.
-        observations_total: Observations in the store.
+        observations_total: Observations in the store, as counted up to a second ago or, when
+            much comes late, a little longer.
         datastreams_total: Datastreams in the catalog.
         dead_letters: Messages that could not be decoded and wait.
         devices_pending: Devices that wait for approval.

@@ -30,6 +30,10 @@ PARTITIONS = ("door", PARTITION)
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
 RETENTION_EVERY_S = 3600.0
+#: How often the observations are counted for the health report, in seconds.
+COUNT_EVERY_S = 1.0
+#: How often a client that waits for its messages to be ingested is looked after, in seconds.
+INGESTED_EVERY_S = 0.01
 
 
 class Hub:
@@ -56,17 +60,23 @@ class Hub:
             ends=self.log.ends,
         )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
-        self._retention: asyncio.Task[None] | None = None
+        self._observations = self.store.count()
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
         self.ingest.start()
-        self._retention = asyncio.get_running_loop().create_task(self._expire_forever())
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._expire_forever()),
+            loop.create_task(self._count_forever()),
+        ]
 
     async def close(self) -> None:
         """Take in what is there, flush the store and release everything."""
-        if self._retention is not None:
-            self._retention.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._publisher.close()
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.store.close)
         self.catalog.close()
@@ -76,6 +86,12 @@ class Hub:
         while True:
             await asyncio.sleep(RETENTION_EVERY_S)
             await asyncio.to_thread(self._expire)
+
+    async def _count_forever(self) -> None:
+        """Keep the count at hand: an exact one may take a while when much comes late."""
+        while True:
+            self._observations = await asyncio.to_thread(self.store.count)
+            await asyncio.sleep(COUNT_EVERY_S)
 
     def _expire(self) -> None:
         now = self._clock.now_us()
@@ -91,7 +107,13 @@ class Hub:
 
     async def ingested(self, offset: int, timeout_s: float) -> bool:
         """Wait until the hub's messages before `offset` are in the store."""
-        return await asyncio.to_thread(self.ingest.wait, PARTITION, offset, timeout_s)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
+        self.ingest.wake()
+        # Waiting costs no thread: any number of clients may wait while messages come in.
+        while self.ingest.position(PARTITION) < offset and loop.time() < until_s:  # noqa: ASYNC110
+            await asyncio.sleep(INGESTED_EVERY_S)
+        return self.ingest.position(PARTITION) >= offset
 
     def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Return waiting dead letters."""
@@ -115,7 +137,7 @@ class Hub:
     def stats(self) -> Mapping[str, float]:
         """Return all counters by their Prometheus name."""
         door = {k: v for k, v in self._door().items() if k.startswith("penstock_")}
-        return {**door, **self.ingest.stats(), "penstock_store_observations": self.store.count()}
+        return {**door, **self.ingest.stats(), "penstock_store_observations": self._observations}
 
     def health(self) -> Health:
         """Return the state now."""
@@ -131,7 +153,7 @@ class Hub:
             lag_messages=int(stats["penstock_ingest_lag_messages"]),
             lag_s=stats["penstock_ingest_lag_seconds"],
             messages_total=sum(end for name, end in self.log.ends().items() if name in PARTITIONS),
-            observations_total=self.store.count(),
+            observations_total=self._observations,
             datastreams_total=self.catalog.count_datastreams(),
             dead_letters=int(stats["penstock_ingest_dead_letters"]),
             devices_pending=len(self.catalog.devices(DeviceStatus.PENDING)),

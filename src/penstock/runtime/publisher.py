@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from penstock.core.clock import Arrivals, Clock
 from penstock.core.errors import Backpressure, InvalidInput
@@ -23,6 +24,7 @@ class Publisher:
         self._arrivals = Arrivals(clock)
         self._waiting_bytes = 0
         self._syncing = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub-log")
 
     @property
     def end_offset(self) -> int:
@@ -65,9 +67,14 @@ class Publisher:
             self._waiting_bytes -= size
         return behind
 
+    def close(self) -> None:
+        """Wait for the sync at hand; nothing is published any more."""
+        self._thread.shutdown()
+
     async def _sync(self, offset: int) -> None:
         """Sync until `offset` is durable; those who come during a sync share the next one."""
         while self._writer.durable_offset < offset:
             async with self._syncing:
                 if self._writer.durable_offset < offset:
-                    await asyncio.to_thread(self._writer.sync)
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._thread, self._writer.sync)

@@ -104,6 +104,9 @@ class Supervisor:
             start_new_session=True,
         )
         self._processes[name] = process
+        if self._stopping.is_set():  # it was told to stop while this one was being started
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
         if process.stdin is None or process.stdout is None:
             msg = "a child was started without pipes"
             raise AssertionError(msg)

@@ -146,14 +146,16 @@ def test_follow_prints_messages_as_they_arrive(data_dir: Path) -> None:
     with subprocess.Popen(
         [*command, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, text=True
     ) as tail:
-        assert tail.stdout is not None
-        assert tail.stdout.readline().endswith("site/b 9\n")
-        for payload in ("ten", "eleven"):
-            packet = encode_publish("late", payload.encode())
-            writer.append("dev-2", 4, NOON_US, packet, len(packet).to_bytes(4, "little"))
-            writer.sync()
-            assert tail.stdout.readline().endswith(f"dev-2 late {payload}\n")
-        tail.terminate()
+        try:
+            assert tail.stdout is not None
+            assert tail.stdout.readline().endswith("site/b 9\n")
+            for payload in ("ten", "eleven"):
+                packet = encode_publish("late", payload.encode())
+                writer.append("dev-2", 4, NOON_US, packet, len(packet).to_bytes(4, "little"))
+                writer.sync()
+                assert tail.stdout.readline().endswith(f"dev-2 late {payload}\n")
+        finally:
+            tail.kill()
     log.close()
 
 
