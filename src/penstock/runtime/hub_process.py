@@ -16,7 +16,6 @@ from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.config import Config
 from penstock.runtime.hub import Hub
 
-
 #: Batches make many short-lived objects and no cycles; looking for cycles at Python's default of
 #: 700 costs a fifth of decoding.
 GC_THRESHOLDS = (50_000, 20, 50)
