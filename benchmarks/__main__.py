@@ -55,15 +55,24 @@ def versions() -> dict[str, str]:
     return found
 
 
+def cpu_ticks() -> tuple[int, int]:
+    """Return the processors' time so far: what the host gave to other machines, and all."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
 def measure(name: str) -> None:
     """Run one benchmark and keep its result."""
     print(f"{name} ...", flush=True)
     began = time.time()
+    stolen, total = cpu_ticks()
     result = importlib.import_module(f"benchmarks.{name}").run()
+    stolen_after, total_after = cpu_ticks()
     kept = {
         "command": f"python -m benchmarks {name}",
         "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "seconds": round(time.time() - began, 1),
+        "cpu_stolen_by_host": round((stolen_after - stolen) / max(total_after - total, 1), 3),
         "machine": machine(),
         "versions": versions(),
         "result": result,
