@@ -238,8 +238,8 @@ def test_a_log_that_was_begun_anew_is_read_from_its_beginning(plant, caplog):
     shutil.rmtree(plant.path / "log")
     plant.open()
     plant.ingested(("new", "x=1@1"))
+    plant.wait_until(lambda: plant.ingest.marks == {"door": 1})
     assert plant.values()["new.x"] == [(1, 1.0)]
-    assert plant.ingest.marks == {"door": 1}
     assert "the log is another one" in caplog.text
 
 

@@ -133,7 +133,7 @@ def test_a_closed_lake_takes_nothing(tmp_path: Path) -> None:
         store.scan(Selection())
 
 
-@pytest.mark.parametrize("failing_sync", range(8))
+@pytest.mark.parametrize("failing_sync", range(7))
 def test_no_space_at_any_sync_leaves_rows_visible_and_marks_where_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_sync: int
 ) -> None:
@@ -157,8 +157,7 @@ def test_no_space_at_any_sync_leaves_rows_visible_and_marks_where_they_were(
         store.flush()
     assert numbers(store) == [1.5, 2.0, 5.0, 9.0]
     assert store.count() == 4
-    if failing_sync < 7:  # the last one comes after the manifest was replaced
-        assert store.marks == {"p": 2}
+    assert store.marks == {"p": 2}
     store.flush()
     assert store.marks == {"p": 5}
     store.close()
@@ -313,4 +312,32 @@ def test_replaced_files_stay_for_the_grace_period(tmp_path: Path) -> None:
     clock.advance(61)
     wait_for(lambda: not any(path.exists() for path in old))
     assert store.scan(Selection()).num_rows == 2
+    store.close()
+
+
+def test_a_lake_without_its_manifest_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.append(observations([1], [1000], [1.0]))
+    store.close()
+    (manifest,) = tmp_path.rglob("manifest.json")
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    with pytest.raises(Corrupt, match="restore it from a backup"):
+        opened(tmp_path)
+    manifest.write_bytes(kept)
+    store = opened(tmp_path)
+    assert numbers(store) == [1.0]
+    store.close()
+
+
+def test_much_text_goes_to_files_before_there_are_many_rows(tmp_path: Path) -> None:
+    settings = LakeSettings(background=False, flush_bytes=65536, hot_max_bytes=65536)
+    store = LakeStore.open(tmp_path, settings)
+    rows = observations([1], [1], text=["x" * 60_000])
+    store.append(rows)
+    with pytest.raises(Backpressure, match="bytes of text"):
+        store.append(observations([1], [2], text=["y" * 60_000]))
+    store.flush()
+    store.append(observations([1], [2], text=["y" * 60_000]))
+    assert store.count() == 2
     store.close()

@@ -24,6 +24,8 @@ from penstock.door.topics import check_topic, split_share
 
 #: Topics whose routes are remembered; beyond it all are forgotten and looked up anew.
 MAX_KNOWN_TOPICS = 100_000
+#: Longer topics are looked up every time, so that hostile ones cannot fill the memory.
+MAX_KNOWN_TOPIC_BYTES = 512
 
 
 class KnownRoutes:
@@ -47,7 +49,8 @@ class KnownRoutes:
         route = self._broker.route(self._who, name)
         if len(self.known) >= MAX_KNOWN_TOPICS:
             self.known.clear()
-        self.known[topic] = route
+        if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
+            self.known[topic] = route
         return route
 
 
@@ -224,7 +227,9 @@ class Broker:
         if route is None:
             if len(self._topic_routes) >= MAX_KNOWN_TOPICS:
                 self._topic_routes.clear()
-            route = self._topic_routes[topic] = self._subscriptions.route(topic)
+            route = self._subscriptions.route(topic)
+            if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
+                self._topic_routes[topic] = route
         return route
 
     def _forget_routes(self) -> None:

@@ -261,16 +261,16 @@ class Connection(asyncio.Protocol):
         """Handle the packets in `data` up to the first that is not all there."""
         at = 0
         max_bytes = self.door.settings.max_packet_bytes
-        if self.phase is Phase.NEW:
-            if data[0] != _CONNECT:
-                raise violation("the first packet must be CONNECT")
-            max_bytes = min(max_bytes, MAX_CONNECT_BYTES)
+        if self.phase is Phase.NEW and data[0] != _CONNECT:
+            raise violation("the first packet must be CONNECT")
         while at < size and self.phase in (Phase.NEW, Phase.OPEN):
             if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
                 at = self.intake.take(data, at, size, self.heard_at_s)
                 if at == size:
                     break
-            body, stop = frame(data, at, size, max_bytes)
+            is_new = self.phase is Phase.NEW
+            most = min(max_bytes, MAX_CONNECT_BYTES) if is_new else max_bytes
+            body, stop = frame(data, at, size, most)
             if stop > size:
                 self._wanted_bytes = stop - at
                 break

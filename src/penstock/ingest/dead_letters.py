@@ -188,6 +188,7 @@ class DeadLetters:
         Raises:
             Closing: Ingest is asked to stop.
         """
+        is_first_time = known is None
         known = self._known if known is None else known
         if known:
             letters = [x for x in letters if x.offset not in known.get(x.partition, ())]
@@ -199,6 +200,8 @@ class DeadLetters:
         if held:
             self.held_devices.update(letter.device for letter in held)
             self.held.append(held, now_us, patience)
+        if is_first_time:
+            self.remember(letters)
 
     def remember(self, letters: Sequence[Letter]) -> None:
         """Note that these messages have a letter, because they may come again."""

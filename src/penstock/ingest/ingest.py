@@ -290,7 +290,6 @@ class Ingest:
         if batch is None:
             return False
         began_s = self._clock.monotonic_s()
-        outcome = Outcome(EMPTY, ())
         try:
             outcome = self._outcome(source, batch)
             self.letters.append(letters_of(batch, outcome.rejected), self.patience)
@@ -299,7 +298,7 @@ class Ingest:
         except Closing:
             raise
         except Exception as error:
-            self._surprised(source, batch, outcome, error)
+            self._surprised(source, batch, error)
             return True
         self._failure = ""
         source.done(batch)
@@ -318,7 +317,7 @@ class Ingest:
             return self.pipeline.read(batch)
         return Outcome(EMPTY, [Rejected(m, "", self._failure) for m in range(len(batch))])
 
-    def _surprised(self, source: Source, batch: Batch, outcome: Outcome, error: Exception) -> None:
+    def _surprised(self, source: Source, batch: Batch, error: Exception) -> None:
         """Try the batch again; when that does not help either, give all of it up."""
         source.surprises += 1
         self._failure = f"ingest broke: {type(error).__name__}: {error}"[:500]
@@ -326,7 +325,6 @@ class Ingest:
             "ingest broke on %d messages from offset %d of partition %s",
             len(batch), source.position, source.partition, exc_info=error,
         )  # fmt: skip
-        self.letters.remember(letters_of(batch, outcome.rejected))
         source.rewind()
         if self._stop.wait(min(1.0, self._settings.max_retry_s)):
             raise Closing from error
@@ -355,15 +353,21 @@ class Ingest:
         for partition in self.log.partitions():
             if partition not in self._sources and partition not in RESERVED:
                 mark = self._positions.setdefault(partition, 0)
+                source = Source(self.log, partition, mark)
                 end = mark if self._ends is None else self._ends().get(partition, mark)
-                if end < mark:
+                # A log that knows where ingest stood is the same log: after a power loss its end
+                # may look too small until its writer has opened it.
+                if end < mark and not source.is_known:
                     _log.error(
                         "the store has messages of partition %s up to offset %d, but the log ends "
                         "at %d: the log is another one; reading it from its beginning",
                         partition, mark, end,
                     )  # fmt: skip
-                    mark = self._positions[partition] = 0
-                self._sources[partition] = Source(self.log, partition, mark)
+                    self._positions[partition] = 0
+                    self.store.append(EMPTY, self._positions)
+                    self.store.flush()
+                    source.restart()
+                self._sources[partition] = source
 
     def _commit(self) -> None:
         for partition, mark in self.store.marks.items():

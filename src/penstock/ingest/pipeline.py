@@ -69,7 +69,10 @@ class Pipeline:
         """
         parts, rejected = self._decoder.decode(batch)
         if self._data_flow is not None:
-            self._data_flow.show(batch, parts, self._enrolment.describe)
+            try:
+                self._data_flow.show(batch, parts, self._enrolment.describe)
+            except Exception:
+                _log.exception("the data flow of %d messages could not be shown", len(batch))
         ids, not_enrolled = self._enrolment.resolve(parts)
         return Outcome(observations_of(parts, ids), [*rejected, *not_enrolled])
 

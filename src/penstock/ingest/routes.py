@@ -87,6 +87,10 @@ class Topic:
         self.fields = fields
 
 
+#: Longer topics are matched every time, so that hostile ones cannot fill the memory.
+MAX_KNOWN_TOPIC_BYTES = 512
+
+
 class TopicTable(dict[bytes, Topic]):
     """Remembers the route of every topic seen, by its bytes, so that a message costs a look-up.
 
@@ -107,7 +111,9 @@ class TopicTable(dict[bytes, Topic]):
     def __missing__(self, raw: bytes) -> Topic:
         """Find the route of a topic not seen before."""
         name = raw.decode(errors="replace")
-        topic = self[raw] = Topic(name, *self._find(name))
+        topic = Topic(name, *self._find(name))
+        if len(raw) <= MAX_KNOWN_TOPIC_BYTES:
+            self[raw] = topic
         return topic
 
     def _find(self, name: str) -> tuple[int, Mapping[str, str]]:

@@ -38,9 +38,16 @@ class Source:
         self.surprises = 0
         self._reader = log.reader(partition, READER)
         self._committed = self._reader.position
+        #: Whether the log remembers this reader, so that it is the log that was read before.
+        self.is_known = self._committed > 0
         self._reader.seek(mark)
         #: Offset before which everything is stored.
         self.position = mark
+
+    def restart(self) -> None:
+        """Begin at the first message: the log is another one."""
+        self._reader.seek(0)
+        self.position = 0
 
     def read(self, max_bytes: int, table: TopicTable) -> Batch | None:
         """Return the next messages, or None when there are none now."""

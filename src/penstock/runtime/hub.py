@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_stats
 from penstock.runtime.publisher import Publisher
 from penstock.stores.lake.store import LakeStore
+
+_log = logging.getLogger(__name__)
 
 #: Log partition that the hub writes, and all that hold messages from outside.
 PARTITION = "hub"
@@ -85,12 +88,18 @@ class Hub:
     async def _expire_forever(self) -> None:
         while True:
             await asyncio.sleep(RETENTION_EVERY_S)
-            await asyncio.to_thread(self._expire)
+            try:
+                await asyncio.to_thread(self._expire)
+            except Exception:
+                _log.exception("old messages and observations were not removed; trying again later")
 
     async def _count_forever(self) -> None:
         """Keep the count at hand: an exact one may take a while when much comes late."""
         while True:
-            self._observations = await asyncio.to_thread(self.store.count)
+            try:
+                self._observations = await asyncio.to_thread(self.store.count)
+            except Exception:
+                _log.exception("the observations could not be counted")
             await asyncio.sleep(COUNT_EVERY_S)
 
     def _expire(self) -> None:

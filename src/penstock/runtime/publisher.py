@@ -23,6 +23,7 @@ class Publisher:
         self._writer = writer
         self._arrivals = Arrivals(clock)
         self._waiting_bytes = 0
+        self._is_stalled = False
         self._syncing = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub-log")
 
@@ -39,8 +40,8 @@ class Publisher:
         Raises:
             InvalidInput: There is none, or a topic cannot be published to; nothing was kept.
             Backpressure: Too much is waiting for the disk; nothing was kept.
-            DiskFull: No space. The messages are kept in memory and go to disk when there is
-                space; sending them again is harmless.
+            DiskFull: No space. Nothing was kept, but for the messages whose sync was the first to
+                fail: they go to disk when there is space.
         """
         if not messages:
             msg = "nothing to publish; send at least one message"
@@ -55,6 +56,8 @@ class Publisher:
         for packet in packets:
             end += len(packet)
             ends.append(end)
+        if self._is_stalled:
+            await self._sync(self._writer.end_offset)
         arrived_us = self._arrivals.stamp(len(packets))
         first = self._writer.append(
             client, MQTT_3_1_1, arrived_us, b"".join(packets), ends.tobytes()
@@ -77,4 +80,6 @@ class Publisher:
             async with self._syncing:
                 if self._writer.durable_offset < offset:
                     loop = asyncio.get_running_loop()
+                    self._is_stalled = True
                     await loop.run_in_executor(self._thread, self._writer.sync)
+                    self._is_stalled = False

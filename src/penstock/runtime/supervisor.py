@@ -113,7 +113,7 @@ class Supervisor:
         with contextlib.suppress(ConnectionError):
             process.stdin.write(self._config + b"\n")
             await process.stdin.drain()
-        while line := await process.stdout.readline():
+        while line := await _line(process.stdout):
             if line.startswith(b"READY "):
                 self._hear(name, json.loads(line[6:]))
             else:
@@ -138,3 +138,11 @@ class Supervisor:
             sys.stderr.write(f"penstock: the {name} did not shut down in time; killing it\n")
             process.kill()
             await process.wait()
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line; of one that is too long, only that there was one."""
+    try:
+        return await stream.readline()
+    except ValueError:
+        return b"(a line was too long to show)\n"

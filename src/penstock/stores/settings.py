@@ -21,6 +21,14 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         Meta(description="Rows in memory above which appending waits for the disk.", ge=1),
     ] = 6_000_000
+    flush_bytes: Annotated[
+        int,
+        Meta(description="Bytes of text and JSON in memory at which rows go to files.", ge=65536),
+    ] = 134_217_728
+    hot_max_bytes: Annotated[
+        int,
+        Meta(description="Bytes of text and JSON above which appending waits.", ge=65536),
+    ] = 536_870_912
     file_rows: Annotated[
         int, Meta(description="Rows up to which files are merged in the background.", ge=1)
     ] = 8_000_000

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from penstock.core.errors import DiskFull, NotConnected
+from penstock.core.errors import Corrupt, DiskFull, NotConnected
 from penstock.core.selection import Selection
 from penstock.stores.lake import manifest as manifests
 from penstock.stores.lake.bucketing import combine
@@ -51,6 +51,8 @@ class Version:
 
 def open_version(directory: Path) -> Version:
     """Read what is on disk and remove what the manifest does not name."""
+    if not (directory / manifests.NAME).exists():
+        _begin(directory)
     manifest = manifests.read_manifest(directory)
     state = SeriesState.empty()
     if manifest.series:
@@ -62,6 +64,20 @@ def open_version(directory: Path) -> Version:
                 path.unlink()
     directory.joinpath(manifests.NAME).with_suffix(".json.new").unlink(missing_ok=True)
     return Version(manifest, state)
+
+
+def _begin(directory: Path) -> None:
+    """Write the first manifest, so that a missing one is never taken for an empty lake."""
+    if next(directory.joinpath(ROWS).rglob("*.parquet"), None) is not None:
+        msg = (
+            f"{directory} holds observations but no {manifests.NAME}, which says what they are; "
+            "restore it from a backup, or move the folder away to begin an empty lake"
+        )
+        raise Corrupt(msg)
+    try:
+        manifests.write_manifest(directory, manifests.Manifest())
+    except OSError as error:
+        raise _explained(error, directory) from error
 
 
 class Commit:

@@ -23,6 +23,7 @@ class Generation:
     def __init__(self) -> None:
         self._chunks = Chunks()
         self.late = LateRows()
+        self.text_bytes = 0
         self.marks: dict[str, int] = {}
         self.count = np.zeros(0, np.int64)
         self.first = np.zeros(0, np.int64)

@@ -34,7 +34,10 @@ class LateRows:
         parts = [*self.parts, columns]
         while len(parts) > 1 and len(parts[-2]) <= 2 * len(parts[-1]):
             tables = pa.concat_tables([parts[-2].table(), parts[-1].table()]).combine_chunks()
-            parts[-2:] = [Columns.of(tables.to_batches()[0])]
+            batches = tables.to_batches()
+            if len(batches) > 1:  # more text than one Arrow array can hold
+                break
+            parts[-2:] = [Columns.of(batches[0])]
         return LateRows(tuple(parts))
 
     def chosen(self, selection: Selection) -> pa.Table:

@@ -5,6 +5,7 @@ One JSON file, replaced atomically. What it does not name does not exist.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import msgspec
 
 from penstock.core.errors import Corrupt
 from penstock.core.selection import Selection
+
+_log = logging.getLogger(__name__)
 
 NAME = "manifest.json"
 FORMAT = "penstock-lake"
@@ -151,8 +154,17 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_directory(directory)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fresh.replace(path)
+        # From here on the new manifest counts, whatever the sync says: it names the new files, so
+        # giving up now would remove what it needs.
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            _log.exception("the directory of %s could not be synced", path)
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(directory: Path) -> None:

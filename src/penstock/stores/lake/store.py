@@ -97,15 +97,20 @@ class LakeStore:
         """Keep a batch; a row already held is replaced."""
         self._check_open()
         check_batch(batch)
-        self._check_room(batch.num_rows)
+        text_bytes = batch.column("text").nbytes + batch.column("parameters").nbytes
+        self._check_room(batch.num_rows, text_bytes)
         columns = Columns.of(batch)
         split = arrival.split(columns, self._slots, self._newest)
         with self._lock:
             self._active.add(columns, split, len(self._slots), marks or {})
+            self._active.text_bytes += text_bytes
             self._remember_newest(split)
             if self._oldest_s is None:
                 self._oldest_s = self._clock.monotonic_s()
-            is_due = self._active.rows >= self._settings.flush_rows
+            is_due = (
+                self._active.rows >= self._settings.flush_rows
+                or self._active.text_bytes >= self._settings.flush_bytes
+            )
             if is_due:
                 self._freeze()
         if is_due:
@@ -119,16 +124,23 @@ class LakeStore:
             self._newest = np.append(self._newest, more)
         self._newest[split.slots] = split.last
 
-    def _check_room(self, rows: int) -> None:
-        held = self._active.rows + sum(g.rows for g in self._frozen)
-        if not held or held + rows <= self._settings.hot_max_rows:
+    def _check_room(self, rows: int, text_bytes: int) -> None:
+        generations = (self._active, *self._frozen)
+        held = sum(g.rows for g in generations)
+        text_held = sum(g.text_bytes for g in generations)
+        settings = self._settings
+        if not held or (
+            held + rows <= settings.hot_max_rows
+            and text_held + text_bytes <= settings.hot_max_bytes
+        ):
             return
         self._flusher.wake()
         if self._failure is not None:
             raise DiskFull(str(self._failure), retry_after_s=self._settings.retry_s)
         msg = (
-            f"{held} rows wait to be written and at most {self._settings.hot_max_rows} may; "
-            "the disk is slower than what comes in"
+            f"{held} rows with {text_held} bytes of text wait to be written and at most "
+            f"{settings.hot_max_rows} and {settings.hot_max_bytes} may; the disk is slower than "
+            "what comes in"
         )
         raise Backpressure(msg, retry_after_s=0.1)
 

@@ -1,0 +1,7 @@
+"""Settings for all tests."""
+
+from hypothesis import HealthCheck, settings
+
+# Machines differ: how long an example takes says nothing about whether it is right.
+settings.register_profile("penstock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("penstock")
