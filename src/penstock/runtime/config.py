@@ -131,8 +131,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 continue
             value = _parse(environ[variable], hints[field.name], variable)
             (found.setdefault(section, {}) if section else found)[field.name] = value
-    if environ.get("DEBUG_DATA_FLOW") == "true":
-        found.setdefault("ingest", {}).setdefault("debug_data_flow", True)
     return found
 
 

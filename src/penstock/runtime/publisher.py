@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from penstock.core.clock import Arrivals, Clock
-from penstock.core.errors import Backpressure, InvalidInput
+from penstock.core.errors import Backpressure, InvalidInput, PenstockError
 from penstock.core.log import MQTT_3_1_1, LogWriter
 from penstock.core.publish import encode_publish
 
@@ -80,6 +80,9 @@ class Publisher:
             async with self._syncing:
                 if self._writer.durable_offset < offset:
                     loop = asyncio.get_running_loop()
-                    self._is_stalled = True
-                    await loop.run_in_executor(self._thread, self._writer.sync)
+                    try:
+                        await loop.run_in_executor(self._thread, self._writer.sync)
+                    except PenstockError:
+                        self._is_stalled = True
+                        raise
                     self._is_stalled = False

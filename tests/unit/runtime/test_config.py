@@ -37,11 +37,6 @@ def test_none_in_the_environment_takes_a_limit_away() -> None:
     assert load(environ={"PENSTOCK_LOG_MAX_AGE_S": "none"}).log.max_age_s is None
 
 
-def test_debug_data_flow_is_understood_as_system_2_spells_it() -> None:
-    assert load(environ={"DEBUG_DATA_FLOW": "true"}).ingest.debug_data_flow
-    assert not load(environ={"DEBUG_DATA_FLOW": "1"}).ingest.debug_data_flow
-
-
 def test_an_unknown_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"unknown setting 'door\.prot'; did you mean 'port'\?"):
         load(write(tmp_path, "[door]\nprot = 1\n"), {})
