@@ -17,11 +17,13 @@ from penstock.core.errors import (
     Backpressure,
     Conflict,
     DiskFull,
+    Forbidden,
     InvalidInput,
     MissingDependency,
     NotConnected,
     NotFound,
     PenstockError,
+    Unauthenticated,
 )
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,8 @@ class NotReady(Refused):
 #: The first type that fits tells the status.
 _STATUS: Sequence[tuple[type[PenstockError], HTTPStatus]] = (
     (InvalidInput, HTTPStatus.BAD_REQUEST),
+    (Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (DiskFull, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -113,6 +117,8 @@ def answer(error: Exception) -> Response:
             headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
         elif isinstance(error, NotConnected):
             headers["Retry-After"] = "1"
+        elif isinstance(error, Unauthenticated):
+            headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, RequestValidationError):
         status, code = HTTPStatus.BAD_REQUEST, InvalidInput.code
         message = "; ".join(map(_wrong_parameter, error.errors()))

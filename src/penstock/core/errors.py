@@ -5,11 +5,14 @@ PenstockError
 ├── MissingDependency    stop; install what the message names
 ├── InvalidInput         refuse this input; the sender must change it
 │   └── CannotDecode     keep the message in the dead letters
+├── Unauthenticated      say who you are: sign in, or show a key that is valid
+├── Forbidden            who asks may not do this; the owner can allow it
 ├── NotFound             the thing asked for does not exist
 ├── Conflict             it exists already, or someone else holds it
 ├── NotConnected         nothing was kept; open again and retry
 ├── Backpressure         nothing was kept; retry after `retry_after_s`
-│   └── DiskFull         no space left; acknowledge nothing until there is
+│   ├── DiskFull         no space left; acknowledge nothing until there is
+│   └── TooManyRequests  slow down; this client or address has used up its share
 ├── Corrupt              stored bytes fail their checksum
 ├── EndOfInput           a finite source is exhausted
 └── Bug                  a promise inside Penstock was broken; report it
@@ -53,6 +56,18 @@ class CannotDecode(InvalidInput):
     code = "cannot-decode"
 
 
+class Unauthenticated(PenstockError):
+    """Raised when someone must say who they are, or what they showed is not valid (any more)."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(PenstockError):
+    """Raised when the one who asks is known and may not do this."""
+
+    code = "forbidden"
+
+
 class NotFound(PenstockError):
     """Raised when the named thing does not exist."""
 
@@ -90,6 +105,12 @@ class DiskFull(Backpressure):
     """Raised when a write or sync failed for lack of space; nothing was acknowledged."""
 
     code = "disk-full"
+
+
+class TooManyRequests(Backpressure):
+    """Raised when one client or address asks too often; nothing was done."""
+
+    code = "too-many-requests"
 
 
 class Corrupt(PenstockError):
