@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,6 +26,11 @@ INK = """(share) => {
   }
   return count;
 }"""
+
+
+def iso(time_us: int) -> str:
+    """Return a time as the page writes it into its address."""
+    return datetime.fromtimestamp(time_us / SECOND, UTC).isoformat().replace("+00:00", "Z")
 
 
 def points(page: Any, id_: int) -> list[list[float]]:
@@ -212,6 +218,25 @@ def test_zooming_in_between_two_points_keeps_the_line(site: Any, pages: Any) -> 
     until(page, f"penstock.points({id_})[0].includes({times[11]})")
     until(page, f"penstock.points({id_})[0].includes({times[10]})")
     until(page, f"({INK})(0.5) > 0")
+
+
+def test_an_address_between_two_points_shows_the_line_at_their_height(
+    site: Any, pages: Any
+) -> None:
+    id_ = site.enrol("tank", "level", "m")
+    last = site.fill(id_, 1)[0]
+    before, after = last - 600 * SECOND, last - 540 * SECOND
+    site.keep(id_, [before, after], [40.0, 46.0])
+    begin, end = (before + at * SECOND for at in (20, 40))
+    # Nothing was drawn before that could have left a fitting range of values behind.
+    page = pages.open(f"#streams={id_}&from={iso(begin)}&to={iso(end)}")
+
+    until(page, f"({INK})(0.5) > 0")
+    assert page.evaluate(f"penstock.points({id_}, {begin}, {end})[0]") == []
+    low, high = page.evaluate("[...penstock.chart.panels.values()][0].range")
+    assert 41 < low < 42
+    assert 44 < high < 45
+    until(page, "document.querySelector('.no-data') === null")
 
 
 def test_a_pause_is_drawn_as_a_gap(site: Any, pages: Any) -> None:

@@ -45,7 +45,7 @@ function NoData({ chart, picked }) {
   const utc = useApp((state) => state.utc);
   const { from, to, follows } = edges();
   const numeric = [...chart.traces.values()].filter((trace) => !trace.isText);
-  const isEmpty = numeric.length > 0 && numeric.every((trace) => !trace.extent(from, to));
+  const isEmpty = numeric.length > 0 && numeric.every((trace) => !trace.reach(from, to));
   if (!isEmpty || chart.status.get().busy) return null;
   const newest = Math.max(...picked.map((id) => latest.get(id)?.time ?? -Infinity));
   if (newest === -Infinity) {

@@ -125,10 +125,10 @@ export class Panel {
   #valueRange(fit) {
     let [low, high] = [Infinity, -Infinity];
     for (const trace of this.traces) {
-      const extent = trace.extent(this.view.from, this.view.to);
-      if (!extent) continue;
-      low = Math.min(low, extent.min);
-      high = Math.max(high, extent.max);
+      const reach = trace.reach(this.view.from, this.view.to);
+      if (!reach) continue;
+      low = Math.min(low, reach.min);
+      high = Math.max(high, reach.max);
     }
     if (low > high) return this.range;
     const [bottom, top] = this.range;

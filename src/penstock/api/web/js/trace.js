@@ -193,6 +193,29 @@ export class Trace {
     return count ? { min, max, mean: sum / count } : null;
   }
 
+  /**
+   * Smallest and largest value of what is drawn between two times, or null when nothing is: of the
+   * points, and without any of the line that crosses from a point before to one after.
+   */
+  reach(fromUs, toUs) {
+    return this.extent(fromUs, toUs) ?? this.#crossing(fromUs, toUs);
+  }
+
+  #crossing(fromUs, toUs) {
+    let [before, after] = [null, null];
+    for (const part of this.parts(fromUs, toUs)) {
+      for (let at = part.start; at < part.end; at += 1) {
+        const point = { time: part.times[at] + part.width / 2, value: part.mean[at] };
+        if (point.time < fromUs) before = point;
+        else after ??= point;
+      }
+    }
+    if (!before || !after || after.time - before.time > this.gapUs()) return null;
+    const slope = (after.value - before.value) / (after.time - before.time);
+    const ends = [fromUs, toUs].map((time) => before.value + slope * (time - before.time));
+    return { min: Math.min(...ends), max: Math.max(...ends) };
+  }
+
   /** The point nearest to `time` within `reachUs`: `{time, value}` or null. */
   nearest(time, reachUs) {
     let best = null;
