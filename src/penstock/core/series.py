@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from penstock.core.organisation import DEFAULT_SYSTEM
+
 
 class ObservationType(StrEnum):
     """Kinds of result (18-088 table 11), by the last word of their definition."""
@@ -51,6 +53,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
         located_us: When the Thing was there, microseconds UTC; None means on arrival.
         thing_properties: Further facts about the Thing (site, region, device type).
         properties: Further facts about the Datastream.
+        system: The system that it belongs to; a Thing or Datastream of another one is not given.
     """
 
     thing: str = ""
@@ -64,3 +67,4 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     located_us: int | None = None
     thing_properties: Mapping[str, object] = {}
     properties: Mapping[str, object] = {}
+    system: int = DEFAULT_SYSTEM

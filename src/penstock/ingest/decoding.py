@@ -14,6 +14,7 @@ from penstock.core.errors import Bug
 from penstock.core.observation import MAX_TIME_US, MIN_TIME_US
 from penstock.ingest.messages import Batch
 from penstock.ingest.routes import NONE, TopicTable
+from penstock.ingest.tenancy import owned
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Decoder:
     def __init__(self, codecs: Mapping[str, Codec], table: TopicTable) -> None:
         self._codecs = codecs
         self._routes = table.codecs
+        self._tenancy = table.tenancy
         self._told: set[str] = set()
 
     def decode(self, batch: Batch) -> tuple[list[Part], list[Rejected]]:
@@ -130,6 +132,8 @@ class Decoder:
             for failure in readings.failures:
                 failed[int(some[failure.message])] = failure.reason
             if len(readings.series):
+                if self._tenancy.is_divided:
+                    readings = owned(readings, systems_of(batch, some))
                 readings, late = _in_range(readings)
                 failed.update((int(some[m]), reason) for m, reason in late)
                 parts.append(Part(codec, readings, some[readings.message]))
@@ -153,11 +157,16 @@ def messages_of(batch: Batch, members: Int64s) -> Messages:
         topics = [batch.topics[m] for m in chosen]
         payloads = [batch.payloads[m] for m in chosen]
     return Messages(
-        topics=[topic.name for topic in topics],
+        topics=[topic.path for topic in topics],
         payloads=payloads,
         arrived_us=batch.arrived_us[members],
         fields=[topic.fields for topic in topics],
     )
+
+
+def systems_of(batch: Batch, members: Int64s) -> Int64s:
+    """Return the systems that some messages of a batch belong to."""
+    return np.array([batch.topics[m].system for m in members.tolist()], np.int64)
 
 
 def _last_line(error: BaseException) -> str:

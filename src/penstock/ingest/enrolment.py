@@ -11,9 +11,11 @@ from penstock.core.catalog import Catalog, Enrolled, Policy
 from penstock.core.clock import Clock
 from penstock.core.codec import Codec, Int64s
 from penstock.core.errors import InvalidInput
+from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.series import Series
 from penstock.ingest.decoding import Part, Rejected
 from penstock.ingest.patience import Closing, Patience
+from penstock.ingest.tenancy import Owned, Tenancy
 
 _MAX_NAME = 255
 
@@ -29,6 +31,7 @@ class Enrolment:
         clock: Tells how old a refusal is.
         max_series: Series remembered.
         refusal_ttl_s: How long a refusal is remembered.
+        tenancy: Names the systems.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class Enrolment:
         *,
         max_series: int,
         refusal_ttl_s: float,
+        tenancy: Tenancy,
     ) -> None:
+        self._tenancy = tenancy
         self._catalog = catalog
         self._codecs = codecs
         self._policy = policy
@@ -79,7 +84,8 @@ class Enrolment:
 
     def describe(self, codec: str, key: Hashable) -> Series:
         """Return what a key of a codec stands for."""
-        return self._codecs[codec].describe(key)
+        system, plain = (key.system, key.key) if isinstance(key, Owned) else (DEFAULT_SYSTEM, key)
+        return self._tenancy.adopt(self._codecs[codec].describe(plain), system)
 
     def forget_refusals(self) -> None:
         """Ask the catalog again for every series that it refused."""
@@ -118,10 +124,14 @@ class Enrolment:
 
     def _describe(self, codec: str, key: Hashable, new: dict[tuple[str, Hashable], Series]) -> None:
         try:
-            series = self._codecs[codec].describe(key)
+            series = self.describe(codec, key)
         except Exception as error:
             reason = f"the codec broke: {type(error).__name__}: {error}"
             self._refusals[codec, key] = (reason, "")
+            return
+        objection = self._tenancy.objection(series)
+        if objection:
+            self._refusals[codec, key] = (objection, "")
             return
         named = series.datastream_id is not None
         if named or all(0 < len(name) <= _MAX_NAME for name in (series.thing, series.name)):

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 
 from prometheus_client import CollectorRegistry
 
+from penstock.core.access import Access
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.codec import Codec
@@ -33,6 +34,7 @@ from penstock.ingest.replays import Replay, discard_letters, replay_letters, rep
 from penstock.ingest.routes import NONE, TopicTable, routes_of
 from penstock.ingest.settings import IngestSettings
 from penstock.ingest.sources import Source, letters_of
+from penstock.ingest.tenancy import Tenancy, no_organisation
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Ingest:
         clock: Tells the time.
         registry: Where histograms are offered to Prometheus.
         ends: Tells the offset behind the last message of each partition, for the lag.
+        access: Gives the organisation as it is now; without it there is one system only.
 
     Raises:
         ConfigError: A route is not valid or names a codec that does not exist.
@@ -75,6 +78,7 @@ class Ingest:
         *,
         registry: CollectorRegistry | None = None,
         ends: Callable[[], Mapping[str, int]] | None = None,
+        access: Callable[[], Access] | None = None,
     ) -> None:
         self.log = log
         self.store = store
@@ -97,12 +101,13 @@ class Ingest:
         self._letters: DeadLetters | None = None
         self.patience = Patience(self._stop, settings.max_retry_s)
         routes = routes_of(settings)
-        self.table = TopicTable(routes, settings.max_topics)
+        self.table = TopicTable(routes, settings.max_topics, Tenancy(access or no_organisation()))
         names = dict.fromkeys(name for route in routes for name in route.codecs if name != NONE)
         known = {name: codecs(name) for name in names}
         self._enrolment = Enrolment(
             catalog, known, settings.enrolment, self.patience, clock,
             max_series=settings.max_series, refusal_ttl_s=settings.refusal_ttl_s,
+            tenancy=self.table.tenancy,
         )  # fmt: skip
         flow = DataFlow(sys.stdout, clock) if is_wanted(settings.debug_data_flow) else None
         self.pipeline = Pipeline(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from penstock.core.errors import ConfigError
 from penstock.ingest.settings import DEFAULT_ROUTES, IngestSettings, Route
+from penstock.ingest.tenancy import Tenancy, no_organisation
 
 #: Codec name of a route whose messages stay in the log and go no further.
 NONE = "none"
@@ -77,14 +78,26 @@ def _level(level: str, topic: str, names: set[str]) -> str:
 
 
 class Topic:
-    """A topic that was seen: its name, its route and what the route captured from it."""
+    """A topic that was seen.
 
-    __slots__ = ("fields", "name", "route")
+    Attributes:
+        name: As it was published to.
+        route: Number of its route.
+        fields: What the route captured from it.
+        system: The system that owns it.
+        path: As its route and codecs see it: without the system's name in front.
+    """
 
-    def __init__(self, name: str, route: int, fields: Mapping[str, str]) -> None:
+    __slots__ = ("fields", "name", "path", "route", "system")
+
+    def __init__(
+        self, name: str, route: int, fields: Mapping[str, str], system: int, path: str
+    ) -> None:
         self.name = name
         self.route = route
         self.fields = fields
+        self.system = system
+        self.path = path
 
 
 #: Longer topics are matched every time, so that hostile ones cannot fill the memory.
@@ -97,13 +110,17 @@ class TopicTable(dict[bytes, Topic]):
     Args:
         routes: Tried in order; the first match is taken.
         max_topics: Topics remembered; `trim` forgets all when there are more.
+        tenancy: Knows whose topics they are; without it all are the default system's.
     """
 
     #: Route number of topics that no route matches.
     UNROUTED = -1
 
-    def __init__(self, routes: Sequence[Route], max_topics: int) -> None:
+    def __init__(
+        self, routes: Sequence[Route], max_topics: int, tenancy: Tenancy | None = None
+    ) -> None:
         super().__init__()
+        self.tenancy = tenancy or Tenancy(no_organisation())
         self.codecs = tuple(route.codecs for route in routes)
         self._patterns = tuple(Pattern(route.topic) for route in routes)
         self._max_topics = max_topics
@@ -111,7 +128,8 @@ class TopicTable(dict[bytes, Topic]):
     def __missing__(self, raw: bytes) -> Topic:
         """Find the route of a topic not seen before."""
         name = raw.decode(errors="replace")
-        topic = Topic(name, *self._find(name))
+        system, path = self.tenancy.place(name)
+        topic = Topic(name, *self._find(path), system, path)
         if len(raw) <= MAX_KNOWN_TOPIC_BYTES:
             self[raw] = topic
         return topic
@@ -124,8 +142,8 @@ class TopicTable(dict[bytes, Topic]):
         return self.UNROUTED, _NOTHING
 
     def trim(self) -> None:
-        """Forget everything if too much is remembered; called between batches."""
-        if len(self) > self._max_topics:
+        """Forget everything if there is too much or systems changed; called between batches."""
+        if self.tenancy.follow() or len(self) > self._max_topics:
             self.clear()
 
 
