@@ -57,6 +57,9 @@ class CardboardPlatform:
             version="0.1.0",
         )
 
+    def doors(self) -> Mapping[str, tuple[str, int]]:
+        return {"mqtt": ("127.0.0.1", 1883)}
+
     def stats(self) -> Mapping[str, float]:
         return self.counters
 

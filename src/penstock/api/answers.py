@@ -141,6 +141,26 @@ class Devices(msgspec.Struct, frozen=True):
     items: Sequence[DeviceInfo]
 
 
+class RegisteredDatastream(Datastream, frozen=True, kw_only=True):
+    """A Datastream that was registered, with its key in the document."""
+
+    key: str
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """Datastreams in the order of the document, and the system that they belong to."""
+
+    system: str
+    items: Sequence[RegisteredDatastream]
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """Host and port of the MQTT door by scheme, and the system of the one who asks."""
+
+    system: str
+    mqtt: Mapping[str, tuple[str, int]]
+
+
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long observations are kept, in seconds; null is the default of the store."""
 
@@ -154,6 +174,11 @@ class ReplayRange(
 
     from_: int
     until: int | None = None
+
+
+def registered_answer(key: str, info: DatastreamInfo) -> RegisteredDatastream:
+    """Return a registered datastream as the API shows it."""
+    return RegisteredDatastream(key=key, **msgspec.structs.asdict(info))
 
 
 def datastream_answer(info: DatastreamInfo, **more: Any) -> Datastream:

@@ -16,6 +16,7 @@ from penstock.api import (
     messages,
     observations,
     operation,
+    registration,
     streaming,
     web,
 )
@@ -106,6 +107,7 @@ def _versioned() -> list[APIRouter]:
         observations.router,
         messages.router,
         devices.router,
+        registration.router,
         operation.health,
     ]
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from penstock import __version__
 from penstock.api import answers
 from penstock.api.errors import ErrorAnswer
+from penstock.api.registration_document import Document
 from penstock.core.platform import Health, Replayed
 
 TITLE = "Penstock"
@@ -40,6 +41,9 @@ _TYPES = (
     answers.DeadLetters,
     answers.Discarded,
     answers.Devices,
+    answers.Registered,
+    answers.Connection,
+    Document,
     answers.Retention,
     answers.ReplayRange,
     ErrorAnswer,

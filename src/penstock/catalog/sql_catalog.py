@@ -13,11 +13,13 @@ from penstock.catalog.admission import chunks
 from penstock.catalog.database import Database, connect
 from penstock.catalog.enrolment import MAX_ID, Enrolment
 from penstock.catalog.models import Datastream, Device, ObservedProperty, Sensor, Thing
+from penstock.catalog.registering import register
 from penstock.catalog.schema import bring_up_to_date
 from penstock.catalog.search import matches
 from penstock.catalog.settings import CatalogSettings
 from penstock.core.catalog import DatastreamInfo, DeviceInfo, DeviceStatus, Enrolled, Policy
 from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.registration import Registration
 from penstock.core.series import ObservationType, Series, Unit
 
 
@@ -56,6 +58,11 @@ class SqlCatalog:
         with self._database.write() as connection:
             limit = self._settings.max_pending_devices
             return Enrolment(connection, policy, now_us, limit).run(series)
+
+    def register(self, wanted: Registration, now_us: int) -> Sequence[int]:
+        """Find or create all that is named, and return the id of each Datastream, in order."""
+        with self._database.write() as connection:
+            return register(connection, wanted, now_us, self._settings.max_pending_devices)
 
     def datastreams(
         self,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from penstock.core.registration import Registration
 from penstock.core.series import ObservationType, Series, Unit
 
 
@@ -90,6 +91,19 @@ class Catalog(Protocol):
         Creates what is missing (Thing, Sensor, ObservedProperty, Datastream) as `policy` allows,
         and updates what a series knows better: unit, properties, and the Thing's location with
         a HistoricalLocation. What a series does not know leaves what is held untouched.
+        """
+        ...
+
+    def register(self, wanted: Registration, now_us: int) -> Sequence[int]:
+        """Find or create all that is named, and return the id of each Datastream, in order.
+
+        For someone who may write there, whatever the policy for devices is. All or nothing; what
+        is said again changes nothing, what is said differently replaces what is held, what is not
+        said stays. Durable when it returns.
+
+        Raises:
+            InvalidInput: A name or a place cannot be kept.
+            Forbidden: A Thing is a device that was refused.
         """
         ...
 

@@ -17,6 +17,7 @@ from penstock.core.errors import InvalidInput
 
 #: Everything that no other system owns belongs to the default system of the default company.
 DEFAULT_COMPANY = DEFAULT_SYSTEM = 1
+DEFAULT_SYSTEM_NAME = "default"
 
 #: Endings of a system's own topics: its data, what others share with it, its log.
 TOPIC_KINDS = (".int", ".ext", ".log")
@@ -148,7 +149,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True):
     users: Sequence[User] = ()
     companies: Sequence[Company] = ()
     systems: Sequence[System] = (
-        System(id=DEFAULT_SYSTEM, company=DEFAULT_COMPANY, name="default"),
+        System(id=DEFAULT_SYSTEM, company=DEFAULT_COMPANY, name=DEFAULT_SYSTEM_NAME),
     )
     clients: Sequence[Client] = ()
     keys: Sequence[Key] = ()

@@ -100,6 +100,13 @@ class Platform(Protocol):
         """Return the state now; cheap enough to be asked every second."""
         ...
 
+    def doors(self) -> Mapping[str, tuple[str, int]]:
+        """Return host and port of the MQTT door by scheme (`mqtt`, `mqtts`, `ws`, `wss`).
+
+        Empty while the door is not there.
+        """
+        ...
+
     def stats(self) -> Mapping[str, float]:
         """Return every counter and gauge by its Prometheus name; counters end in `_total`."""
         ...

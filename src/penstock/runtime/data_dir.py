@@ -63,3 +63,11 @@ def read_stats(file: Path) -> dict[str, float]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def read_doors(file: Path) -> dict[str, tuple[str, int]]:
+    """Return where the door listens, by scheme; nothing when it has not said so."""
+    doors: object = read_stats(file).get("doors")
+    if not isinstance(doors, dict):
+        return {}
+    return {str(scheme): (str(host), int(port)) for scheme, (host, port) in doors.items()}

@@ -47,7 +47,7 @@ async def main(config: DoorConfig, stopping: asyncio.Event) -> None:
     say_ready(host=host, port=port)
     while not stopping.is_set():
         try:
-            write_stats(stats, {"at": time.time(), **door.stats()})
+            write_stats(stats, {"at": time.time(), "doors": {"mqtt": door.address}, **door.stats()})
         except OSError as error:
             logging.getLogger(__name__).debug("counters not written: %s", error)
         with contextlib.suppress(TimeoutError):

@@ -20,7 +20,7 @@ from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
 from penstock.runtime.config import Config
-from penstock.runtime.data_dir import door_stats_file, read_stats
+from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.publisher import Publisher
 from penstock.stores.lake.store import LakeStore
 
@@ -142,6 +142,10 @@ class Hub:
         """Ingest a range of the log again."""
         replay = self.ingest.replay(partition, from_offset, until_offset)
         return await asyncio.wrap_future(replay)
+
+    def doors(self) -> Mapping[str, tuple[str, int]]:
+        """Return where the door listens, as it said itself."""
+        return read_doors(door_stats_file(self._config.data_path))
 
     def stats(self) -> Mapping[str, float]:
         """Return all counters by their Prometheus name."""

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from penstock.core.catalog import Catalog, DatastreamInfo, DeviceStatus, Enrolled, Policy
-from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.errors import Forbidden, InvalidInput, NotFound
+from penstock.core.registration import (
+    DatastreamFacts,
+    PropertyFacts,
+    Registration,
+    SensorFacts,
+    ThingFacts,
+)
 from penstock.core.series import ObservationType, Series, Unit
 
 CELSIUS = Unit("degree Celsius", "°C", "http://qudt.org/vocab/unit/DEG_C")
@@ -320,3 +327,57 @@ class CatalogContract:
     def test_closing_twice_is_harmless(self, catalog: Catalog) -> None:
         catalog.close()
         catalog.close()
+
+    def test_registration_creates_what_it_names_and_is_idempotent(self, catalog: Catalog) -> None:
+        wanted = Registration(
+            things=[ThingFacts(name="car", properties={"owner": "sue"}, location=(13.0, 47.8))],
+            sensors=[SensorFacts(name="PT100", metadata="https://example.com/pt100.pdf")],
+            observed_properties=[PropertyFacts(name="air temperature", definition="urn:at")],
+            datastreams=[
+                DatastreamFacts(
+                    series=series("car", unit=CELSIUS, sensor="PT100", observed_property="air"),
+                    description="inside",
+                )
+            ],
+        )
+        ids = catalog.register(wanted, 1_000)
+        assert catalog.register(wanted, 2_000) == ids
+        (info,) = catalog.datastreams(ids=ids)
+        assert (info.name, info.unit, info.sensor) == ("car.temperature", CELSIUS, "PT100")
+        assert (info.location, info.thing_properties) == ((13.0, 47.8), {"owner": "sue"})
+        assert [device.status for device in catalog.devices()] == [DeviceStatus.ENROLLED]
+        assert catalog.count_datastreams("sue") == 1
+
+    def test_registration_changes_the_kind_of_result_and_keeps_the_id(
+        self, catalog: Catalog
+    ) -> None:
+        first = self.enrol_one(catalog, series())
+        changed = series(observation_type=ObservationType.CATEGORY)
+        ids = catalog.register(Registration(datastreams=[DatastreamFacts(series=changed)]), 2_000)
+        assert ids == [first.id]
+        (info,) = catalog.datastreams(ids=ids)
+        assert info.observation_type is ObservationType.CATEGORY
+
+    def test_registration_lets_in_a_device_that_waits_but_not_one_that_was_refused(
+        self, catalog: Catalog
+    ) -> None:
+        self.enrol(catalog, series(), series("other"), policy=Policy.APPROVAL)
+        catalog.decide("other", DeviceStatus.REFUSED)
+        assert catalog.register(Registration(datastreams=[DatastreamFacts(series=series())]), 5)
+        refused = DatastreamFacts(series=series("other"))
+        fine = ThingFacts(name="fine")
+        with pytest.raises(Forbidden, match="refused"):
+            catalog.register(Registration(things=[fine], datastreams=[refused]), 6)
+        assert "fine" not in {device.name for device in catalog.devices()}
+
+    def test_registration_of_what_cannot_be_kept_leaves_nothing_behind(
+        self, catalog: Catalog
+    ) -> None:
+        for wrong in (
+            Registration(things=[ThingFacts(name="fine"), ThingFacts(name="x" * 256)]),
+            Registration(things=[ThingFacts(name="fine", location=(500.0, 0.0))]),
+            Registration(things=[ThingFacts(name="fine")], sensors=[SensorFacts(name="")]),
+        ):
+            with pytest.raises(InvalidInput):
+                catalog.register(wrong, 1_000)
+        assert not catalog.devices()
