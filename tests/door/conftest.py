@@ -39,8 +39,16 @@ async def open_door(
     monkeypatch.setattr(commit_module, "RETRY_S", 0.01)
     doors: list[Door] = []
 
-    async def open_one(authoriser: Any = None, **settings: Any) -> Door:
-        door = Door(DoorSettings(port=0, **settings), journal, clock, authoriser)
+    async def open_one(
+        authoriser: Any = None, *, internal_secret: str = "", **settings: Any
+    ) -> Door:
+        door = Door(
+            DoorSettings(port=0, **settings),
+            journal,
+            clock,
+            authoriser,
+            internal_secret=internal_secret,
+        )
         await door.start()
         doors.append(door)
         return door

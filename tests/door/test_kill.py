@@ -17,6 +17,7 @@ from penstock.core.log import LogReader
 from penstock.core.publish import parse_publish
 from penstock.door.encoding import encode
 from penstock.door.packets import Connect, Publish
+from penstock.door.presence import DOOR
 from penstock.log import SegmentLog
 
 PATIENCE_S = 20.0
@@ -76,6 +77,8 @@ def _payloads(reader: LogReader) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     while blocks := reader.read():
         for block in blocks:
+            if block.client == DOOR:
+                continue
             start = 0
             for at in range(0, len(block.ends), 4):
                 stop = int.from_bytes(block.ends[at : at + 4], "little")

@@ -11,6 +11,14 @@ def test_a_message_in_the_log_becomes_observations(plant):
     assert plant.ingest.trouble == ""
 
 
+def test_what_the_platform_tells_itself_is_passed_over_and_not_counted(plant):
+    plant.open(("$SYS/#", "lone"), ("#", "pairs"))
+    plant.ingested(("$SYS/penstock/clients/a", '{"online":true}'), ("pump/1", "level=3@1"))
+    assert plant.dead() == []
+    assert plant.values() == {"pump.1.level": [(1, 3.0)]}
+    assert plant.ingest.stats()["penstock_ingest_messages_received_total"] == 1
+
+
 def test_what_cannot_be_decoded_waits_with_its_reason(plant):
     plant.open()
     plant.ingested(("pump/1", "level=3@1"), ("pump/1", "rubbish"), ("pump/1", "level=4@2"))

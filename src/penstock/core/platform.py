@@ -33,7 +33,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         observations_per_s: Observations stored per second, over the last ten seconds.
         lag_messages: Messages in the log that are not in the store yet.
         lag_s: Age in seconds of the oldest of those; 0 when there are none.
-        messages_total: Messages in the log since it began.
+        messages_total: Messages in the log since it began, the platform's own among them.
         observations_total: Observations in the store, as counted up to a second ago or, when
             much comes late, a little longer.
         datastreams_total: Datastreams in the catalog.

@@ -21,12 +21,27 @@ class Action(Enum):
     SUBSCRIBE = "subscribe"
 
 
+#: User name of the platform's own connections; their client identifiers begin with it, and
+#: nobody else's do.
+INTERNAL = "$penstock"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is at the other end."""
+    """Who is at the other end.
+
+    Attributes:
+        is_internal: Whether it is the platform itself, which may do everything that a client can.
+    """
 
     client: str
     username: str | None
+    is_internal: bool = False
+
+
+def is_reserved(client: str) -> bool:
+    """Say whether a client identifier is for the platform's own connections."""
+    return client.startswith(INTERNAL)
 
 
 class Authoriser(Protocol):
@@ -54,9 +69,15 @@ class AllowAll:
 
 
 class Credentials:
-    """Checks names and passwords against Argon2 hashes, slow on purpose, in threads."""
+    """Checks names and passwords against Argon2 hashes, slow on purpose, in threads.
 
-    def __init__(self, users: Sequence[User]) -> None:
+    Args:
+        users: Who may come in; nobody means anyone.
+        internal_secret: Password of the platform's own connections; empty means there are none.
+    """
+
+    def __init__(self, users: Sequence[User], internal_secret: str = "") -> None:
+        self._internal_secret = internal_secret.encode()
         self._hashes = {user.name: user.password_hash for user in users}
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="door-auth")
         #: Passwords that were right, so that a thousand reconnecting devices cost one check.
@@ -67,6 +88,11 @@ class Credentials:
     def required(self) -> bool:
         """Whether anyone must show a password."""
         return bool(self._hashes)
+
+    def is_internal(self, password: bytes | None) -> bool:
+        """Say whether this is the password of the platform's own connections."""
+        secret = self._internal_secret
+        return bool(secret) and secrets.compare_digest(secret, password or b"")
 
     async def verify(self, username: str | None, password: bytes | None) -> bool:
         """Say whether the two fit; takes as long for an unknown name."""

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from penstock.core.clock import Clock
 from penstock.core.log import MQTT_3_1_1
-from penstock.door.auth import Action, Authoriser, Principal
+from penstock.door.auth import INTERNAL, Action, Authoriser, Principal
 from penstock.door.commit import Entry, GroupCommit
 from penstock.door.encoding import encode_publish
 from penstock.door.fields import decode_text
@@ -15,12 +15,13 @@ from penstock.door.message import Message
 from penstock.door.packets import Publish, Request, Will
 from penstock.door.properties import Property
 from penstock.door.reasons import Reason
+from penstock.door.receipts import receipt_for
 from penstock.door.retained import Retained
 from penstock.door.session import Link, Session
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
 from penstock.door.subscriptions import DENIED, QUIET, Match, Route, Subscription, Subscriptions
-from penstock.door.topics import check_topic, split_share
+from penstock.door.topics import check_topic, is_own, split_share
 
 #: Topics whose routes are remembered; beyond it all are forgotten and looked up anew.
 MAX_KNOWN_TOPICS = 100_000
@@ -79,7 +80,7 @@ class Broker:
 
     def routes_for(self, who: Principal) -> KnownRoutes:
         """Return the routes that this client shares with its like."""
-        scope = self._authoriser.scope(who)
+        scope = INTERNAL if who.is_internal else (self._authoriser.scope(who),)
         routes = self._routes.get(scope)
         if routes is None:
             routes = self._routes[scope] = KnownRoutes(self, who)
@@ -87,9 +88,12 @@ class Broker:
 
     def route(self, who: Principal, topic: str) -> Route:
         """Return the route of a valid topic for messages from this client."""
-        if not self._authoriser.authorise(who, topic, Action.PUBLISH):
+        if is_own(topic) or not self._may(who, topic, Action.PUBLISH):
             return DENIED
         return self._route_of(topic)
+
+    def _may(self, who: Principal, topic: str, action: Action) -> bool:
+        return who.is_internal or self._authoriser.authorise(who, topic, action)
 
     def session_of(self, client: str) -> Session | None:
         """Return the session of this client identifier."""
@@ -111,6 +115,7 @@ class Broker:
         if len(self._sessions) >= self.settings.max_sessions:
             return None
         session = Session(client, self.settings, self.clock, self.stats)
+        session.on_taken = self._taken
         self._sessions[client] = session
         self.stats.sessions = len(self._sessions)
         return session, False
@@ -136,7 +141,7 @@ class Broker:
 
     def subscribe(self, who: Principal, session: Session, request: Request, identifier: int) -> int:
         """Subscribe and send retained messages; return the reason for SUBACK."""
-        if not self._authoriser.authorise(who, request.filter, Action.SUBSCRIBE):
+        if not self._may(who, request.filter, Action.SUBSCRIBE):
             return Reason.NOT_AUTHORIZED
         name = request.filter
         known = name in session.subscriptions
@@ -189,6 +194,11 @@ class Broker:
         """Pass on wills once they are on disk."""
         for message in run.messages:
             self.publish(message)
+
+    def _taken(self, session: Session, message: Message) -> None:
+        receipt = receipt_for(message, session.client, self.clock)
+        if receipt is not None:
+            self.publish(receipt)
 
     def tick(self) -> None:
         """Send wills that are due and end sessions that are over; called every second."""

@@ -34,13 +34,18 @@ class Owner(Protocol):
 
 @dataclass(slots=True)
 class Entry:
-    """A run on its way to the log."""
+    """A run on its way to the log.
+
+    Attributes:
+        is_counted: False for what the door itself has to say, which no client sent.
+    """
 
     owner: Owner
     client: str
     protocol: int
     run: Run
     arrived_us: int = 0
+    is_counted: bool = True
 
 
 class GroupCommit:
@@ -164,8 +169,9 @@ class GroupCommit:
             _log.warning("The log takes messages again; devices go on")
         group, self._group, self._group_bytes, self._begun = self._group, [], 0, False
         for entry in group:
-            stats.messages += entry.run.count
-            stats.bytes += len(entry.run.packets)
+            if entry.is_counted:
+                stats.messages += entry.run.count
+                stats.bytes += len(entry.run.packets)
             try:
                 entry.owner.settle(entry.run)
             except Exception:

@@ -20,6 +20,7 @@ from penstock.door.reasons import ProtocolViolation, Reason, violation
 if TYPE_CHECKING:
     from penstock.door.auth import Principal
     from penstock.door.door import Door
+    from penstock.door.presence import Arrival
     from penstock.door.session import Session
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Connection(asyncio.Protocol):
         #: Whether a CONNECT came that could be read, so that a CONNACK can answer it.
         self.heard_connect = False
         self.topic_alias_maximum = 0
+        self._arrival: Arrival | None = None
         self._aliases: dict[str, int] = {}
         self._transport: asyncio.Transport | None = None
         self._rest: list[bytes] = []
@@ -85,7 +87,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """End; the will is published if the client did not say goodbye."""
-        self._leave(with_will=True)
+        self._leave(Reason.UNSPECIFIED_ERROR, with_will=True)
         self._transport = None
         self.door.dismiss(self)
 
@@ -161,7 +163,7 @@ class Connection(asyncio.Protocol):
         says_why = self.protocol == MQTT_5_0 and self.phase is Phase.OPEN
         self.phase = Phase.CLOSED
         self.door.greeted(self)
-        self._leave(with_will=with_will)
+        self._leave(reason, with_will=with_will)
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -176,9 +178,11 @@ class Connection(asyncio.Protocol):
 
     def close(self, *, with_will: bool) -> None:
         """Close after the client's own goodbye."""
+        self._pass_on()  # what came before the goodbye is logged before it
         transport = self._transport
         self.phase = Phase.CLOSED
-        self._leave(with_will=with_will)
+        reason = Reason.DISCONNECT_WITH_WILL if with_will else Reason.SUCCESS
+        self._leave(reason, with_will=with_will)
         if transport is not None:
             self._flush()
             transport.close()
@@ -204,12 +208,23 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.GREETING
         self.hold("greeting", on=True)
 
-    def open(self, session: Session) -> None:
+    def open(self, session: Session, arrival: Arrival) -> None:
         """Become the link of a session."""
         self.phase = Phase.OPEN
         self.session = session
         session.attach(self)
+        self._arrival = arrival
+        self.door.presence.came(arrival)
         self.door.greeted(self)
+
+    @property
+    def address(self) -> str:
+        """Where the client is, as `HOST:PORT`."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        if not isinstance(peer, tuple):
+            return ""
+        host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
+        return f"{host}:{peer[1]}"
 
     @property
     def is_closed(self) -> bool:
@@ -237,10 +252,17 @@ class Connection(asyncio.Protocol):
 
     # Inside.
 
-    def _leave(self, *, with_will: bool) -> None:
+    def farewell(self, reason: Reason) -> None:
+        """Tell the platform that the client is gone, unless it knows."""
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            self.door.presence.left(arrival, reason)
+
+    def _leave(self, reason: Reason, *, with_will: bool) -> None:
         session, self.session = self.session, None
         if session is not None:
             self.door.broker.leave(session, self, with_will=with_will)
+            self.farewell(reason)
 
     def _feed(self, data: bytes) -> None:
         at = 0

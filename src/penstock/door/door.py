@@ -16,6 +16,7 @@ from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
 from penstock.door.encoding import encode
 from penstock.door.packets import Connack
+from penstock.door.presence import Presence
 from penstock.door.reasons import ProtocolViolation, Reason
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
@@ -36,6 +37,7 @@ class Door:
         writer: Takes the messages; the caller opens it and closes it after `close`.
         clock: Tells the time.
         authoriser: Decides what clients may do; everything by default.
+        internal_secret: Password of the platform's own connections; empty means there are none.
 
     Raises:
         ConfigError: It is to listen to the world without knowing whom to let in.
@@ -47,6 +49,7 @@ class Door:
         writer: LogWriter,
         clock: Clock,
         authoriser: Authoriser | None = None,
+        internal_secret: str = "",
     ) -> None:
         if not settings.users and not _is_loopback(settings.host):
             raise ConfigError(
@@ -57,9 +60,10 @@ class Door:
         self.clock = clock
         self.counts = Stats()
         self.broker = Broker(settings, clock, self.counts, authoriser or AllowAll())
-        self.credentials = Credentials(settings.users)
+        self.credentials = Credentials(settings.users, internal_secret)
         self._writer = writer
         self._commit: GroupCommit | None = None
+        self._presence: Presence | None = None
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._address: tuple[str, int] | None = None
@@ -91,6 +95,13 @@ class Door:
             raise Bug("the front door was used before it was started")
         return self._commit
 
+    @property
+    def presence(self) -> Presence:
+        """Where it is noted who comes and goes."""
+        if self._presence is None:
+            raise Bug("the front door was used before it was started")
+        return self._presence
+
     async def start(self) -> None:
         """Listen.
 
@@ -103,6 +114,7 @@ class Door:
             self._writer, self.clock, self.counts, settings.max_unsynced_bytes, self._hold
         )
         self.broker.use(self._commit)
+        self._presence = Presence(self.broker, self._commit, self.clock)
         try:
             self._server = await self.loop.create_server(
                 lambda: Connection(self), settings.host, settings.port, backlog=1024
@@ -114,6 +126,7 @@ class Door:
             ) from error
         host, port = self._server.sockets[0].getsockname()[:2]
         self._address = (str(host), int(port))
+        self._presence.start()
         self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
 
     async def close(self) -> None:
@@ -127,6 +140,7 @@ class Door:
             self._server.close()
         for connection in list(self._connections):
             connection.hold("closing", on=True)
+            connection.farewell(Reason.SERVER_SHUTTING_DOWN)
         if not await self._commit.close(CLOSE_TIMEOUT_S):
             _log.error("The log still refuses messages; what was not acknowledged is given up")
         for connection in list(self._connections):

@@ -6,12 +6,14 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.log import MQTT_5_0
-from penstock.door.auth import Principal
+from penstock.door.auth import INTERNAL, Principal, is_reserved
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake
 from penstock.door.packets import Connack, Connect
+from penstock.door.presence import Arrival
 from penstock.door.properties import Property
 from penstock.door.reasons import ProtocolViolation, Reason
+from penstock.door.subscriptions import DENIED
 
 if TYPE_CHECKING:
     from penstock.door.connection import Connection
@@ -39,7 +41,18 @@ def greet(connection: Connection, packet: Connect) -> None:
             Reason.CLIENT_IDENTIFIER_NOT_VALID,
             f"client identifier is longer than {MAX_CLIENT_BYTES} bytes",
         )
-    if not connection.door.credentials.required:
+    credentials = connection.door.credentials
+    internal = packet.username == INTERNAL
+    if internal and not credentials.is_internal(packet.password):
+        raise ProtocolViolation(
+            Reason.BAD_USER_NAME_OR_PASSWORD, f"user {INTERNAL!r} is the platform itself"
+        )
+    if packet.client and is_reserved(packet.client) is not internal:
+        raise ProtocolViolation(
+            Reason.CLIENT_IDENTIFIER_NOT_VALID,
+            f"client identifiers that begin with {INTERNAL!r} are for the platform itself only",
+        )
+    if internal or not credentials.required:
         _let_in(connection, packet)
         return
     connection.begin_greeting()
@@ -67,7 +80,13 @@ async def _check(connection: Connection, packet: Connect) -> None:
 
 def _let_in(connection: Connection, packet: Connect) -> None:
     door = connection.door
-    client = packet.client or f"auto-{secrets.token_hex(8)}"
+    internal = packet.username == INTERNAL
+    client = packet.client or f"{INTERNAL if internal else 'auto'}-{secrets.token_hex(8)}"
+    who = Principal(client, packet.username, internal)
+    if packet.will is not None and door.broker.route(who, packet.will.topic) is DENIED:
+        raise ProtocolViolation(
+            Reason.NOT_AUTHORIZED, f"a will to {packet.will.topic[:80]!r} is not allowed"
+        )
     before = door.broker.session_of(client)
     if before is not None and before.link is not None:
         before.link.end(Reason.SESSION_TAKEN_OVER, "the client connected again")
@@ -78,16 +97,16 @@ def _let_in(connection: Connection, packet: Connect) -> None:
         )
     session, present = opened
     _agree(connection, session, packet)
-    connection.who = Principal(client, packet.username)
+    connection.who = who
     connection.intake = Intake(
         client,
         packet.protocol,
-        door.broker.routes_for(connection.who),
+        door.broker.routes_for(who),
         session.inbound,
         max_packet_bytes=door.settings.max_packet_bytes,
         max_aliases=door.settings.max_topic_aliases,
     )
-    connection.open(session)
+    connection.open(session, Arrival(who, int(connection.keep_alive_s), connection.address))
     terms = _terms(door.settings, session, packet, client) if packet.protocol == MQTT_5_0 else {}
     answer = Connack(Reason.SUCCESS, present, terms)
     connection.send(encode(answer, packet.protocol))

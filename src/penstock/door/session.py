@@ -7,6 +7,7 @@ memory; while it is there, at most its receive maximum is in flight and the rest
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +72,8 @@ class Session:
         self.will: Will | None = None
         #: Monotonic time at which the will is published; None while none is due.
         self.will_due_at_s: float | None = None
+        #: Called when the client has taken a QoS 1 or 2 message for good.
+        self.on_taken: Callable[[Session, Message], None] | None = None
         self._settings = settings
         self._clock = clock
         self._stats = stats
@@ -157,6 +160,8 @@ class Session:
             return
         del self._inflight[ack.packet_id]
         self._sent -= 1
+        if self.on_taken is not None and ack.reason < Reason.UNSPECIFIED_ERROR:
+            self.on_taken(self, outgoing.message)
         self.pump()
 
     def _may_send(self, link: Link) -> bool:

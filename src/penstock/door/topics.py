@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from penstock.door.reasons import ProtocolViolation, Reason
 
+#: Topics that the door alone publishes to begin with this level.
+OWN = "$SYS"
+#: Topics by which the door tells the rest of the platform what happens.
+PLATFORM = f"{OWN}/penstock"
 #: Most levels a topic name or filter may have; matching costs time per level.
 MAX_LEVELS = 128
 
@@ -41,6 +45,11 @@ def check_filter(name: str) -> None:
             "level, '#' in the last one, and a shared filter is '$share/NAME/FILTER'",
         )
     _check_levels(plain, Reason.TOPIC_FILTER_INVALID)
+
+
+def is_own(topic: str) -> bool:
+    """Say whether only the door itself publishes to this topic."""
+    return topic.startswith(OWN) and topic[len(OWN) : len(OWN) + 1] in ("", "/")
 
 
 def split_share(name: str) -> tuple[str | None, str]:

@@ -81,7 +81,7 @@ class Decoder:
                     Rejected(m, "", f"no route matches topic {batch.topics[m].name[:200]!r}")
                     for m in members.tolist()
                 )
-            elif self._routes[route] != (NONE,):
+            elif route != TopicTable.OWN and self._routes[route] != (NONE,):
                 self._chain(batch, members, self._routes[route], parts, rejected)
         return parts, rejected
 

@@ -309,7 +309,7 @@ class Ingest:
         source.done(batch)
         self.letters.passed(source.partition, batch.next_offset)
         self.meters.batch(
-            len(batch), len(outcome.rejected), outcome.observations.num_rows,
+            batch.sent, len(outcome.rejected), outcome.observations.num_rows,
             self._clock.monotonic_s() - began_s, batch.arrived_us,
         )  # fmt: skip
         with self._moved:

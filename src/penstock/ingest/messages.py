@@ -41,6 +41,11 @@ class Batch:
         """Return the number of messages."""
         return len(self.payloads)
 
+    @property
+    def sent(self) -> int:
+        """Number of messages that devices sent: all but the platform's own."""
+        return len(self) - [topic.route for topic in self.topics].count(TopicTable.OWN)
+
     def client(self, message: int) -> str:
         """Return who sent a message."""
         return self.clients[int(self.block[message])]

@@ -13,6 +13,9 @@ from penstock.ingest.tenancy import Tenancy, no_organisation
 #: Codec name of a route whose messages stay in the log and go no further.
 NONE = "none"
 
+#: What the platform tells itself begins with this; it is no data of devices, and no route is asked.
+OWN_TOPICS = "$SYS/"
+
 _NAME = re.compile(r"\{([^{}]*)\}")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -115,6 +118,8 @@ class TopicTable(dict[bytes, Topic]):
 
     #: Route number of topics that no route matches.
     UNROUTED = -1
+    #: Route number of topics of the platform itself, which are passed over.
+    OWN = -2
 
     def __init__(
         self, routes: Sequence[Route], max_topics: int, tenancy: Tenancy | None = None
@@ -135,6 +140,8 @@ class TopicTable(dict[bytes, Topic]):
         return topic
 
     def _find(self, name: str) -> tuple[int, Mapping[str, str]]:
+        if name.startswith(OWN_TOPICS):
+            return self.OWN, _NOTHING
         for number, pattern in enumerate(self._patterns):
             fields = pattern.match(name)
             if fields is not None:

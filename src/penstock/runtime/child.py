@@ -28,24 +28,38 @@ class ChildConfig(Protocol):
         ...
 
 
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor tells a child, as one line of JSON.
+
+    Attributes:
+        config: The configuration.
+        internal_secret: Known to the children only, and new with each supervisor: by it the door
+            knows the platform's own connections.
+    """
+
+    config: msgspec.Raw
+    internal_secret: str
+
+
 C = TypeVar("C", bound=ChildConfig)
 
 
 def run_child(
-    name: str, kind: type[C], main: Callable[[C, asyncio.Event], Awaitable[None]]
+    name: str, kind: type[C], main: Callable[[C, str, asyncio.Event], Awaitable[None]]
 ) -> None:
-    """Run `main(config, stopping)` as a child of the supervisor, and exit.
+    """Run `main(config, internal_secret, stopping)` as a child of the supervisor, and exit.
 
     `main` runs until the event is set: by SIGTERM, or because the supervisor is gone.
     """
-    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
+    launch = msgspec.json.decode(sys.stdin.buffer.readline(), type=Launch)
+    config = msgspec.json.decode(launch.config, type=kind)
     logging.basicConfig(
         level=config.log_level.upper(),
         format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
     try:
-        _run(_until_stopped(main, config))
+        _run(_until_stopped(main, config, launch.internal_secret))
     except (ConfigError, Conflict) as error:
         _fail(name, error, EXIT_CONFIG)
     except PenstockError as error:
@@ -76,7 +90,9 @@ def _run(main: Awaitable[None]) -> None:
         uvloop.run(body())
 
 
-async def _until_stopped(main: Callable[[C, asyncio.Event], Awaitable[None]], config: C) -> None:
+async def _until_stopped(
+    main: Callable[[C, str, asyncio.Event], Awaitable[None]], config: C, internal_secret: str
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,4 +105,4 @@ async def _until_stopped(main: Callable[[C, asyncio.Event], Awaitable[None]], co
             stopping.set()
 
     loop.add_reader(pipe, watch)
-    await main(config, stopping)
+    await main(config, internal_secret, stopping)

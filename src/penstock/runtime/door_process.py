@@ -33,7 +33,7 @@ class DoorConfig(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings
 
 
-async def main(config: DoorConfig, stopping: asyncio.Event) -> None:
+async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event) -> None:
     """Listen until told to stop; then acknowledge what is on disk and close."""
     clock = SystemClock()
     data = Path(config.data_dir)
@@ -41,7 +41,7 @@ async def main(config: DoorConfig, stopping: asyncio.Event) -> None:
     stats.parent.mkdir(parents=True, exist_ok=True)
     log = SegmentLog(data / "log", config.log, clock)
     writer = log.writer(PARTITION)
-    door = Door(config.door, writer, clock)
+    door = Door(config.door, writer, clock, internal_secret=internal_secret)
     await door.start()
     host, port = door.address
     say_ready(host=host, port=port)

@@ -39,8 +39,9 @@ class Server(uvicorn.Server):
         self.serving.set()
 
 
-async def main(config: Config, stopping: asyncio.Event) -> None:
+async def main(config: Config, internal_secret: str, stopping: asyncio.Event) -> None:
     """Take in, store and serve until told to stop."""
+    del internal_secret  # for what speaks to devices through the door
     sock = _listen(config)
     hub = await asyncio.to_thread(Hub, config)
     gc.freeze()

@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from penstock.core.errors import PenstockError
-from penstock.runtime.child import EXIT_CONFIG
+from penstock.runtime.child import EXIT_CONFIG, Launch
 
 #: Pauses before a failed child is started again, in seconds: the first, and the longest.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
@@ -47,7 +50,8 @@ class Supervisor:
     """
 
     def __init__(self, config: bytes, on_ready: Callable[[Mapping[str, About]], None]) -> None:
-        self._config = config
+        launch = Launch(config=msgspec.Raw(config), internal_secret=secrets.token_urlsafe(32))
+        self._launch = msgspec.json.encode(launch)
         self._on_ready = on_ready
         self._announced = False
         self._ready: dict[str, About] = {}
@@ -111,7 +115,7 @@ class Supervisor:
             msg = "a child was started without pipes"
             raise AssertionError(msg)
         with contextlib.suppress(ConnectionError):
-            process.stdin.write(self._config + b"\n")
+            process.stdin.write(self._launch + b"\n")
             await process.stdin.drain()
         while line := await _line(process.stdout):
             if line.startswith(b"READY "):
