@@ -25,7 +25,7 @@ def schema(file: Path) -> dict[str, str]:
         found = {name: " ".join(sorted(sql.split(","))) for name, sql in rows}
     connection.close()
     return {
-        name: " ".join(sql.replace("(", " ( ").replace(")", " ) ").split())
+        name: " ".join(sql.replace('"', "").replace("(", " ( ").replace(")", " ) ").split())
         for name, sql in found.items()
         if name not in {"alembic_version", "sqlite_sequence"}
     }

@@ -27,7 +27,9 @@ from penstock.api.settings import ApiSettings
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import ConfigError
+from penstock.core.identity import Identities
 from penstock.core.live import Live
+from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
 from penstock.core.store import Store
 
@@ -44,6 +46,8 @@ def create_app(
     registry: CollectorRegistry,
     settings: ApiSettings | None = None,
     clock: Clock | None = None,
+    identities: Identities | None = None,
+    passwords: Passwords | None = None,
 ) -> FastAPI:
     """Return the API over the parts of a platform; touches none of them yet.
 
@@ -59,6 +63,8 @@ def create_app(
             application only.
         settings: Bounds, and whom to answer; defaults when not given.
         clock: Tells what `now` is; the machine's when not given.
+        identities: Who may do what; without, everybody may do everything.
+        passwords: Checks passwords; one of its own when not given.
 
     Raises:
         ConfigError: `settings` would open the API to everybody without saying so.
@@ -87,6 +93,8 @@ def create_app(
         platform=platform,
         settings=settings,
         clock=clock or SystemClock(),
+        identities=identities,
+        passwords=passwords,
     )
     registry.register(operation.PlatformCollector(platform))
     errors.install(app)

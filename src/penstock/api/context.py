@@ -13,10 +13,15 @@ from fastapi import Depends, Request
 
 from penstock.api.errors import NotSupported
 from penstock.api.settings import ApiSettings
+from penstock.api.signing_in import SigningIn
+from penstock.core.access import Access
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
 from penstock.core.errors import NotFound
+from penstock.core.identity import Identities
 from penstock.core.live import Live
+from penstock.core.organisation import Organisation
+from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
 from penstock.core.store import CanDownsample, CanSummarise, Store
 
@@ -39,6 +44,8 @@ class Context:
         platform: Platform,
         settings: ApiSettings,
         clock: Clock,
+        identities: Identities | None = None,
+        passwords: Passwords | None = None,
     ) -> None:
         self.store = store
         self.catalog = catalog
@@ -46,10 +53,30 @@ class Context:
         self.platform = platform
         self.settings = settings
         self.clock = clock
+        self.identities = identities
+        self.signing_in = SigningIn(clock, passwords or Passwords())
+        self._open = Access(Organisation(), clock)
         self.streams = 0
         self.closing = asyncio.Event()
         self._limiter = anyio.CapacityLimiter(settings.threads)
         self._probes = anyio.CapacityLimiter(2)
+
+    @property
+    def access(self) -> Access:
+        """What decides, as of now; ask for it anew with every decision."""
+        return self._open if self.identities is None else self.identities.access()
+
+    @property
+    def people(self) -> Identities:
+        """The organisation.
+
+        Raises:
+            NotSupported: This platform keeps none.
+        """
+        if self.identities is None:
+            msg = "this platform keeps no users, companies and keys"
+            raise NotSupported(msg)
+        return self.identities
 
     async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a call that waits for disk or lock in a thread, never in the event loop."""

@@ -141,7 +141,7 @@ class Admission:
         statement = upsert(Device)
         self._connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["name"],
+                index_elements=["system_id", "name"],
                 set_={"status": DeviceStatus.ENROLLED, "thing_id": statement.excluded.thing_id},
             ),
             [

@@ -58,6 +58,29 @@ class Database:
         ):
             yield connection
 
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """Give the writing connection to change tables; references are checked at the end.
+
+        SQLite changes a table by making it anew: with foreign keys on, dropping the old one would
+        delete what refers to it.
+        """
+        self._check_open()
+        with mapped_errors(), self._writing, self.engine.connect() as opened:
+            driver = opened.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys = OFF")
+            connection = opened.execution_options(penstock_begin="IMMEDIATE")
+            try:
+                with connection.begin():
+                    yield connection
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                    if broken:
+                        msg = f"the new tables would refer to rows that are not there: {broken[:3]}"
+                        raise Bug(msg)
+            finally:
+                driver.execute("PRAGMA foreign_keys = ON")
+
     def close(self) -> None:
         """Close every connection."""
         self._closed = True

@@ -11,9 +11,10 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from penstock.catalog.admission import Admission, KnownThing, chunks
-from penstock.catalog.models import NAME_LENGTH, Datastream, ObservedProperty, Sensor, Thing
+from penstock.catalog.models import Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
 from penstock.catalog.search import property_text, reindex, search_text
+from penstock.catalog.tables import NAME_LENGTH
 from penstock.core.catalog import Enrolled, Policy
 from penstock.core.series import Series, Unit
 

@@ -5,7 +5,7 @@ Times are integer microseconds UTC. `properties` are JSON objects. Ids are never
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -14,35 +14,14 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
-    MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-#: 64 bits everywhere; SQLite numbers rows on its own only when the type is called INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-#: Names and descriptions as in SensorThings; 255 is the longest name that enrolment takes.
-NAME_LENGTH = 255
-
-
-class Base(DeclarativeBase):
-    """All tables; constraint names are fixed so that migrations can refer to them."""
-
-    metadata: ClassVar[MetaData] = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON, str: Text}
+from penstock.catalog.organisation_models import SystemRow
+from penstock.catalog.tables import NAME_LENGTH, Base, Id
 
 
 class Entity:
@@ -86,12 +65,13 @@ historical_location_location = Table(
 
 
 class Thing(Entity, Base):
-    """An object that is measured. `position` repeats its newest Location, for lists."""
+    """An object that is measured, of one system. `position` repeats its newest Location."""
 
     __tablename__ = "thing"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (UniqueConstraint("system_id", "name"), {"sqlite_autoincrement": True})
 
-    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    system_id: Mapped[int] = mapped_column(ForeignKey(SystemRow.id), default=1, server_default="1")
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), index=True)
     position: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     located_us: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -181,11 +161,14 @@ class FeatureOfInterest(Entity, Base):
 
 
 class Device(Base):
-    """A name that sends data, and whether it may."""
+    """A name that sends data for a system, and whether it may."""
 
     __tablename__ = "device"
     __table_args__ = (Index(None, "status"),)
 
+    system_id: Mapped[int] = mapped_column(
+        ForeignKey(SystemRow.id), primary_key=True, default=1, server_default="1"
+    )
     name: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
     status: Mapped[str] = mapped_column(String(16))
     first_seen_us: Mapped[int] = mapped_column(BigInteger)

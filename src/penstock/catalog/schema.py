@@ -10,7 +10,7 @@ from penstock.catalog.database import Database
 from penstock.core.errors import ConfigError
 
 #: The newest migration. A test holds it equal to what lies in `migrations/versions`.
-HEAD = "0001"
+HEAD = "0002"
 
 #: Where the migrations are.
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,7 +28,7 @@ def bring_up_to_date(database: Database) -> None:
         version = current_version(connection)
     if version == HEAD:
         return
-    with database.write() as connection:
+    with database.rebuild() as connection:
         upgrade(connection)
 
 

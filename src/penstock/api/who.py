@@ -1,0 +1,107 @@
+"""Who asks: the principal of a request.
+
+A session's cookie, or `Authorization: Bearer` with a key or a session's token, or `Basic` with a
+name and password (or a key in place of the password), for tools that know nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from penstock.api.context import Context, Ctx
+from penstock.core.access import ANYONE, Kind, Principal
+from penstock.core.errors import Unauthenticated
+from penstock.core.people import Actor
+
+#: Name of the session's cookie.
+COOKIE = "penstock_session"
+
+
+async def identify(request: Request, ctx: Context) -> Principal:
+    """Return who asks; `ANYONE` when nothing was shown or there are no accounts.
+
+    Raises:
+        Unauthenticated: What was shown is not valid (any more).
+        TooManyRequests: Too many wrong passwords came from there.
+    """
+    if not ctx.access.organisation.accounts:
+        return ANYONE
+    header = request.headers.get("authorization", "")
+    if not header:
+        # A browser shows its cookie with everything, also when the session is over.
+        return _holder(ctx, request.cookies.get(COOKIE, "")) or ANYONE
+    scheme, _, value = header.partition(" ")
+    secret = value.strip()
+    if scheme.lower() == "basic":
+        name, secret = _name_and_password(secret)
+        who = _holder(ctx, secret)
+        if who is None:
+            user = await ctx.signing_in.check(ctx.access, name, secret, address_of(request))
+            who = Principal(Kind.USER, user.id)
+        return who
+    who = _holder(ctx, secret) if scheme.lower() == "bearer" else None
+    if who is None:
+        msg = "the key or session shown is not valid (any more); sign in, or renew the key"
+        raise Unauthenticated(msg)
+    return who
+
+
+def token_of(request: Request) -> str:
+    """Return the session's token that a request shows, if any."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    return request.cookies.get(COOKIE, "")
+
+
+def address_of(request: Request) -> str:
+    """Return the network address that a request comes from."""
+    return request.client.host if request.client is not None else ""
+
+
+def _holder(ctx: Context, secret: str) -> Principal | None:
+    if not secret or ctx.identities is None:
+        return None
+    access = ctx.access
+    who = access.holder(secret)
+    if who is not None:
+        ctx.identities.keys.note_use(secret)
+        return who
+    session = ctx.identities.sessions.holder(secret)
+    if session is None:
+        return None
+    who = Principal(Kind.USER, session.user)
+    return who if access.is_welcome(who) else None
+
+
+def _name_and_password(text: str) -> tuple[str, str]:
+    try:
+        name, separator, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        name, separator, password = "", "", ""
+    if not separator:
+        msg = (
+            "the Authorization header holds no name and password; Basic wants base64(name:password)"
+        )
+        raise Unauthenticated(msg)
+    return name, password
+
+
+async def _who(request: Request, ctx: Ctx) -> Principal:
+    return await identify(request, ctx)
+
+
+#: A parameter of this type receives who asks.
+Who = Annotated[Principal, Depends(_who)]
+
+
+async def _by(request: Request, who: Who) -> Actor:
+    return Actor(who, address_of(request))
+
+
+#: A parameter of this type receives who asks and from where, as the identity contracts take it.
+By = Annotated[Actor, Depends(_by)]

@@ -1,0 +1,1 @@
+"""The organisation, kept in the catalog's database: implements `core.identity`."""
