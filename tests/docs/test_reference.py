@@ -9,7 +9,7 @@ import pytest
 
 from penstock.cli.reference import reference as cli_reference
 from penstock.core import errors
-from penstock.runtime.config import sections
+from penstock.runtime.config import sections, setting_name
 from penstock.runtime.settings_reference import reference as settings_reference
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def test_every_setting_says_what_it_is(section: str) -> None:
     kind = sections()[section]
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
-        if field.name not in sections():
+        if setting_name(section, field.name) not in sections():
             (meta,) = hints[field.name].__metadata__
             assert meta.description, field.name
 

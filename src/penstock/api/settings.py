@@ -7,6 +7,28 @@ from typing import Annotated
 import msgspec
 
 
+class ApiTlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The API over HTTPS: on when there is a certificate. New files are taken without a restart."""
+
+    certificate: Annotated[
+        str,
+        msgspec.Meta(
+            description="PEM file with the certificate, and behind it those of its issuers. Empty "
+            "for plain HTTP.",
+        ),
+    ] = ""
+    key: Annotated[
+        str,
+        msgspec.Meta(
+            description="PEM file with the private key. Empty if it is in the certificate's file.",
+        ),
+    ] = ""
+    minimum_version: Annotated[
+        str,
+        msgspec.Meta(description="Oldest TLS version taken: 1.2 or 1.3.", pattern=r"^1\.[23]$"),
+    ] = "1.2"
+
+
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the API listens, whom it answers, and its bounds."""
 
@@ -21,6 +43,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     port: Annotated[
         int, msgspec.Meta(ge=0, le=65535, description="TCP port; 0 takes a free one.")
     ] = 8080
+    tls: ApiTlsSettings = ApiTlsSettings()
     insecure_allow_remote: Annotated[
         bool,
         msgspec.Meta(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from penstock.door.callers import Caller
 from penstock.door.settings import User
 
 
@@ -74,10 +75,19 @@ class Credentials:
     Args:
         users: Who may come in; nobody means anyone.
         internal_secret: Password of the platform's own connections; empty means there are none.
+        certificate_names_user: Whether a client certificate says who it is, so that no password
+            is asked for.
     """
 
-    def __init__(self, users: Sequence[User], internal_secret: str = "") -> None:
+    def __init__(
+        self,
+        users: Sequence[User],
+        internal_secret: str = "",
+        *,
+        certificate_names_user: bool = True,
+    ) -> None:
         self._internal_secret = internal_secret.encode()
+        self._certificate_names_user = certificate_names_user
         self._hashes = {user.name: user.password_hash for user in users}
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="door-auth")
         #: Passwords that were right, so that a thousand reconnecting devices cost one check.
@@ -94,8 +104,17 @@ class Credentials:
         secret = self._internal_secret
         return bool(secret) and secrets.compare_digest(secret, password or b"")
 
-    async def verify(self, username: str | None, password: bytes | None) -> bool:
-        """Say whether the two fit; takes as long for an unknown name."""
+    def proven_name(self, caller: Caller) -> str | None:
+        """Return the user name that the caller's certificate proves; None if a password must."""
+        return caller.certificate_name if self._certificate_names_user else None
+
+    async def verify(
+        self,
+        username: str | None,
+        password: bytes | None,
+        caller: Caller,  # noqa: ARG002
+    ) -> bool:
+        """Say whether name and password fit; takes as long for an unknown name."""
         if not self.required:
             return True
         if username is None or password is None:

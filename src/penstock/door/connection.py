@@ -8,11 +8,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from penstock.core.log import MQTT_3_1_1, MQTT_5_0
+from penstock.door.callers import Caller, caller_of
 from penstock.door.commit import Entry
 from penstock.door.control import handle
 from penstock.door.decoding import decode
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake, Run, frame
+from penstock.door.layers import GOODBYE_S
+from penstock.door.mistakes import first_words
 from penstock.door.packets import Disconnect
 from penstock.door.properties import Kind
 from penstock.door.reasons import ProtocolViolation, Reason, violation
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: A client that does not take our goodbye within this time is cut off.
-GOODBYE_S = 1.0
 #: More than this is written at once, so that a client that reads too slowly is noticed.
 FLUSH_BYTES = 65_536
 _PUBLISH = Kind.PUBLISH << 4
@@ -227,6 +228,11 @@ class Connection(asyncio.Protocol):
         return f"{host}:{peer[1]}"
 
     @property
+    def caller(self) -> Caller:
+        """What the transport knows of the client."""
+        return Caller() if self._transport is None else caller_of(self._transport)
+
+    @property
     def is_closed(self) -> bool:
         """Whether it ended, whoever ended it."""
         return self.phase is Phase.CLOSED or self._transport is None
@@ -284,7 +290,9 @@ class Connection(asyncio.Protocol):
         at = 0
         max_bytes = self.door.settings.max_packet_bytes
         if self.phase is Phase.NEW and data[0] != _CONNECT:
-            raise violation("the first packet must be CONNECT")
+            words = first_words(data)
+            self.door.mistakes.report("mqtt", f"{self.caller.who} spoke {words} where MQTT is due")
+            raise violation(f"the first packet must be CONNECT; this is {words}")
         while at < size and self.phase in (Phase.NEW, Phase.OPEN):
             if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
                 at = self.intake.take(data, at, size, self.heard_at_s)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Coroutine
 
 from penstock.core.clock import Clock
-from penstock.core.errors import Bug, ConfigError
+from penstock.core.errors import Bug
 from penstock.core.log import LogWriter
 from penstock.door.auth import AllowAll, Authoriser, Credentials
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
 from penstock.door.encoding import encode
+from penstock.door.listeners import Listeners
+from penstock.door.mistakes import Mistakes
 from penstock.door.packets import Connack
 from penstock.door.presence import Presence
 from penstock.door.reasons import ProtocolViolation, Reason
@@ -51,22 +52,21 @@ class Door:
         authoriser: Authoriser | None = None,
         internal_secret: str = "",
     ) -> None:
-        if not settings.users and not _is_loopback(settings.host):
-            raise ConfigError(
-                f"the front door is to listen on {settings.host!r}, which others can reach, but "
-                "no users are configured; set `door.host` to 127.0.0.1 or list `door.users`"
-            )
         self.settings = settings
         self.clock = clock
         self.counts = Stats()
+        self.mistakes = Mistakes(clock)
+        self._listeners = Listeners(settings)
         self.broker = Broker(settings, clock, self.counts, authoriser or AllowAll())
-        self.credentials = Credentials(settings.users, internal_secret)
+        self.credentials = Credentials(
+            settings.users,
+            internal_secret,
+            certificate_names_user=settings.tls.certificate_names_user,
+        )
         self._writer = writer
         self._commit: GroupCommit | None = None
         self._presence: Presence | None = None
-        self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._address: tuple[str, int] | None = None
         self._connections: set[Connection] = set()
         self._pending: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,10 +76,15 @@ class Door:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens; the port is the real one."""
-        if self._address is None:
+        """Where it listens for plain MQTT; the port is the real one."""
+        return self.addresses["mqtt"]
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Where it listens, by scheme: `mqtt`, `mqtts`, `ws`, `wss`."""
+        if not self._listeners.addresses:
             raise Bug("the front door was asked for its address before it was started")
-        return self._address
+        return self._listeners.addresses
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -106,7 +111,7 @@ class Door:
         """Listen.
 
         Raises:
-            ConfigError: The address is taken or not ours.
+            ConfigError: An address is taken or not ours, or a certificate cannot be used.
         """
         settings = self.settings
         self._loop = asyncio.get_running_loop()
@@ -115,17 +120,7 @@ class Door:
         )
         self.broker.use(self._commit)
         self._presence = Presence(self.broker, self._commit, self.clock)
-        try:
-            self._server = await self.loop.create_server(
-                lambda: Connection(self), settings.host, settings.port, backlog=1024
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"the front door cannot listen on {settings.host}:{settings.port}: {error}; "
-                "set `door.host` and `door.port` to a free address of this machine"
-            ) from error
-        host, port = self._server.sockets[0].getsockname()[:2]
-        self._address = (str(host), int(port))
+        await self._listeners.open(lambda: Connection(self), self.mistakes, self.counts)
         self._presence.start()
         self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
 
@@ -136,8 +131,7 @@ class Door:
         self._closing = True
         if self._ticker is not None:
             self._ticker.cancel()
-        if self._server is not None:
-            self._server.close()
+        self._listeners.close()
         for connection in list(self._connections):
             connection.hold("closing", on=True)
             connection.farewell(Reason.SERVER_SHUTTING_DOWN)
@@ -150,6 +144,10 @@ class Door:
         if self._connections:
             await self._empty.wait()
         self.credentials.close()
+
+    def reload(self) -> None:
+        """Read the certificate again now; connections stay as they are."""
+        self._listeners.reload()
 
     def stats(self) -> dict[str, float]:
         """Return every figure under its Prometheus name."""
@@ -222,12 +220,4 @@ class Door:
             elif 0 < connection.keep_alive_s * 1.5 < idle_s:
                 connection.end(Reason.KEEP_ALIVE_TIMEOUT, f"nothing heard for {idle_s:.1f} s")
         self.broker.tick()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        self._listeners.tick(now_s)

@@ -52,15 +52,24 @@ def greet(connection: Connection, packet: Connect) -> None:
             Reason.CLIENT_IDENTIFIER_NOT_VALID,
             f"client identifiers that begin with {INTERNAL!r} are for the platform itself only",
         )
-    if internal or not credentials.required:
-        _let_in(connection, packet)
-        return
-    connection.begin_greeting()
-    connection.door.run(_check(connection, packet))
+    name = credentials.proven_name(connection.caller)
+    if internal or (name is None and not credentials.required):
+        _let_in(connection, packet, packet.username)
+    elif name is not None:
+        if is_reserved(name):
+            raise ProtocolViolation(
+                Reason.NOT_AUTHORIZED, f"a certificate cannot name {INTERNAL!r}"
+            )
+        _let_in(connection, packet, name)
+    else:
+        connection.begin_greeting()
+        connection.door.run(_check(connection, packet))
 
 
 async def _check(connection: Connection, packet: Connect) -> None:
-    fits = await connection.door.credentials.verify(packet.username, packet.password)
+    fits = await connection.door.credentials.verify(
+        packet.username, packet.password, connection.caller
+    )
     if connection.is_closed:
         return
     if not fits:
@@ -69,7 +78,7 @@ async def _check(connection: Connection, packet: Connect) -> None:
         connection.door.refuse(connection, problem)
         return
     try:
-        _let_in(connection, packet)
+        _let_in(connection, packet, packet.username)
     except ProtocolViolation as problem:
         connection.door.refuse(connection, problem)
         return
@@ -78,11 +87,11 @@ async def _check(connection: Connection, packet: Connect) -> None:
     connection.go_on()
 
 
-def _let_in(connection: Connection, packet: Connect) -> None:
+def _let_in(connection: Connection, packet: Connect, username: str | None) -> None:
     door = connection.door
     internal = packet.username == INTERNAL
     client = packet.client or f"{INTERNAL if internal else 'auto'}-{secrets.token_hex(8)}"
-    who = Principal(client, packet.username, internal)
+    who = Principal(client, username, internal)
     if packet.will is not None and door.broker.route(who, packet.will.topic) is DENIED:
         raise ProtocolViolation(
             Reason.NOT_AUTHORIZED, f"a will to {packet.will.topic[:80]!r} is not allowed"

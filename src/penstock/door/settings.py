@@ -20,13 +20,93 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ]
 
 
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """MQTT over TLS: on when there is a certificate. New files are taken without a restart."""
+
+    certificate: Annotated[
+        str,
+        msgspec.Meta(
+            description="PEM file with the certificate, and behind it those of its issuers. Empty "
+            "for no TLS.",
+        ),
+    ] = ""
+    key: Annotated[
+        str,
+        msgspec.Meta(
+            description="PEM file with the private key. Empty if it is in the certificate's file.",
+        ),
+    ] = ""
+    host: Annotated[
+        str | None,
+        msgspec.Meta(description="Address to listen on; none for that of the section above."),
+    ] = None
+    port: Annotated[
+        int, msgspec.Meta(description="TCP port; 0 takes a free one.", ge=0, le=65535)
+    ] = 8883
+    client_ca: Annotated[
+        str,
+        msgspec.Meta(
+            description="PEM file with the issuers whose client certificates are taken. Empty for "
+            "no client certificates.",
+        ),
+    ] = ""
+    require_client_certificate: Annotated[
+        bool,
+        msgspec.Meta(description="Turn away who shows no certificate of `client_ca`."),
+    ] = False
+    certificate_names_user: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Let in who shows a client certificate, under the name in it and without "
+            "a password. If false, the certificate comes on top of name and password."
+        ),
+    ] = True
+    minimum_version: Annotated[
+        str,
+        msgspec.Meta(description="Oldest TLS version taken: 1.2 or 1.3.", pattern=r"^1\.[23]$"),
+    ] = "1.2"
+
+
+class WebSocketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """MQTT over web sockets: on when there is a port."""
+
+    host: Annotated[
+        str | None,
+        msgspec.Meta(description="Address to listen on; none for that of the section above."),
+    ] = None
+    port: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="TCP port for `ws://`; 0 takes a free one, none is for none.",
+        ),
+    ] = None
+    tls_port: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="TCP port for `wss://`, with the certificate of [door.tls]; 0 takes a "
+            "free one, none is for none.",
+        ),
+    ] = None
+    path: Annotated[
+        str, msgspec.Meta(description="Path in the address of the web socket.", pattern="^/")
+    ] = "/mqtt"
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Web pages that may connect, as in `https://plant.example`; `*` for all. "
+            "Pages of this machine, and those of the IP address that they connect to, may."
+        ),
+    ] = ()
+
+
 class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the front door listens, whom it lets in, and its bounds."""
 
     host: Annotated[
         str,
         msgspec.Meta(
-            description="Address to listen on. Other than loopback only with `users`.",
+            description="Address to listen on. Other than loopback only with `users`, or with "
+            "client certificates that are required.",
             min_length=1,
         ),
     ] = "127.0.0.1"
@@ -37,6 +117,8 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         tuple[User, ...],
         msgspec.Meta(description="Who may come in; nobody named means anyone, without password."),
     ] = ()
+    tls: TlsSettings = TlsSettings()
+    websocket: WebSocketSettings = WebSocketSettings()
     max_packet_bytes: Annotated[
         int,
         msgspec.Meta(description="Largest packet taken.", ge=1024, le=_MQTT_MAX_BYTES),

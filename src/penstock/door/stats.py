@@ -18,6 +18,7 @@ class Stats:
     accepted: int = 0
     rejected: int = 0
     violations: int = 0
+    handshake_failures: int = 0
     duplicates: int = 0
     delivered: int = 0
     subscriber_dropped: int = 0
@@ -41,6 +42,7 @@ _METRICS = {
     "accepted": "penstock_door_connections_total",
     "rejected": "penstock_door_rejected_total",
     "violations": "penstock_door_protocol_violations_total",
+    "handshake_failures": "penstock_door_tls_failures_total",
     "duplicates": "penstock_door_duplicates_total",
     "delivered": "penstock_door_delivered_total",
     "subscriber_dropped": "penstock_door_subscriber_dropped_total",

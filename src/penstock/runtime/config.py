@@ -2,7 +2,7 @@
 
 Every room owns its settings; here they are put together. A setting is named by its section and
 its name: `door.port` in this text, `[door] port = 1883` in the file, `PENSTOCK_DOOR_PORT` in the
-environment.
+environment. Sections may have sections: `door.tls.port`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -63,13 +63,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def sections() -> dict[str, type[msgspec.Struct]]:
     """Return the settings types by section; "" holds those above all sections."""
-    found: dict[str, type[msgspec.Struct]] = {"": Config}
-    found.update(
-        (name, kind)
-        for name, kind in get_type_hints(Config).items()
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-    )
-    return found
+    return dict(_sections("", Config))
+
+
+def _sections(above: str, kind: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    yield above, kind
+    for name, inner in get_type_hints(kind).items():
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield from _sections(setting_name(above, name), inner)
+
+
+def setting_name(section: str, name: str) -> str:
+    """Return the full name of a setting: `door.port`."""
+    return f"{section}.{name}" if section else name
 
 
 def load(
@@ -98,7 +104,7 @@ def load(
 
 def environment_name(section: str, name: str) -> str:
     """Return the environment variable of a setting: `PENSTOCK_DOOR_PORT` for `door.port`."""
-    return ENV_PREFIX + "_".join(part.upper() for part in (section, name) if part)
+    return ENV_PREFIX + setting_name(section, name).replace(".", "_").upper()
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -115,7 +121,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _merge(values: dict[str, Any], name: str, value: object) -> None:
     section = values.setdefault(name, {}) if isinstance(value, Mapping) else None
     if isinstance(section, dict) and isinstance(value, Mapping):
-        section.update(value)
+        for key, inner in value.items():
+            _merge(section, key, inner)
     else:
         values[name] = value
 
@@ -123,14 +130,19 @@ def _merge(values: dict[str, Any], name: str, value: object) -> None:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Read the variables that name a setting; others with the prefix are left alone."""
     found: dict[str, Any] = {}
-    for section, kind in sections().items():
+    known = sections()
+    for section, kind in known.items():
         hints = get_type_hints(kind, include_extras=True)
         for field in msgspec.structs.fields(kind):
             variable = environment_name(section, field.name)
-            if variable not in environ or (not section and field.name in sections()):
+            if variable not in environ or setting_name(section, field.name) in known:
                 continue
             value = _parse(environ[variable], hints[field.name], variable)
-            (found.setdefault(section, {}) if section else found)[field.name] = value
+            *above, name = setting_name(section, field.name).split(".")
+            inside = found
+            for part in above:
+                inside = inside.setdefault(part, {})
+            inside[name] = value
     return found
 
 

@@ -61,6 +61,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
             log_config=None,
             access_log=False,
             lifespan="off",
+            ws="none",
             timeout_graceful_shutdown=3,
             server_header=False,
         )

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from penstock.runtime.config import environment_name, sections
+from penstock.runtime.config import environment_name, sections, setting_name
 
 HEAD = """# Settings
 
@@ -37,7 +37,7 @@ def _section(name: str) -> Iterator[str]:
     yield inspect.cleandoc(kind.__doc__ or "")
     yield ""
     for field in msgspec.structs.fields(kind):
-        if not name and field.name in sections():
+        if setting_name(name, field.name) in sections():
             continue
         yield from _setting(name, field, hints[field.name])
 
@@ -45,7 +45,7 @@ def _section(name: str) -> Iterator[str]:
 def _setting(section: str, field: msgspec.structs.FieldInfo, hint: Any) -> Iterator[str]:
     meta = get_args(hint)[1] if get_origin(hint) is Annotated else msgspec.Meta()
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    yield f"### {'.'.join(part for part in (section, field.name) if part)}"
+    yield f"### {setting_name(section, field.name)}"
     yield ""
     yield meta.description or ""
     yield ""

@@ -64,4 +64,21 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_section_has_an_environment_name() -> None:
     assert environment_name("door", "max_packet_bytes") == "PENSTOCK_DOOR_MAX_PACKET_BYTES"
-    assert set(sections()) == {"", "door", "log", "ingest", "codecs", "catalog", "store", "api"}
+    rooms = {"", "door", "log", "ingest", "codecs", "catalog", "store", "api"}
+    assert {name for name in sections() if "." not in name} == rooms
+
+
+def test_a_section_may_have_sections(tmp_path: Path) -> None:
+    assert environment_name("door.tls", "port") == "PENSTOCK_DOOR_TLS_PORT"
+    file = write(tmp_path, '[door]\nport = 1\n[door.tls]\nport = 2\nkey = "k"\n')
+    config = load(file, {"PENSTOCK_DOOR_TLS_PORT": "3", "PENSTOCK_DOOR_WEBSOCKET_PORT": "4"})
+    assert (config.door.port, config.door.tls.port, config.door.tls.key) == (1, 3, "k")
+    assert config.door.websocket.port == 4
+
+
+def test_an_unknown_setting_of_a_section_in_a_section_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, "[door.tls]\nprot = 1\n")
+    with pytest.raises(
+        ConfigError, match=r"unknown setting 'door\.tls\.prot'; did you mean 'port'"
+    ):
+        load(file, {})
