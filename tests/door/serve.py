@@ -10,12 +10,14 @@ import uvloop
 
 from penstock.core.clock import SystemClock
 from penstock.door import Door, DoorSettings
+from penstock.door.journal import Journal
 from penstock.log import SegmentLog
 
 
 async def serve(directory: Path) -> None:
-    log = SegmentLog(directory)
-    door = Door(DoorSettings(port=0), log.writer("door"), SystemClock())
+    log = SegmentLog(directory / "log")
+    journal = Journal(directory / "journal")
+    door = Door(DoorSettings(port=0), log.writer("door"), SystemClock(), journal=journal)
     await door.start()
     sys.stdout.write(f"{door.address[1]}\n")
     sys.stdout.flush()

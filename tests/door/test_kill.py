@@ -109,7 +109,7 @@ def _trial(directory: Path, chance: random.Random) -> int:
         for sender in senders:
             sender.drain()
 
-    log = SegmentLog(directory)
+    log = SegmentLog(directory / "log")
     log.writer("door").close()  # cuts off a torn tail
     kept = _payloads(log.reader("door"))
     log.close()

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.core.clock import ManualClock
+from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Publish
 from penstock.door.retained import Retained
@@ -37,7 +38,8 @@ def _matches(name: str, topic: str) -> bool:
 
 
 def _session(client: str) -> Session:
-    return Session(client, DoorSettings(), ManualClock(), Stats())
+    clock = ManualClock()
+    return Session(client, DoorSettings(), clock, Stats(), Keeper(clock))
 
 
 @given(st.lists(_filters, max_size=8, unique=True), st.lists(_topics, min_size=1, max_size=8))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable
 
 from penstock.core.clock import Clock
 from penstock.core.log import MQTT_3_1_1
 from penstock.door.auth import INTERNAL, Action, Authoriser, Principal
 from penstock.door.commit import Entry, GroupCommit
+from penstock.door.delivery import Delivery, hand_over, plan
 from penstock.door.encoding import encode_publish
 from penstock.door.fields import decode_text
 from penstock.door.intake import Run
+from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Publish, Request, Will
-from penstock.door.properties import Property
 from penstock.door.reasons import Reason
 from penstock.door.receipts import receipt_for
 from penstock.door.retained import Retained
@@ -23,6 +25,11 @@ from penstock.door.stats import Stats
 from penstock.door.subscriptions import DENIED, QUIET, Match, Route, Subscription, Subscriptions
 from penstock.door.topics import check_topic, is_own, split_share
 
+_log = logging.getLogger(__name__)
+
+#: The journal learns that time goes on at least this often, so that sessions of clients that are
+#: away grow old over restarts.
+HEARTBEAT_S = 600.0
 #: Topics whose routes are remembered; beyond it all are forgotten and looked up anew.
 MAX_KNOWN_TOPICS = 100_000
 #: Longer topics are looked up every time, so that hostile ones cannot fill the memory.
@@ -64,7 +71,10 @@ class Broker:
         self.settings = settings
         self.clock = clock
         self.stats = stats
-        self.retained = Retained(settings.max_retained, settings.max_retained_bytes)
+        self.keeper = Keeper(clock)
+        self.retained = Retained(
+            settings.max_retained, settings.max_retained_bytes, self.keeper.retained
+        )
         self._authoriser = authoriser
         self._commit: GroupCommit | None = None
         self._sessions: dict[str, Session] = {}
@@ -73,6 +83,8 @@ class Broker:
         self._routes: dict[Hashable, KnownRoutes] = {}
         #: Sessions whose client is away.
         self._away: dict[str, Session] = {}
+        #: Sessions that were over when the door began, and whose wills are still to be sent.
+        self.ended: list[Session] = []
 
     def use(self, commit: GroupCommit) -> None:
         """Say where wills are written to."""
@@ -114,33 +126,48 @@ class Broker:
             return session, True
         if len(self._sessions) >= self.settings.max_sessions:
             return None
-        session = Session(client, self.settings, self.clock, self.stats)
-        session.on_taken = self._taken
-        self._sessions[client] = session
+        session = self._sessions[client] = self.new_session(client)
         self.stats.sessions = len(self._sessions)
         return session, False
+
+    def new_session(self, client: str) -> Session:
+        """Return a session that nobody can find."""
+        session = Session(client, self.settings, self.clock, self.stats, self.keeper)
+        session.on_taken = self._taken
+        return session
+
+    def restore_session(self, client: str) -> Session:
+        """Return a new session for a client that is away, for the journal's content."""
+        session = self.new_session(client)
+        self._away[client] = self._sessions[client] = session
+        self.stats.sessions = len(self._sessions)
+        return session
+
+    def restore_subscription(self, session: Session, name: str, subscription: Subscription) -> None:
+        """Subscribe as before, without asking anew whether it is allowed."""
+        session.subscriptions[name] = subscription
+        self._subscriptions.add(session, name, subscription)
+        self._forget_routes()
 
     def leave(self, session: Session, link: Link, *, with_will: bool) -> None:
         """Take note that a session's connection is gone; nothing if it has another by now."""
         if session.link is not link:
             return
-        session.detach()
         now_s = self.clock.monotonic_s()
-        session.expires_at_s = now_s + session.expiry_s
-        if session.will is not None:
-            delay_s = session.will.properties.get(Property.WILL_DELAY_S, 0)
-            session.will_due_at_s = now_s + min(delay_s, session.expiry_s)
-            if not with_will:
-                session.will = session.will_due_at_s = None
-            elif session.will_due_at_s <= now_s:
-                self._send_will(session)
+        if not with_will:
+            session.will = None
+        session.lose(now_s)
+        if session.will_due_at_s is not None and session.will_due_at_s <= now_s:
+            self._send_will(session)
         if session.expiry_s:
             self._away[session.client] = session
+            self.keeper.left(session)
         else:
             self._drop(session)
+        self._write_soon()
 
     def subscribe(self, who: Principal, session: Session, request: Request, identifier: int) -> int:
-        """Subscribe and send retained messages; return the reason for SUBACK."""
+        """Subscribe; return the reason for SUBACK."""
         if not self._may(who, request.filter, Action.SUBSCRIBE):
             return Reason.NOT_AUTHORIZED
         name = request.filter
@@ -153,20 +180,23 @@ class Broker:
         session.subscriptions[name] = subscription
         self._subscriptions.add(session, name, subscription)
         self._forget_routes()
+        self.keeper.subscribed(session, name, subscription)
         return request.qos
 
-    def send_retained(
+    def plan_retained(
         self, session: Session, request: Request, identifier: int, *, is_new: bool
-    ) -> None:
-        """Send the retained messages that a new subscription asks for (section 3.3.1.3)."""
+    ) -> list[Delivery]:
+        """Plan to send the retained messages that a new subscription asks for (3.3.1.3)."""
         shared = split_share(request.filter)[0] is not None
         if shared or request.retain_handling == 2 or (request.retain_handling == 1 and not is_new):
-            return
+            return []
         identifiers = (identifier,) if identifier else ()
+        found = []
         for message in self.retained.match(request.filter, self.clock.monotonic_s()):
             if not (request.no_local and message.publisher == session.client):
                 qos = min(message.qos, request.qos)
-                session.deliver(message, qos, retain=True, identifiers=identifiers)
+                found.append(plan(session, message, qos, retain=True, identifiers=identifiers))
+        return [delivery for delivery in found if delivery is not None]
 
     def unsubscribe(self, session: Session, name: str) -> int:
         """Unsubscribe; return the reason for UNSUBACK."""
@@ -174,63 +204,137 @@ class Broker:
             return Reason.NO_SUBSCRIPTION_EXISTED
         self._subscriptions.remove(session, name)
         self._forget_routes()
+        self.keeper.subscribed(session, name, None)
         return Reason.SUCCESS
 
     def publish(self, message: Message) -> None:
-        """Pass on a message that is on disk."""
+        """Pass on a message that is not for the log, as soon as the journal has what it needs."""
+        self._hand_over_soon(self._plan(message))
+
+    def prepare(self, group: list[Entry], offset: int) -> None:
+        """Decide where the messages of a group go, before it is written.
+
+        Args:
+            group: What is to be written.
+            offset: Place in the log of its first message.
+        """
+        for entry in group:
+            run = entry.run
+            if run.messages or run.received:
+                try:
+                    self._prepare(entry.session, run, offset)
+                except Exception:
+                    # One message's trouble must not keep all others from the disk.
+                    _log.exception("Routing failed; this is a bug, please report it")
+            offset += run.count
+
+    def settle(self, run: Run) -> None:
+        """Pass on what is on disk."""
+        hand_over(run.deliveries)
+
+    def will_sent(self, session: Session, will: Will) -> None:
+        """Take note that a will is on disk; a client that is back may have left another one."""
+        if session.will is will and session.link is None:
+            session.will = None
+            if self._sessions.get(session.client) is session:
+                self.keeper.left(session)
+            else:
+                self.keeper.forget(session)
+            self._write_soon()
+
+    def write_all(self) -> None:
+        """Write what the journal has not been told yet."""
+        self.keeper.hurry()
+        self._write_soon()
+
+    def tick(self) -> None:
+        """Send wills that are due and end sessions that are over; called every second."""
+        now_s = self.clock.monotonic_s()
+        while self.ended:
+            self._send_will(self.ended.pop())
+        for session in list(self._away.values()):
+            if session.will_due_at_s is not None and session.will_due_at_s <= now_s:
+                self._send_will(session)
+            if session.expires_at_s <= now_s:
+                self._drop(session)
+        if not self.keeper.is_idle or self.keeper.quiet_s > HEARTBEAT_S:
+            self.write_all()
+
+    def _write_soon(self) -> None:
+        if self._commit is not None and self.keeper.is_unsaved:
+            self._commit.nudge()
+
+    def _prepare(self, session: Session | None, run: Run, offset: int) -> None:
+        if session is not None:
+            for packet_id, index in run.received:
+                # It may have been released already, by a client that does not wait for PUBREC.
+                if packet_id in session.inbound:
+                    self.keeper.received(session, packet_id, offset + index)
+        for message in run.messages:
+            message.offset = offset + message.index
+            run.deliveries += self._plan(message)
+
+    def _plan(self, message: Message) -> list[Delivery]:
+        """Decide who gets a message."""
         if message.retain:
             if not self.retained.keep(message):
                 self.stats.rejected += 1
             self.stats.retained = len(self.retained)
         route = self._route_of(message.topic)
         if route is QUIET or message.is_expired(self.clock.monotonic_s()):
-            return
-        for match in route.matches:
-            _deliver(message, match)
-        for group in route.groups:
-            _deliver(message, group.choose())
+            return []
+        found = [_delivery(message, match) for match in route.matches]
+        found += [_delivery(message, group.choose(), group.filter) for group in route.groups]
+        return [delivery for delivery in found if delivery is not None]
 
-    def settle(self, run: Run) -> None:
-        """Pass on wills once they are on disk."""
-        for message in run.messages:
-            self.publish(message)
+    def _hand_over_soon(self, deliveries: list[Delivery]) -> None:
+        if self.keeper.is_unsaved and self._commit is not None:
+            run = Run(b"", b"", 0, b"", 0, deliveries=deliveries)
+            self._commit.add(Entry(self, "", MQTT_3_1_1, run))
+        else:
+            hand_over(deliveries)
 
     def _taken(self, session: Session, message: Message) -> None:
         receipt = receipt_for(message, session.client, self.clock)
         if receipt is not None:
             self.publish(receipt)
 
-    def tick(self) -> None:
-        """Send wills that are due and end sessions that are over; called every second."""
-        now_s = self.clock.monotonic_s()
-        for session in list(self._away.values()):
-            if session.will_due_at_s is not None and session.will_due_at_s <= now_s:
-                self._send_will(session)
-            if session.expires_at_s <= now_s:
-                self._drop(session)
+    def _pass_on_shared(self, session: Session) -> None:
+        """Give what an ending session had of shared subscriptions to other members (4.8.2)."""
+        for outgoing in list(session.open_messages()):
+            group = self._subscriptions.group(outgoing.share) if outgoing.share else None
+            if group is None or outgoing.is_released:
+                continue
+            match = group.choose()
+            qos = min(outgoing.message.qos, match.qos)
+            delivery = _delivery(outgoing.message, match, group.filter)
+            if delivery is not None and qos:
+                self._hand_over_soon([delivery])
 
     def _drop(self, session: Session) -> None:
         """End a session; its will is due at once (section 3.1.2.5)."""
+        self._away.pop(session.client, None)
+        self._sessions.pop(session.client, None)
+        self.stats.sessions = len(self._sessions)
         if session.will_due_at_s is not None:
             self._send_will(session)
         for name in session.subscriptions:
             self._subscriptions.remove(session, name)
         if session.subscriptions:
             self._forget_routes()
-        self._away.pop(session.client, None)
-        self._sessions.pop(session.client, None)
-        self.stats.sessions = len(self._sessions)
+            self._pass_on_shared(session)
+        self.keeper.forget(session)
 
     def _send_will(self, session: Session) -> None:
-        will, session.will, session.will_due_at_s = session.will, None, None
+        """Send the will; it stays with the session until it is on disk."""
+        will, session.will_due_at_s = session.will, None
         if will is None or self._commit is None:
             return
         message = Message(will, session.client, self.clock.monotonic_s())
         packet = _as_packet(will)
         ends = len(packet).to_bytes(4, "little")
         run = Run(packet, ends, 1, b"", 0, [message])
-        entry = Entry(self, session.client, MQTT_3_1_1, run)
-        self._commit.add(entry)
+        self._commit.add(Entry(SentWill(self, session, will), session.client, MQTT_3_1_1, run))
 
     def _route_of(self, topic: str) -> Route:
         route = self._topic_routes.get(topic)
@@ -248,16 +352,32 @@ class Broker:
             routes.forget()
 
 
+class SentWill:
+    """Passes on a will once it is on disk."""
+
+    def __init__(self, broker: Broker, session: Session, will: Will) -> None:
+        self._broker = broker
+        self._session = session
+        self._will = will
+
+    def settle(self, run: Run) -> None:
+        """Give it to subscribers, and forget it."""
+        self._broker.settle(run)
+        self._broker.will_sent(self._session, self._will)
+
+
 def _as_packet(will: Will) -> bytes:
     """Return a will as it is logged: a QoS 0 packet, since nobody acknowledges it."""
     return encode_publish(Publish(will.topic, will.payload, 0, will.retain), MQTT_3_1_1)
 
 
-def _deliver(message: Message, match: Match | None) -> None:
+def _delivery(message: Message, match: Match | None, share: str = "") -> Delivery | None:
     if match is not None and message.publisher == match.session.client:
         match = match.local
     if match is None:
-        return
+        return None
     retain = message.retain and match.retain_as_published
     qos = min(message.qos, match.qos)
-    match.session.deliver(message, qos, retain=retain, identifiers=match.identifiers)
+    return plan(
+        match.session, message, qos, retain=retain, identifiers=match.identifiers, share=share
+    )

@@ -1,7 +1,11 @@
 """Group commit: everything that waits goes to disk with one sync, and is answered after it.
 
 The sync runs in a thread of its own, so that the event loop receives the next group meanwhile.
-Only that thread touches the log writer, one call at a time.
+Only that thread touches the log writer and the journal, one call at a time.
+
+When a group touches what the journal keeps, the journal is written first and the log second. Each
+row says which message of the log it is about, so that after a crash between the two, the rows of
+messages that the log does not have are undone (see `restoring`).
 """
 
 from __future__ import annotations
@@ -11,12 +15,17 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from penstock.core.clock import Arrivals, Clock
 from penstock.core.log import LogWriter
 from penstock.door.intake import Run
+from penstock.door.journal import Changes, Journal
+from penstock.door.keeping import Keeper
 from penstock.door.stats import Stats
+
+if TYPE_CHECKING:
+    from penstock.door.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +46,7 @@ class Entry:
     """A run on its way to the log.
 
     Attributes:
+        session: The one that sent it, if it was one.
         is_counted: False for what the door itself has to say, which no client sent.
     """
 
@@ -44,6 +54,7 @@ class Entry:
     client: str
     protocol: int
     run: Run
+    session: Session | None = None
     arrived_us: int = 0
     is_counted: bool = True
 
@@ -57,6 +68,9 @@ class GroupCommit:
         stats: Where the counts go.
         max_unsynced_bytes: Above this, `hold` asks for no more.
         hold: Called with True to stop the flow and with False to let it go on again.
+        prepare: Called with a group and the offset of its first message before it is written.
+        keeper: Gives what is to be written to the journal.
+        journal: Where that goes; stays open when this ends.
     """
 
     def __init__(
@@ -66,6 +80,9 @@ class GroupCommit:
         stats: Stats,
         max_unsynced_bytes: int,
         hold: Callable[[bool], None],
+        prepare: Callable[[list[Entry], int], None],
+        keeper: Keeper,
+        journal: Journal | None = None,
     ) -> None:
         self._writer = writer
         self._clock = clock
@@ -73,6 +90,10 @@ class GroupCommit:
         self._stats = stats
         self._max_unsynced_bytes = max_unsynced_bytes
         self._hold = hold
+        self._prepare = prepare
+        self._keeper = keeper
+        self._journal = journal
+        self._changes: Changes | None = None
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="door-commit")
         self._waiting: list[Entry] = []
@@ -107,6 +128,18 @@ class GroupCommit:
             self._loop.call_soon(self._start)
         self._balance()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a group is being written or about to be."""
+        return self._busy
+
+    def nudge(self) -> None:
+        """Write what the keeper has, though no run needs it."""
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            self._loop.call_soon(self._start)
+
     async def drain(self) -> None:
         """Wait until everything taken is settled."""
         await self._idle.wait()
@@ -136,6 +169,9 @@ class GroupCommit:
             self._appended = 0
             self._group, self._waiting = self._waiting, []
             self._group_bytes, self._waiting_bytes = self._waiting_bytes, 0
+            # The thread rests now, so the offsets are those that it will give.
+            self._prepare(self._group, self._writer.end_offset)
+            self._changes = self._keeper.take(self._writer.durable_offset)
         try:
             done = self._loop.run_in_executor(self._thread, self._write)
         except RuntimeError:  # closed meanwhile: nothing more is acknowledged
@@ -151,6 +187,9 @@ class GroupCommit:
             if run.count:
                 append(entry.client, entry.protocol, entry.arrived_us, run.packets, run.ends)
             self._appended += 1
+        if self._changes is not None and self._journal is not None:
+            self._journal.write(self._changes)
+            self._changes = None
         self._writer.sync()
         return self._clock.monotonic_s() - started_s
 
@@ -168,6 +207,7 @@ class GroupCommit:
             stats.stalled = 0
             _log.warning("The log takes messages again; devices go on")
         group, self._group, self._group_bytes, self._begun = self._group, [], 0, False
+        self._keeper.saved()
         for entry in group:
             if entry.is_counted:
                 stats.messages += entry.run.count
@@ -177,7 +217,7 @@ class GroupCommit:
             except Exception:
                 # One client's trouble must not keep all others waiting for their answers.
                 _log.exception("Answering %r failed; this is a bug, please report it", entry.client)
-        if self._waiting:
+        if self._waiting or self._keeper.is_unsaved:
             self._loop.call_soon(self._start)
         else:
             self._busy = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +13,7 @@ from penstock.door.callers import Caller, caller_of
 from penstock.door.commit import Entry
 from penstock.door.control import handle
 from penstock.door.decoding import decode
+from penstock.door.delivery import Delivery, hand_over
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake, Run, frame
 from penstock.door.layers import GOODBYE_S
@@ -71,6 +73,10 @@ class Connection(asyncio.Protocol):
         self._rest_bytes = 0
         self._wanted_bytes = 0
         self._unacknowledged = 0
+        #: The session, also after it was left: its last messages are still on their way.
+        self._sender: Session | None = None
+        #: Whether the CONNACK waits for the disk, and everything else for the CONNACK.
+        self._is_sealed = False
         self._held: set[str] = set()
         #: What is to be written at the end of this turn of the event loop.
         self._out: list[bytes] = []
@@ -130,10 +136,44 @@ class Connection(asyncio.Protocol):
         if self._out_bytes > FLUSH_BYTES:
             self._flush()
 
+    def answer(self, packet: bytes, deliveries: Sequence[Delivery] = ()) -> None:
+        """Send once all that was noted until now is on disk; at once if it is.
+
+        Args:
+            packet: What to send.
+            deliveries: What sessions get after it.
+        """
+        commit = self.door.commit
+        if self.door.broker.keeper.is_unsaved or (deliveries and commit.is_busy):
+            run = Run(b"", b"", 0, packet, 0, deliveries=list(deliveries))
+            commit.add(Entry(self, "", self.protocol, run))
+        else:
+            self.send(packet)
+            hand_over(deliveries)
+
+    def welcome(self, connack: bytes) -> None:
+        """Send the CONNACK before all else, once the session is on disk; then what waited."""
+        if self.door.broker.keeper.is_unsaved:
+            self._is_sealed = True
+            run = Run(b"", b"", 0, connack, 0)
+            self.door.commit.add(Entry(Welcome(self), "", self.protocol, run))
+        else:
+            self.unseal(connack)
+
+    def unseal(self, connack: bytes) -> None:
+        """Send the CONNACK, and let out what was to come behind it."""
+        self._is_sealed = False
+        if self.session is not None:
+            later, self._out = self._out, []
+            self._out_bytes = 0
+            for packet in (connack, *later):
+                self.send(packet)
+            self.session.pump()
+
     def _flush(self) -> None:
         """Write what was sent since the last time, in one piece."""
         transport = self._transport
-        if not self._out or transport is None or transport.is_closing():
+        if not self._out or transport is None or transport.is_closing() or self._is_sealed:
             return
         data = b"".join(self._out)
         self._out.clear()
@@ -161,7 +201,8 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.CLOSED:
             return
         _log.debug("Ending %s: %s (%s)", self.who or "a connection", why, reason.name)
-        says_why = self.protocol == MQTT_5_0 and self.phase is Phase.OPEN
+        is_open = self.phase is Phase.OPEN and not self._is_sealed
+        says_why = self.protocol == MQTT_5_0 and is_open
         self.phase = Phase.CLOSED
         self.door.greeted(self)
         self._leave(reason, with_will=with_will)
@@ -212,7 +253,7 @@ class Connection(asyncio.Protocol):
     def open(self, session: Session, arrival: Arrival) -> None:
         """Become the link of a session."""
         self.phase = Phase.OPEN
-        self.session = session
+        self.session = self._sender = session
         session.attach(self)
         self._arrival = arrival
         self.door.presence.came(arrival)
@@ -253,8 +294,7 @@ class Connection(asyncio.Protocol):
         self._unacknowledged -= run.acknowledged
         if run.answers:
             self.send(run.answers)
-        for message in run.messages:
-            self.door.broker.publish(message)
+        self.door.broker.settle(run)
 
     # Inside.
 
@@ -320,8 +360,19 @@ class Connection(asyncio.Protocol):
         self.door.counts.duplicates += intake.take_duplicates()
         self._unacknowledged += run.acknowledged
         door = self.door
-        door.commit.add(Entry(self, self.who.client, self.protocol, run))
+        door.commit.add(Entry(self, self.who.client, self.protocol, run, self._sender))
         if self.protocol == MQTT_5_0 and self.session is not None:
             open_ids = self._unacknowledged + len(self.session.inbound)
             if open_ids > door.settings.receive_maximum:
                 self.end(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"{open_ids} unacknowledged messages")
+
+
+class Welcome:
+    """Lets a client in when its session is on disk."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def settle(self, run: Run) -> None:
+        """Send the CONNACK."""
+        self._connection.unseal(run.answers)

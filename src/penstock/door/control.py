@@ -22,6 +22,7 @@ from penstock.door.reasons import ProtocolViolation, Reason, violation
 
 if TYPE_CHECKING:
     from penstock.door.connection import Connection
+    from penstock.door.delivery import Delivery
     from penstock.door.session import Session
 
 
@@ -51,7 +52,7 @@ def handle(connection: Connection, packet: Packet) -> None:
         case Unsubscribe():
             broker = connection.door.broker
             reasons = tuple(broker.unsubscribe(session, name) for name in packet.filters)
-            connection.send(encode(Unsuback(packet.packet_id, reasons), connection.protocol))
+            connection.answer(encode(Unsuback(packet.packet_id, reasons), connection.protocol))
         case Disconnect():
             _goodbye(connection, session, packet)
         case _:
@@ -63,8 +64,9 @@ def _release(connection: Connection, session: Session, packet: Ack) -> None:
     reason = Reason.PACKET_IDENTIFIER_NOT_FOUND
     if packet.packet_id in session.inbound:
         session.inbound.remove(packet.packet_id)
+        connection.door.broker.keeper.received(session, packet.packet_id, None)
         reason = Reason.SUCCESS
-    connection.send(encode(Ack(Kind.PUBCOMP, packet.packet_id, reason), connection.protocol))
+    connection.answer(encode(Ack(Kind.PUBCOMP, packet.packet_id, reason), connection.protocol))
 
 
 def _subscribe(connection: Connection, session: Session, packet: Subscribe) -> None:
@@ -78,10 +80,11 @@ def _subscribe(connection: Connection, session: Session, packet: Subscribe) -> N
         is_new = request.filter not in session.subscriptions
         granted.append((request, broker.subscribe(who, session, request, identifier), is_new))
     reasons = tuple(_for_suback(reason, connection.protocol) for _, reason, _ in granted)
-    connection.send(encode(Suback(packet.packet_id, reasons), connection.protocol))
+    retained: list[Delivery] = []
     for request, reason, is_new in granted:
         if reason < Reason.UNSPECIFIED_ERROR:
-            broker.send_retained(session, request, identifier, is_new=is_new)
+            retained += broker.plan_retained(session, request, identifier, is_new=is_new)
+    connection.answer(encode(Suback(packet.packet_id, reasons), connection.protocol), retained)
 
 
 def _for_suback(reason: int, protocol: int) -> int:

@@ -7,18 +7,20 @@ import logging
 from collections.abc import Coroutine
 
 from penstock.core.clock import Clock
-from penstock.core.errors import Bug
+from penstock.core.errors import Bug, PenstockError
 from penstock.core.log import LogWriter
 from penstock.door.auth import AllowAll, Authoriser, Credentials
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
 from penstock.door.encoding import encode
+from penstock.door.journal import Journal
 from penstock.door.listeners import Listeners
 from penstock.door.mistakes import Mistakes
 from penstock.door.packets import Connack
 from penstock.door.presence import Presence
 from penstock.door.reasons import ProtocolViolation, Reason
+from penstock.door.restoring import restore
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
 
@@ -39,6 +41,8 @@ class Door:
         clock: Tells the time.
         authoriser: Decides what clients may do; everything by default.
         internal_secret: Password of the platform's own connections; empty means there are none.
+        journal: Keeps sessions and retained messages over restarts; they end with the door
+            without it. The door opens and closes it.
 
     Raises:
         ConfigError: It is to listen to the world without knowing whom to let in.
@@ -51,6 +55,7 @@ class Door:
         clock: Clock,
         authoriser: Authoriser | None = None,
         internal_secret: str = "",
+        journal: Journal | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -64,6 +69,7 @@ class Door:
             certificate_names_user=settings.tls.certificate_names_user,
         )
         self._writer = writer
+        self._journal = journal
         self._commit: GroupCommit | None = None
         self._presence: Presence | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -112,16 +118,33 @@ class Door:
 
         Raises:
             ConfigError: An address is taken or not ours, or a certificate cannot be used.
+            Corrupt: The journal is damaged; the message says what to do.
         """
         settings = self.settings
         self._loop = asyncio.get_running_loop()
+        if self._journal is not None:
+            restore(self._journal, self.broker, self._writer.end_offset)
         self._commit = GroupCommit(
-            self._writer, self.clock, self.counts, settings.max_unsynced_bytes, self._hold
+            self._writer,
+            self.clock,
+            self.counts,
+            settings.max_unsynced_bytes,
+            self._hold,
+            self.broker.prepare,
+            self.broker.keeper,
+            self._journal,
         )
         self.broker.use(self._commit)
         self._presence = Presence(self.broker, self._commit, self.clock)
-        await self._listeners.open(lambda: Connection(self), self.mistakes, self.counts)
+        try:
+            await self._listeners.open(lambda: Connection(self), self.mistakes, self.counts)
+        except PenstockError:
+            await self._commit.close(CLOSE_TIMEOUT_S)
+            if self._journal is not None:
+                self._journal.close()
+            raise
         self._presence.start()
+        self.broker.tick()
         self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
 
     async def close(self) -> None:
@@ -135,6 +158,7 @@ class Door:
         for connection in list(self._connections):
             connection.hold("closing", on=True)
             connection.farewell(Reason.SERVER_SHUTTING_DOWN)
+        self.broker.write_all()
         if not await self._commit.close(CLOSE_TIMEOUT_S):
             _log.error("The log still refuses messages; what was not acknowledged is given up")
         for connection in list(self._connections):
@@ -144,6 +168,8 @@ class Door:
         if self._connections:
             await self._empty.wait()
         self.credentials.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def reload(self) -> None:
         """Read the certificate again now; connections stay as they are."""

@@ -115,11 +115,11 @@ def _let_in(connection: Connection, packet: Connect, username: str | None) -> No
         max_packet_bytes=door.settings.max_packet_bytes,
         max_aliases=door.settings.max_topic_aliases,
     )
+    door.broker.keeper.session(session)
     connection.open(session, Arrival(who, int(connection.keep_alive_s), connection.address))
     terms = _terms(door.settings, session, packet, client) if packet.protocol == MQTT_5_0 else {}
     answer = Connack(Reason.SUCCESS, present, terms)
-    connection.send(encode(answer, packet.protocol))
-    session.pump()
+    connection.welcome(encode(answer, packet.protocol))
 
 
 def _agree(connection: Connection, session: Session, packet: Connect) -> None:

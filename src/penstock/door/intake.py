@@ -15,6 +15,7 @@ from typing import Protocol
 
 from penstock.core.log import MQTT_5_0
 from penstock.door.decoding import decode_publish
+from penstock.door.delivery import Delivery
 from penstock.door.encoding import encode, encode_publish
 from penstock.door.heads import Heads
 from penstock.door.message import Message
@@ -76,6 +77,8 @@ class Run:
         ends: Where each packet ends, as in `core.log.Block`.
         answers: PUBACK and PUBREC packets.
         messages: Those that subscribers or the retained store want.
+        received: Packet identifier and place in the run of each new QoS 2 message.
+        deliveries: What goes to whom once the run is on disk; filled in when its group begins.
     """
 
     packets: bytes
@@ -84,6 +87,8 @@ class Run:
     answers: bytes
     acknowledged: int
     messages: list[Message] = field(default_factory=list)
+    received: list[tuple[int, int]] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
 
 
 class Intake:
@@ -119,6 +124,7 @@ class Intake:
         self._pubrecs: list[bytes] = []
         self._refusals: list[bytes] = []
         self._messages: list[Message] = []
+        self._received: list[tuple[int, int]] = []
 
     def take(self, data: bytes, at: int, size: int, now_s: float) -> int:
         """Take PUBLISH packets from `at` on; return where the first other thing begins.
@@ -225,7 +231,15 @@ class Intake:
         if self._pubrecs:
             answers += _PUBREC + _PUBREC.join(self._pubrecs)
         packets = parts[0] if len(parts) == 1 else b"".join(parts)
-        run = Run(packets, ends.tobytes(), count, answers, len(self._pubacks), self._messages)
+        run = Run(
+            packets,
+            ends.tobytes(),
+            count,
+            answers,
+            len(self._pubacks),
+            self._messages,
+            self._received,
+        )
         self._begin()
         return run
 
@@ -276,8 +290,10 @@ class Intake:
                     self._duplicates += 1
                     return b""
                 self._inbound.add(packet.packet_id)
+                self._received.append((packet.packet_id, len(self._ends)))
         if route is not QUIET or packet.retain:
-            self._messages.append(Message(packet, self._client, now_s, topic))
+            message = Message(packet, self._client, now_s, topic, len(self._ends))
+            self._messages.append(message)
         return instead
 
     def _resolve(self, packet: Publish) -> str:

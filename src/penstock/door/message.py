@@ -23,21 +23,34 @@ class Message:
     Attributes:
         publisher: Client identifier of who sent it.
         expires_at_s: Monotonic time after which nobody gets it any more; None means never.
+        index: Place among the packets of its run.
+        offset: Place in the log; None until that is known, and again when it does not matter.
+        number: Number in the journal; 0 while it is not there.
+        uses: How many sessions in the journal wait for it.
     """
 
     __slots__ = (
         "_plain",
         "expires_at_s",
+        "index",
+        "number",
+        "offset",
         "payload",
         "properties",
         "publisher",
         "qos",
         "retain",
         "topic",
+        "uses",
     )
 
     def __init__(
-        self, source: Publish | Will, publisher: str, now_s: float, topic: str | None = None
+        self,
+        source: Publish | Will,
+        publisher: str,
+        now_s: float,
+        topic: str | None = None,
+        index: int = 0,
     ) -> None:
         self.topic = topic or source.topic
         self.payload = source.payload
@@ -50,6 +63,10 @@ class Message:
         )
         expiry_s = given.get(Property.MESSAGE_EXPIRY_S)
         self.expires_at_s = None if expiry_s is None else now_s + expiry_s
+        self.index = index
+        self.offset: int | None = None
+        self.number = 0
+        self.uses = 0
         self._plain: tuple[int, bool, bytes] | None = None
 
     def is_expired(self, now_s: float) -> bool:

@@ -75,8 +75,7 @@ class Presence:
 
     def settle(self, run: Run) -> None:
         """Pass on what is on disk."""
-        for message in run.messages:
-            self._broker.publish(message)
+        self._broker.settle(run)
 
     def _tell_of(self, arrival: Arrival, *, online: bool, why: str) -> None:
         who = arrival.who

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from penstock.door.message import Message
@@ -15,9 +15,18 @@ class _Node:
 
 
 class Retained:
-    """Keeps at most `max_count` messages of together at most `max_bytes` of payload."""
+    """Keeps at most `max_count` messages of together at most `max_bytes` of payload.
 
-    def __init__(self, max_count: int, max_bytes: int) -> None:
+    `noted` is told of every message that is kept, and with None of every one that is not any more.
+    """
+
+    def __init__(
+        self,
+        max_count: int,
+        max_bytes: int,
+        noted: Callable[[str, Message | None], None] = lambda _topic, _message: None,
+    ) -> None:
+        self._noted = noted
         self._root = _Node()
         self._max_count = max_count
         self._max_bytes = max_bytes
@@ -42,6 +51,7 @@ class Retained:
         for level in message.topic.split("/"):
             node = node.children.setdefault(level, _Node())
         node.message = message
+        self._noted(message.topic, message)
         self._count += 1
         self._bytes += len(message.payload)
         return True
@@ -60,6 +70,7 @@ class Retained:
         self._bytes -= len(path[-1].message.payload)
         self._count -= 1
         path[-1].message = None
+        self._noted(topic, None)
         for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):
             child = parent.children[level]
             if child.children or child.message is not None:

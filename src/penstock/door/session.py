@@ -1,21 +1,24 @@
 """A client's session: what it subscribed to, and what is on its way to it.
 
 A session may outlive its connection. While the client is away, QoS 1 and 2 messages wait in
-memory; while it is there, at most its receive maximum is in flight and the rest waits.
+memory; while it is there, at most its receive maximum is in flight and the rest waits. A session
+that is kept also survives the door's end: what it holds is noted for the journal, and a message
+is sent only after its note is on disk.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from penstock.core.clock import Clock
 from penstock.door.encoding import encode, encode_publish
+from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Ack, Publish, Will
-from penstock.door.properties import Kind
+from penstock.door.properties import Kind, Property
 from penstock.door.reasons import Reason
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
@@ -36,6 +39,10 @@ class Link(Protocol):
         """Queue bytes for the client."""
         ...
 
+    def answer(self, packet: bytes) -> None:
+        """Queue bytes for the client once all that was noted until now is on disk."""
+        ...
+
     def alias_for(self, topic: str) -> tuple[str, int]:
         """Return the topic to write and the alias to give, 0 for none."""
         ...
@@ -45,23 +52,45 @@ class Link(Protocol):
         ...
 
 
-@dataclass(slots=True)
+#: Packet identifiers that one session can have in use (section 2.2.1).
+MAX_OPEN = 65_535
+
+
+@dataclass(slots=True, eq=False)
 class Outgoing:
-    """A QoS 1 or 2 message for this session; `packet_id` is 0 until it is first sent."""
+    """A QoS 1 or 2 message for this session.
+
+    Attributes:
+        place: Counts the session's messages; they are sent in this order.
+        share: Filter of the shared subscription that it came by; empty for others.
+        is_ready: Whether all that has to be on disk first is on disk.
+        is_sent: Whether it was sent before, so that the next time is a duplicate.
+        is_released: Whether the client has it (QoS 2) and PUBREL is what it waits for.
+        is_noted: Whether the journal knows it.
+    """
 
     message: Message
     qos: int
     retain: bool
     identifiers: tuple[int, ...]
-    packet_id: int = 0
-    released: bool = False
+    packet_id: int
+    place: int
+    share: str = ""
+    is_ready: bool = True
+    is_sent: bool = False
+    is_released: bool = False
+    is_noted: bool = False
 
 
 class Session:
     """One client identifier's state."""
 
-    def __init__(self, client: str, settings: DoorSettings, clock: Clock, stats: Stats) -> None:
+    def __init__(
+        self, client: str, settings: DoorSettings, clock: Clock, stats: Stats, keeper: Keeper
+    ) -> None:
         self.client = client
+        #: Number in the journal; 0 while it is not there.
+        self.number = 0
         self.subscriptions: dict[str, Subscription] = {}
         #: Packet identifiers of QoS 2 messages received and not yet released by the client.
         self.inbound: set[int] = set()
@@ -74,105 +103,178 @@ class Session:
         self.will_due_at_s: float | None = None
         #: Called when the client has taken a QoS 1 or 2 message for good.
         self.on_taken: Callable[[Session, Message], None] | None = None
+        #: Place of the last message that was sent.
+        self.sent_place = 0
         self._settings = settings
         self._clock = clock
         self._stats = stats
-        self._inflight: dict[int, Outgoing] = {}
-        #: In flight from before this connection, to be sent again first (section 4.4).
-        self._again: deque[Outgoing] = deque()
+        self._keeper = keeper
+        #: All messages that are not done with, by packet identifier, in their order.
+        self._open: dict[int, Outgoing] = {}
+        #: Those to be sent to the client that is here.
         self._queue: deque[Outgoing] = deque()
-        self._queued_bytes = 0
+        #: Those that were never sent.
+        self._waiting = 0
+        self._waiting_bytes = 0
+        #: Sent on this connection and not acknowledged.
         self._sent = 0
         self._last_id = 0
+        self._last_place = 0
 
     @property
     def queued(self) -> int:
-        """Messages that wait to be sent."""
-        return len(self._queue)
+        """Messages that wait to be sent for the first time."""
+        return self._waiting
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it survives the end of the door."""
+        return self.number > 0 and self.expiry_s > 0
+
+    def open_messages(self) -> Iterable[Outgoing]:
+        """Return the messages that are not done with, in their order."""
+        return self._open.values()
 
     def attach(self, link: Link) -> None:
         """Take a new connection; `pump` then sends what waited."""
         self.link = link
         self._sent = 0
-        self._again = deque(self._inflight.values())
+        self._queue = deque(self._open.values())
 
-    def detach(self) -> None:
-        """Lose the connection."""
+    def lose(self, now_s: float) -> None:
+        """Lose the connection: from now on the session expires, and its will becomes due."""
         self.link = None
+        self._queue.clear()
+        self.expires_at_s = now_s + self.expiry_s
+        self.will_due_at_s = None
+        if self.will is not None:
+            delay_s = self.will.properties.get(Property.WILL_DELAY_S, 0)
+            self.will_due_at_s = now_s + min(delay_s, self.expiry_s)
+
+    def restore(self, outgoing: Iterable[Outgoing]) -> None:
+        """Take the messages that the journal knows, in their order."""
+        for one in outgoing:
+            self._open[one.packet_id] = one
+            self._last_id, self._last_place = one.packet_id, one.place
+            if not one.is_sent:
+                self._waiting += 1
+                self._waiting_bytes += len(one.message.payload)
 
     def deliver(
         self, message: Message, qos: int, *, retain: bool, identifiers: tuple[int, ...] = ()
     ) -> None:
         """Hand over a message at this QoS, now or when the client can take it.
 
-        QoS 0 is dropped for a client that is away or reads too slowly. A connected client whose
-        queue is full is disconnected with 0x97; for one that is away the message is dropped.
+        QoS 0 is dropped for a client that is away or reads too slowly.
         """
         link = self.link
-        if not qos:
-            if link is None:
-                return
-            if not link.writable:
+        if qos:
+            if self.enqueue(message, qos, retain=retain, identifiers=identifiers):
+                self.pump()
+        elif link is not None:
+            if link.writable:
+                self._send_plain(link, message, retain, identifiers)
+            else:
                 self._stats.subscriber_dropped += 1
-                return
-            self._send_plain(link, message, retain, identifiers)
-            return
-        outgoing = Outgoing(message, qos, retain, identifiers)
-        if link is not None and not self._queue and not self._again and self._may_send(link):
-            self._transmit(link, outgoing)
-        elif self._has_room(message):
-            self._queue.append(outgoing)
-            self._queued_bytes += len(message.payload)
-        else:
+
+    def enqueue(
+        self,
+        message: Message,
+        qos: int,
+        *,
+        retain: bool,
+        identifiers: tuple[int, ...] = (),
+        share: str = "",
+    ) -> Outgoing | None:
+        """Take a QoS 1 or 2 message for later; None if there is no room for it.
+
+        If the session is kept, the message is noted, and not sent before `is_ready` is set. A
+        connected client whose queue is full is disconnected with 0x97; for one that is away the
+        message is dropped.
+        """
+        if not self._has_room(message):
             self._stats.subscriber_dropped += 1
-            if link is not None:
-                link.end(Reason.QUOTA_EXCEEDED, f"{len(self._queue)} messages wait unread")
+            if self.link is not None:
+                self.link.end(Reason.QUOTA_EXCEEDED, f"{self._waiting} messages wait unread")
+            return None
+        self._last_place += 1
+        outgoing = Outgoing(
+            message, qos, retain, identifiers, self._next_id(), self._last_place, share
+        )
+        self._open[outgoing.packet_id] = outgoing
+        self._waiting += 1
+        self._waiting_bytes += len(message.payload)
+        if self.link is not None:
+            self._queue.append(outgoing)
+        if self.is_kept:
+            outgoing.is_ready = False
+            self._keeper.queued(self, outgoing)
+        return outgoing
 
     def pump(self) -> None:
         """Send what waits, as far as the client takes it."""
         link = self.link
-        while link is not None and self._may_send(link):
-            if self._again:
-                outgoing = self._again.popleft()
-                if outgoing.packet_id in self._inflight:
-                    self._resend(link, outgoing)
-            elif self._queue:
-                outgoing = self._queue.popleft()
-                self._queued_bytes -= len(outgoing.message.payload)
-                self._transmit(link, outgoing)
-            else:
+        while link is not None and self._queue and self._may_send(link):
+            outgoing = self._queue[0]
+            if not outgoing.is_ready:
                 return
+            self._queue.popleft()
+            # It may have been acknowledged meanwhile.
+            if self._open.get(outgoing.packet_id) is outgoing:
+                self._transmit(link, outgoing)
             link = self.link
 
     def acknowledge(self, ack: Ack) -> None:
         """Take a PUBACK, PUBREC or PUBCOMP of the client."""
-        outgoing = self._inflight.get(ack.packet_id)
-        link = self.link
+        outgoing = self._open.get(ack.packet_id)
+        if outgoing is not None and not outgoing.is_sent:
+            outgoing = None
         if ack.kind is Kind.PUBREC and ack.reason < Reason.UNSPECIFIED_ERROR:
-            if link is not None:
-                found = outgoing is not None and outgoing.qos == 2
-                reason = Reason.SUCCESS if found else Reason.PACKET_IDENTIFIER_NOT_FOUND
-                link.send(encode(Ack(Kind.PUBREL, ack.packet_id, reason), link.protocol))
-            if outgoing is not None:
-                outgoing.released = True
+            self._release(ack, outgoing)
             return
         if outgoing is None or (ack.kind is Kind.PUBACK) != (outgoing.qos == 1):
             return
-        del self._inflight[ack.packet_id]
-        self._sent -= 1
+        self._finish(outgoing)
+        self._sent = max(0, self._sent - 1)
         if self.on_taken is not None and ack.reason < Reason.UNSPECIFIED_ERROR:
             self.on_taken(self, outgoing.message)
         self.pump()
+
+    def _release(self, ack: Ack, outgoing: Outgoing | None) -> None:
+        """Answer a PUBREC: the client has the message, and is told so until it says PUBCOMP."""
+        link = self.link
+        found = outgoing is not None and outgoing.qos == 2
+        if outgoing is not None and not outgoing.is_released:
+            outgoing.is_released = True
+            if outgoing.is_noted:
+                self._keeper.queued(self, outgoing)
+        if link is not None:
+            reason = Reason.SUCCESS if found else Reason.PACKET_IDENTIFIER_NOT_FOUND
+            link.answer(encode(Ack(Kind.PUBREL, ack.packet_id, reason), link.protocol))
+
+    def _finish(self, outgoing: Outgoing) -> None:
+        del self._open[outgoing.packet_id]
+        self._keeper.done(self, outgoing)
 
     def _may_send(self, link: Link) -> bool:
         return link.writable and self._sent < link.receive_maximum
 
     def _has_room(self, message: Message) -> bool:
+        if len(self._open) >= MAX_OPEN:
+            return False
         settings = self._settings
-        return (
-            len(self._queue) < settings.max_queued_messages
-            and self._queued_bytes + len(message.payload) <= settings.max_queued_bytes
+        in_flight = self._room_in_flight()
+        return self._waiting < in_flight or (
+            self._waiting < settings.max_queued_messages + in_flight
+            and self._waiting_bytes + len(message.payload) <= settings.max_queued_bytes
         )
+
+    def _room_in_flight(self) -> int:
+        """Return how many messages could be sent at once; they do not count as waiting."""
+        link = self.link
+        if link is None or not link.writable:
+            return 0
+        return max(0, link.receive_maximum - self._sent)
 
     def _send_plain(
         self, link: Link, message: Message, retain: bool, identifiers: tuple[int, ...]
@@ -188,22 +290,24 @@ class Session:
         self._send_within_limit(link, packet)
 
     def _transmit(self, link: Link, outgoing: Outgoing) -> None:
-        if outgoing.message.is_expired(self._clock.monotonic_s()):
-            return
-        outgoing.packet_id = self._next_id()
-        if self._send_within_limit(link, self._packet(link, outgoing, dup=False)):
-            self._inflight[outgoing.packet_id] = outgoing
-            self._sent += 1
-
-    def _resend(self, link: Link, outgoing: Outgoing) -> None:
-        if outgoing.released:
+        """Send a message, or what its exchange has come to."""
+        is_new = not outgoing.is_sent
+        if is_new:
+            self._waiting -= 1
+            self._waiting_bytes -= len(outgoing.message.payload)
+            self.sent_place = outgoing.place
+        if outgoing.is_released:
             packet = encode(Ack(Kind.PUBREL, outgoing.packet_id), link.protocol)
+        elif is_new and outgoing.message.is_expired(self._clock.monotonic_s()):
+            self._finish(outgoing)
+            return
         else:
-            packet = self._packet(link, outgoing, dup=True)
+            packet = self._packet(link, outgoing, dup=outgoing.is_sent)
         if self._send_within_limit(link, packet):
+            outgoing.is_sent = True
             self._sent += 1
         else:
-            del self._inflight[outgoing.packet_id]
+            self._finish(outgoing)
 
     def _send_within_limit(self, link: Link, packet: bytes) -> bool:
         """Send, unless the client said that it takes no packet this large (3.1.2.11.4)."""
@@ -233,6 +337,6 @@ class Session:
 
     def _next_id(self) -> int:
         while True:
-            self._last_id = self._last_id % 65535 + 1
-            if self._last_id not in self._inflight:
+            self._last_id = self._last_id % MAX_OPEN + 1
+            if self._last_id not in self._open:
                 return self._last_id

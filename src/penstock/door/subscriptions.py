@@ -39,11 +39,16 @@ class Match:
 
 
 class Group:
-    """The members of a shared subscription; each message goes to one of them, in turn."""
+    """The members of a shared subscription; each message goes to one of them, in turn.
 
-    __slots__ = ("_turn", "members")
+    Attributes:
+        filter: What its members subscribed to, with `$share`.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_turn", "filter", "members")
+
+    def __init__(self, name: str) -> None:
+        self.filter = name
         self.members: dict[str, Match] = {}
         self._turn = 0
 
@@ -95,7 +100,7 @@ class Subscriptions:
         if share is None:
             node.sessions[session.client] = (session, subscription)
         else:
-            group = node.groups.setdefault(share, Group())
+            group = node.groups.setdefault(share, Group(name))
             group.members[session.client] = _combine(session, (subscription,))
 
     def remove(self, session: Session, name: str) -> None:
@@ -120,6 +125,14 @@ class Subscriptions:
             if child.children or child.sessions or child.groups:
                 return
             del parent.children[level]
+
+    def group(self, name: str) -> Group | None:
+        """Return the shared subscription with this filter; None if it has no members."""
+        share, plain = split_share(name)
+        node: _Node | None = self._root
+        for level in plain.split("/"):
+            node = node and node.children.get(level)
+        return None if node is None or share is None else node.groups.get(share)
 
     def route(self, topic: str) -> Route:
         """Return where a message on this topic goes; `QUIET` if nobody wants it."""

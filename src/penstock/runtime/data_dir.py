@@ -44,6 +44,11 @@ def lock(path: Path) -> int:
     return held
 
 
+def door_folder(path: Path) -> Path:
+    """Return where the door's journal is: sessions, retained and queued messages."""
+    return path / "door"
+
+
 def door_stats_file(path: Path) -> Path:
     """Return where the door leaves its counters for the hub to read."""
     return path / "run" / "door.json"

@@ -12,11 +12,12 @@ import msgspec
 
 from penstock.core.clock import SystemClock
 from penstock.door.door import Door
+from penstock.door.journal import Journal
 from penstock.door.settings import DoorSettings
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
 from penstock.runtime.child import run_child, say_ready
-from penstock.runtime.data_dir import door_stats_file, write_stats
+from penstock.runtime.data_dir import door_folder, door_stats_file, write_stats
 
 #: Log partition that the door writes.
 PARTITION = "door"
@@ -41,7 +42,8 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
     stats.parent.mkdir(parents=True, exist_ok=True)
     log = SegmentLog(data / "log", config.log, clock)
     writer = log.writer(PARTITION)
-    door = Door(config.door, writer, clock, internal_secret=internal_secret)
+    journal = Journal(door_folder(data))
+    door = Door(config.door, writer, clock, internal_secret=internal_secret, journal=journal)
     await door.start()
     host, port = door.address
     say_ready(host=host, port=port)
