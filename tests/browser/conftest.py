@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
+from tests.browser.waiting import PATIENCE_S
 
 from penstock.api import ApiSettings, create_app
 from penstock.catalog import SqlCatalog
@@ -26,7 +27,6 @@ from penstock.ingest.live import LiveHub
 from penstock.stores.memory import MemoryStore
 
 SECOND = 1_000_000
-PATIENCE_S = 20.0
 
 #: Chromium for tests: no window, no sandbox (containers), nothing of its own on the network.
 ARGUMENTS = (
@@ -113,6 +113,20 @@ class Site:
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._place: socket.socket | None = None
+
+    def _bound(self) -> socket.socket:
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", self.port))
+        return bound
+
+    def close(self) -> None:
+        """End for good."""
+        self.stop()
+        if self._place is not None:
+            self._place.close()
+        self.catalog.close()
 
     @property
     def url(self) -> str:
@@ -120,10 +134,10 @@ class Site:
 
     def start(self) -> None:
         """Serve; afterwards connections are taken."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener = self._bound()
         self.port = listener.getsockname()[1]
+        # Bound as well but never listening: nobody else gets the port while the server is away.
+        self._place = self._place or self._bound()
         self.live = LiveHub()
         self._app = create_app(
             store=self.store,
@@ -193,8 +207,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     site.start()
     yield site
-    site.stop()
-    site.catalog.close()
+    site.close()
 
 
 # A module's, not the session's: while Playwright runs, no test with an event loop of its own can.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-PATIENCE_S = 20.0
+#: A busy machine may take long; a page that does its work needs a fraction of a second.
+PATIENCE_S = 45.0
 
 
 def until(page: Any, expression: str) -> None:

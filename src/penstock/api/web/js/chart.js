@@ -85,7 +85,12 @@ export class Chart {
     });
     this.restyle();
     this.#repick(app.get().picked);
-    setInterval(() => edges().follows && this.invalidate(), FRAME_MS * 2);
+    // A stretch that stands still is drawn again only when something waits to be read.
+    setInterval(() => (edges().follows || this.#isBehind()) && this.invalidate(), FRAME_MS * 2);
+  }
+
+  #isBehind() {
+    return [...this.traces.values()].some((trace) => trace.isBehind);
   }
 
   /** Stop receiving; what is missed is read from the store by `resume`. */
@@ -119,7 +124,10 @@ export class Chart {
     for (const id of picked) {
       const info = infos.get(id);
       const trace = this.traces.get(id);
-      trace.isText = TEXT_TYPES.includes(info?.observation_type);
+      const isText = TEXT_TYPES.includes(info?.observation_type);
+      // Texts are asked for otherwise than numbers; what was read in ignorance is read again.
+      if (trace.isText !== isText) this.history.reset();
+      trace.isText = isText;
       if (trace.isText || !info) continue;
       const unit = unitText(info.unit) || info.observed_property || "";
       groups.set(unit, [...(groups.get(unit) ?? []), trace]);

@@ -32,6 +32,8 @@ function useDatastreams(search) {
       setFound({ items, next: answer.next, total: answer.total, error: null, search });
     } catch (error) {
       if (!abort.signal.aborted) setFound({ ...found, error: error.message, search });
+    } finally {
+      if (request.current === abort) request.current = null;
     }
   };
   useEffect(() => {
@@ -40,12 +42,15 @@ function useDatastreams(search) {
   }, [search]);
   useEffect(() => {
     const timer = setInterval(
-      () => document.hidden || load(null, Math.max(1, Math.ceil(found.items.length / PAGE))),
+      () => document.hidden || request.current || load(null, Math.max(1, Math.ceil(found.items.length / PAGE))),
       REFRESH_MS,
     );
     return () => clearInterval(timer);
   }, [search, found.items.length]);
-  const more = () => found.next && load(found.next, Math.ceil(found.items.length / PAGE) + 1);
+  const more = () =>
+    found.next &&
+    found.search === search &&
+    load(found.next, Math.ceil(found.items.length / PAGE) + 1);
   return { ...found, more };
 }
 
@@ -96,7 +101,7 @@ export function StreamList() {
     const watcher = new IntersectionObserver(look, { rootMargin: "300px" });
     watcher.observe(bottom.current);
     return () => watcher.disconnect();
-  }, [found.next]);
+  }, [found.items]);
   const pick = (id) => setFull(!togglePicked(id));
   const word = search ? "found" : "datastreams";
   const count = found.total === null ? "" : `${formatCount(found.total)} ${word}`;
