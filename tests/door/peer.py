@@ -18,7 +18,7 @@ from penstock.door.properties import Kind
 from penstock.log import MemoryLog
 
 #: Nothing in these tests takes this long unless something is wrong.
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class Journal:

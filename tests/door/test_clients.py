@@ -22,7 +22,7 @@ from penstock.door import Door, DoorSettings
 from penstock.door.presence import DOOR
 from penstock.log import SegmentLog
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 
 
 def _tool(name: str) -> str:
@@ -75,7 +75,7 @@ async def test_mosquitto_pub_and_sub(door: Door, tmp_path: Path, version: str, q
     where = ["-p", str(door.address[1]), "-V", version, "-q", qos]
     # A retained message says that the subscription is in place.
     await _run(pub, *where, "-t", "plant/ready", "-m", "yes", "-r")
-    listening = asyncio.create_task(_run(sub, *where, "-t", "plant/#", "-v", "-C", "3", "-W", "15"))
+    listening = asyncio.create_task(_run(sub, *where, "-t", "plant/#", "-v", "-C", "3", "-W", "30"))
     delivered = "penstock_door_delivered_total"
     async with asyncio.timeout(PATIENCE_S):
         while door.stats()[delivered] == 0:  # noqa: ASYNC110

@@ -20,11 +20,12 @@ from typing import Any
 PATIENCE_S = 90.0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def held_port() -> socket.socket:
+    """Return a socket bound but never listening: nobody else gets its port between two starts."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return place
 
 
 class Victim:
@@ -33,7 +34,8 @@ class Victim:
     def __init__(self, data_dir: Path, **environ: str) -> None:
         self.data_dir = data_dir
         self._environ = {**os.environ, **environ}
-        self.http_port, self.mqtt_port = free_port(), free_port()
+        self._places = held_port(), held_port()
+        self.http_port, self.mqtt_port = (place.getsockname()[1] for place in self._places)
         self.errors = data_dir.with_suffix(".stderr")
         self._process: subprocess.Popen[str] | None = None
 
@@ -85,7 +87,7 @@ class Victim:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.communicate()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while any(_runs(pid) for pid in children.values()) and time.monotonic() < deadline:
             time.sleep(0.01)
 
@@ -95,6 +97,13 @@ class Victim:
         self._process.send_signal(signal.SIGTERM)
         self._process.communicate(timeout=PATIENCE_S)
         return self._process.returncode
+
+    def close(self) -> None:
+        """Stop if it runs, and give the ports back."""
+        if self.is_running():
+            self.stop()
+        for place in self._places:
+            place.close()
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None

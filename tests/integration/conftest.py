@@ -36,12 +36,12 @@ class Running:
         self.mqtt = (found.group(2), int(found.group(3)))
 
     def get(self, path: str) -> object:
-        with urllib.request.urlopen(self.http + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.http + path, timeout=30) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: bytes) -> object:
         request = urllib.request.Request(self.http + path, body, method="POST")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
     def stop(self) -> tuple[int, str]:

@@ -15,17 +15,15 @@ import paho.mqtt.client as paho
 import pytest
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Mosquitto:
     """Debian's broker; can be stopped and started again on the same port."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        self.port = free_port()
+        # Bound but never listening: nobody else gets the port while the broker is away.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port = self._place.getsockname()[1]
         self.config = folder / "mosquitto.conf"
         self.config.write_text(
             f"listener {self.port} 127.0.0.1\nmax_queued_messages 0\n"
@@ -52,6 +50,10 @@ class Mosquitto:
             self.process.wait()
             self.process = None
 
+    def close(self) -> None:
+        self.kill()
+        self._place.close()
+
 
 @pytest.fixture
 def mosquitto_needed() -> None:
@@ -66,7 +68,7 @@ def mosquitto(mosquitto_needed, tmp_path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path)
     broker.start()
     yield broker
-    broker.kill()
+    broker.close()
 
 
 class Witness:
@@ -81,7 +83,7 @@ class Witness:
         self.client.on_message = lambda _c, _u, m: self.got.append((m.topic, m.payload))
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(30)
 
     def wait(self, count: int) -> None:
         for _ in range(1200):
@@ -99,7 +101,7 @@ def closed_mosquitto(mosquitto_needed, tmp_path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path, "allow_anonymous false\n")
     broker.start()
     yield broker
-    broker.kill()
+    broker.close()
 
 
 @pytest.fixture

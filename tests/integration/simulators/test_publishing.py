@@ -73,7 +73,7 @@ async def test_what_was_not_acknowledged_is_sent_again_after_a_broker_restart(mo
                 asyncio.get_running_loop().call_later(0.3, mosquitto.start)
             device = "ab"[number % 2]
             await publisher.send([Message(0, "t", str(number).encode(), device)])
-        assert await publisher.drain(20)
+        assert await publisher.drain(60)
         assert publisher.sent == publisher.acked == 300
         assert acked_before < 300
         assert publisher.reconnects >= 2
@@ -87,7 +87,7 @@ async def test_devices_have_client_ids_of_their_own(mosquitto):
         await two.open(["car", "truck"])
         for publisher in (one, two):
             await publisher.send([Message(0, "t", b"1", "car"), Message(0, "t", b"1", "truck")])
-            assert await publisher.drain(10)
+            assert await publisher.drain(30)
         assert one.connected == two.connected == 2
         assert one.reconnects == two.reconnects == 0
 
