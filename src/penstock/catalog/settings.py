@@ -25,3 +25,16 @@ class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             description="How long to wait when another program holds the catalog's file.",
         ),
     ] = 5.0
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How people sign in."""
+
+    session_idle_s: Annotated[
+        float,
+        msgspec.Meta(ge=60, description="A session that is not used for so long ends."),
+    ] = 604_800.0
+    session_most_s: Annotated[
+        float,
+        msgspec.Meta(ge=60, description="A session ends after so long, however much it is used."),
+    ] = 7_776_000.0

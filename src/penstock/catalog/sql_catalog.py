@@ -51,6 +51,11 @@ class SqlCatalog:
             raise
         return cls(database, settings)
 
+    @property
+    def database(self) -> Database:
+        """The database, for what else is kept in it."""
+        return self._database
+
     def enrol(self, series: Sequence[Series], policy: Policy, now_us: int) -> Sequence[Enrolled]:
         """Find or create the Datastream of each series; durable when it returns."""
         if not series:

@@ -69,7 +69,8 @@ class Resource(msgspec.Struct, frozen=True):
     """What is asked for.
 
     `platform` is everything that belongs to no company: users, routes, log, dead letters, health.
-    For things and datastreams `system` is theirs, and `thing` is set for datastreams too.
+    For things and datastreams `system` is theirs, and `thing` is set for datastreams too. Without
+    an id, "user" is all users, and "company" one that does not exist yet.
     """
 
     kind: Literal["platform", "company", "system", "client", "thing", "datastream", "user"]
@@ -282,6 +283,8 @@ class Access:
         agent_of = self._agent_of.get(user, set())
         if what.kind == "user":
             return what.id == user
+        if what.kind == "company" and what.id == 0:
+            return action is Action.MANAGE
         if what.kind == "company":
             company = self._companies.get(what.id)
             if company is not None and user in company.administrators:

@@ -5,6 +5,8 @@ Share names (`$share/NAME/`) are to be taken off before.
 
 from __future__ import annotations
 
+from penstock.core.errors import InvalidInput
+
 
 def matches(wanted: str, topic: str) -> bool:
     """Tell whether a filter matches a topic; `$` topics only by filters that spell the `$` out."""
@@ -47,3 +49,24 @@ def _overlaps(one: list[str], other: list[str]) -> bool:
             return False
     longer, length = max((one, other), key=len), min(len(one), len(other))
     return len(one) == len(other) or longer[length:] == ["#"]
+
+
+def check_filter(wanted: str) -> str:
+    """Return a topic filter if it is well-formed (section 4.7.1).
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    levels = wanted.split("/")
+    is_wrong = any(
+        ("#" in level and (level != "#" or at != len(levels) - 1))
+        or ("+" in level and level != "+")
+        for at, level in enumerate(levels)
+    )
+    if not wanted or is_wrong or "\0" in wanted or len(wanted.encode(errors="replace")) > 65_535:
+        msg = (
+            f"topic filter {wanted[:80]!r} is not allowed; '+' stands for one whole level, '#' for "
+            "all that follow, as the last level"
+        )
+        raise InvalidInput(msg)
+    return wanted

@@ -1,0 +1,216 @@
+"""Keys: made, shown once, renewed, revoked."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from penstock.catalog.identities.clients import check_batch
+from penstock.catalog.identities.desk import Change, Desk, check_text
+from penstock.catalog.organisation_models import Account, ApiKey, ClientRow, SystemRow
+from penstock.core.access import Action, Kind, Resource, digest
+from penstock.core.errors import Conflict, InvalidInput, NotFound
+from penstock.core.people import Actor, Event, IssuedKey, KeyInfo, NewKey
+
+#: How secrets begin, so that one finds them where they should not be.
+PREFIX = "pnk_"
+#: Random bytes in a secret.
+SECRET_BYTES = 32
+#: Characters of a secret that are kept to tell keys apart: of 43 random ones, these are given away.
+HINT_LENGTH = 10
+#: Longest time that an old key may stay valid beside its new one, in seconds.
+MAX_OVERLAP_S = 30 * 86_400.0
+
+
+class SqlKeys:
+    """See `core.identity.Keys`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._used: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def list(
+        self, by: Actor, *, user: int | None = None, client: int | None = None
+    ) -> Sequence[KeyInfo]:
+        """Return the keys of a user or a client, newest first; one's own without both."""
+        user, client = self._holder(by, user, client)
+        self._require(by, Action.VIEW, user, client)
+        self.flush()
+        query = select(ApiKey).order_by(ApiKey.id.desc())
+        query = query.where(
+            ApiKey.account_id == user if client is None else ApiKey.client_id == client
+        )
+        with self._desk.read() as connection:
+            return [_info(row) for row in connection.execute(query)]
+
+    def add(self, by: Actor, new: Sequence[NewKey]) -> Sequence[IssuedKey]:
+        """Make some, all or none."""
+        check_batch(len(new))
+        wanted = []
+        for one in new:
+            check_text("label", one.label, 200)
+            wanted.append((one, *self._holder(by, one.user, one.client)))
+        with self._desk.change(by) as change:
+            return [self._make(change, one, user, client) for one, user, client in wanted]
+
+    def renew(
+        self, by: Actor, key: int, *, overlap_s: float = 0.0, expires_us: int | None = None
+    ) -> IssuedKey:
+        """Make a new key in place of one, which stays valid for `overlap_s` at most."""
+        if not 0 <= overlap_s <= MAX_OVERLAP_S:
+            msg = f"overlap_s = {overlap_s} is not allowed; 0 to {MAX_OVERLAP_S:.0f} seconds are"
+            raise InvalidInput(msg)
+        with self._desk.change(by) as change:
+            held = self._held(change, key)
+            if held.revoked_us is not None:
+                msg = f"key {key} was revoked; make a new one"
+                raise Conflict(msg)
+            if expires_us is None and held.expires_us is not None:
+                expires_us = change.now_us + held.expires_us - held.created_us
+            again = NewKey(label=held.label, expires_us=expires_us)
+            issued = self._make(change, again, held.account_id, held.client_id)
+            until_us = change.now_us + round(overlap_s * 1e6)
+            if held.expires_us is not None:
+                until_us = min(until_us, held.expires_us)
+            ends = {"expires_us": until_us} if overlap_s else {"revoked_us": change.now_us}
+            change.connection.execute(update(ApiKey).where(ApiKey.id == key).values(**ends))
+            self._record(change, "renew", held, after={"by": issued.key.id, **ends})
+        return issued
+
+    def revoke(self, by: Actor, key: int) -> None:
+        """End one, at once."""
+        with self._desk.change(by) as change:
+            held = self._held(change, key)
+            if held.revoked_us is None:
+                change.connection.execute(
+                    update(ApiKey).where(ApiKey.id == key).values(revoked_us=change.now_us)
+                )
+                self._record(change, "revoke", held)
+
+    def note_use(self, secret: str) -> None:
+        """Remember that a key was used; it is written down now and then."""
+        with self._lock:
+            self._used[digest(secret)] = self._desk.clock.now_us()
+
+    def flush(self) -> None:
+        """Write down which keys were used."""
+        with self._lock:
+            used, self._used = self._used, {}
+        if not used:
+            return
+        statement = (
+            update(ApiKey)
+            .where(ApiKey.digest == bindparam("at"))
+            .values(used_us=bindparam("time_us"))
+        )
+        with self._desk.database.write() as connection:
+            connection.execute(
+                statement, [{"at": at, "time_us": time_us} for at, time_us in used.items()]
+            )
+
+    def _make(self, change: Change, new: NewKey, user: int | None, client: int | None) -> IssuedKey:
+        what = _resource(user, client)
+        change.require(Action.VIEW, what)
+        change.require(Action.MANAGE, what)
+        if new.expires_us is not None and not change.now_us < new.expires_us < 2**62:
+            msg = f"expires_us = {new.expires_us} is not in the future; give microseconds UTC"
+            raise InvalidInput(msg)
+        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        row = change.connection.execute(
+            insert(ApiKey)
+            .values(
+                digest=digest(secret),
+                hint=secret[:HINT_LENGTH],
+                label=new.label,
+                account_id=user,
+                client_id=client,
+                expires_us=new.expires_us,
+                **change.made,
+            )
+            .returning(ApiKey)
+        ).one()
+        self._record(change, "add", row, after={"label": row.label, "expires_us": row.expires_us})
+        return IssuedKey(key=_info(row), secret=secret)
+
+    @staticmethod
+    def _record(
+        change: Change, action: str, row: Any, after: dict[str, object] | None = None
+    ) -> None:
+        company = system = None
+        if row.client_id is None:
+            query = select(Account.name).where(Account.id == row.account_id)
+            holder = change.connection.execute(query).scalar_one()
+        else:
+            owner = select(SystemRow.company_id, SystemRow.id, SystemRow.name, ClientRow.name).join(
+                ClientRow, ClientRow.system_id == SystemRow.id
+            )
+            found = change.connection.execute(owner.where(ClientRow.id == row.client_id)).one()
+            company, system, holder = found[0], found[1], f"{found[2]}/{found[3]}"
+        change.record(
+            Event(
+                action=action,
+                kind="key",
+                object_id=row.id,
+                name=f"{row.hint}... of {holder}",
+                company=company,
+                system=system,
+                after=after,
+            )
+        )
+
+    def _holder(
+        self, by: Actor, user: int | None, client: int | None
+    ) -> tuple[int | None, int | None]:
+        if user is not None and client is not None:
+            msg = "a key stands for a user or a client, not for both"
+            raise InvalidInput(msg)
+        if user is None and client is None:
+            if by.who.kind is Kind.USER:
+                return by.who.id, None
+            if by.who.kind is Kind.CLIENT:
+                return None, by.who.id
+            msg = "say whose key: give user or client"
+            raise InvalidInput(msg)
+        return user, client
+
+    def _require(self, by: Actor, action: Action, user: int | None, client: int | None) -> None:
+        what = _resource(user, client)
+        access = self._desk.access
+        if access.is_welcome(by.who) and not access.allows(by.who, action, what):
+            raise NotFound(f"there is no {what.kind} with id {what.id}")
+        access.require(by.who, action, what)
+
+    @staticmethod
+    def _held(change: Change, key: int) -> Any:
+        row = change.connection.execute(select(ApiKey).where(ApiKey.id == key)).first()
+        missing = f"there is no key with id {key}"
+        if row is None:
+            raise NotFound(missing)
+        what = _resource(row.account_id, row.client_id)
+        change.require(Action.VIEW, what, missing)
+        change.require(Action.MANAGE, what, missing)
+        return row
+
+
+def _resource(user: int | None, client: int | None) -> Resource:
+    return Resource("client", client) if client is not None else Resource("user", user or 0)
+
+
+def _info(row: Any) -> KeyInfo:
+    return KeyInfo(
+        id=row.id,
+        label=row.label,
+        hint=row.hint,
+        user=row.account_id,
+        client=row.client_id,
+        created_us=row.created_us,
+        created_by=row.created_by,
+        expires_us=row.expires_us,
+        revoked_us=row.revoked_us,
+        used_us=row.used_us,
+    )
