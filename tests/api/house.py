@@ -10,13 +10,16 @@ from typing import Any, Self
 import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from tests.catalog.template import fresh_catalog
+from tests.catalog.template import fast_passwords, fresh_catalog
 
 from penstock.api import ApiSettings, create_app
+from penstock.catalog.identities import SqlIdentities
+from penstock.core.access import PLATFORM, Kind, Principal
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
 from penstock.core.errors import NotFound
 from penstock.core.observation import observations
+from penstock.core.people import Actor, NewUser
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.publish import encode_publish
 from penstock.core.series import Series
@@ -26,6 +29,7 @@ from penstock.stores.memory import MemoryStore
 #: 2023-11-14T22:13:20Z, the time of `ManualClock`.
 T0 = 1_700_000_000_000_000
 SECOND = 1_000_000
+PASSWORD = "correct horse"
 
 
 class CardboardPlatform:
@@ -97,12 +101,18 @@ class CardboardPlatform:
 class House:
     """Everything behind one API."""
 
-    def __init__(self, folder: Path, settings: ApiSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: ApiSettings | None = None, *, accounts: bool = False
+    ) -> None:
         self.store = MemoryStore()
         self.catalog = fresh_catalog(folder)
         self.live = LiveHub()
         self.platform = CardboardPlatform()
         self.clock = ManualClock(T0)
+        self.passwords = fast_passwords()
+        self.identities = SqlIdentities(
+            self.catalog.database, self.clock, self.passwords, accounts=accounts
+        )
         self.app: FastAPI = create_app(
             store=self.store,
             catalog=self.catalog,
@@ -111,11 +121,19 @@ class House:
             registry=CollectorRegistry(),
             settings=settings,
             clock=self.clock,
+            identities=self.identities,
+            passwords=self.passwords,
         )
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
             base_url="http://localhost",
         )
+
+    def add_user(self, name: str, **more: Any) -> Actor:
+        """Add a user, whose password is `PASSWORD`, and return them."""
+        root = Actor(PLATFORM)
+        user = self.identities.users.add(root, NewUser(name=name, password=PASSWORD, **more))
+        return Actor(Principal(Kind.USER, user.id))
 
     def enrol(self, *names: tuple[str, str], **more: Any) -> list[int]:
         """Enrol datastreams and return their ids."""

@@ -96,14 +96,16 @@ def make(house: House, settings: ApiSettings) -> None:
         platform=house.platform,
         registry=CollectorRegistry(),
         settings=settings,
+        identities=house.identities,
     )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "plant.example"])
-def test_listening_to_everybody_has_to_be_said_aloud(house: House, host: str) -> None:
-    with pytest.raises(ConfigError, match="insecure_allow_remote"):
+def test_listening_to_everybody_needs_somebody_who_can_sign_in(house: House, host: str) -> None:
+    with pytest.raises(ConfigError, match="make a user first"):
         make(house, ApiSettings(host=host))
-    make(house, ApiSettings(host=host, insecure_allow_remote=True))
+    house.add_user("root")
+    make(house, ApiSettings(host=host))
 
 
 async def test_when_open_to_everybody_any_name_is_answered_unless_some_are_named(
@@ -111,8 +113,8 @@ async def test_when_open_to_everybody_any_name_is_answered_unless_some_are_named
 ) -> None:
     for folder, allowed, status in (("a", (), 200), ("b", ("plant.example",), 421)):
         (tmp_path / folder).mkdir()
-        settings = ApiSettings(host="0.0.0.0", insecure_allow_remote=True, allowed_hosts=allowed)
-        house = House(tmp_path / folder, settings)
+        settings = ApiSettings(host="0.0.0.0", allowed_hosts=allowed)
+        house = House(tmp_path / folder, settings, accounts=True)
         response = await house.client.get("/healthz", headers={"host": "192.168.1.5:8080"})
         assert response.status_code == status
 

@@ -6,7 +6,10 @@ import functools
 import tempfile
 from pathlib import Path
 
+from argon2 import PasswordHasher
+
 from penstock.catalog import CatalogSettings, SqlCatalog
+from penstock.core.passwords import Passwords
 
 
 @functools.cache
@@ -15,6 +18,11 @@ def _empty() -> bytes:
         file = Path(folder) / "catalog.db"
         SqlCatalog.open(file).close()
         return file.read_bytes()
+
+
+def fast_passwords() -> Passwords:
+    """Return passwords that cost next to nothing to hash."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 def fresh_catalog(folder: Path, settings: CatalogSettings | None = None) -> SqlCatalog:

@@ -67,14 +67,15 @@ def create_app(
         passwords: Checks passwords; one of its own when not given.
 
     Raises:
-        ConfigError: `settings` would open the API to everybody without saying so.
+        ConfigError: `settings` would open the API to everybody, since there are no accounts.
     """
     settings = settings or ApiSettings()
-    if not is_loopback(settings.host) and not settings.insecure_allow_remote:
+    is_open = identities is None or not identities.organisation().accounts
+    if is_open and not is_loopback(settings.host):
         msg = (
             f"[api] host = {settings.host!r} would let everybody who reaches it read and change "
-            "everything, since the API has no accounts yet; use 127.0.0.1 behind a proxy that "
-            "checks who comes, or set insecure_allow_remote = true"
+            "everything; make a user first with `penstock users add NAME --administrator`, or "
+            "listen on 127.0.0.1"
         )
         raise ConfigError(msg)
     app = FastAPI(

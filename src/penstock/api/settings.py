@@ -36,21 +36,14 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         str,
         msgspec.Meta(
             min_length=1,
-            description="Address to listen on. Other than loopback only with "
-            "`insecure_allow_remote`.",
+            description="Address to listen on. Beyond loopback everybody must sign in, so there "
+            "has to be a user (`penstock users add NAME --administrator`).",
         ),
     ] = "127.0.0.1"
     port: Annotated[
         int, msgspec.Meta(ge=0, le=65535, description="TCP port; 0 takes a free one.")
     ] = 8080
     tls: ApiTlsSettings = ApiTlsSettings()
-    insecure_allow_remote: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Listen beyond loopback although the API has no accounts yet: everybody "
-            "who reaches the port can read and write everything."
-        ),
-    ] = False
     allowed_hosts: Annotated[
         tuple[str, ...],
         msgspec.Meta(

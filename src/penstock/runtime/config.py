@@ -18,7 +18,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from penstock.api.settings import ApiSettings
-from penstock.catalog.settings import CatalogSettings
+from penstock.catalog.settings import AccountSettings, CatalogSettings
 from penstock.codecs.settings import CodecSettings
 from penstock.core.errors import ConfigError
 from penstock.door.settings import DoorSettings
@@ -52,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ingest: IngestSettings = IngestSettings()
     codecs: CodecSettings = CodecSettings()
     catalog: CatalogSettings = CatalogSettings()
+    accounts: AccountSettings = AccountSettings()
     store: LakeSettings = LakeSettings()
     api: ApiSettings = ApiSettings()
 

@@ -16,11 +16,13 @@ from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
+from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
+from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
 from penstock.stores.lake.store import LakeStore
 
@@ -33,6 +35,8 @@ PARTITIONS = ("door", PARTITION)
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
 RETENTION_EVERY_S = 3600.0
+#: How often it is written down which keys and sessions were used, in seconds.
+FLUSH_EVERY_S = 60.0
 #: How often the observations are counted for the health report, in seconds.
 COUNT_EVERY_S = 1.0
 #: How often a client that waits for its messages to be ingested is looked after, in seconds.
@@ -49,6 +53,8 @@ class Hub:
         data = config.data_path
         self.log = SegmentLog(data / "log", config.log, self._clock)
         self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
+        self.passwords = Passwords()
+        self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
         self.store = LakeStore.open(data / "store", config.store, self._clock)
         codec = partial(make, settings=config.codecs)
         self.registry = CollectorRegistry()
@@ -73,6 +79,7 @@ class Hub:
         self._tasks = [
             loop.create_task(self._expire_forever()),
             loop.create_task(self._count_forever()),
+            loop.create_task(self._flush_forever()),
         ]
 
     async def close(self) -> None:
@@ -82,6 +89,8 @@ class Hub:
         self._publisher.close()
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.store.close)
+        self.identities.flush()
+        self.passwords.close()
         self.catalog.close()
         self.log.close()
 
@@ -92,6 +101,14 @@ class Hub:
                 await asyncio.to_thread(self._expire)
             except Exception:
                 _log.exception("old messages and observations were not removed; trying again later")
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            try:
+                await asyncio.to_thread(self.identities.flush)
+            except Exception:
+                _log.exception("it could not be written down who signed in; trying again later")
 
     async def _count_forever(self) -> None:
         """Keep the count at hand: an exact one may take a while when much comes late."""

@@ -54,6 +54,8 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         platform=hub,
         registry=hub.registry,
         settings=config.api,
+        identities=hub.identities,
+        passwords=hub.passwords,
     )
     server = Server(
         uvicorn.Config(

@@ -74,8 +74,7 @@ class SqlClients:
             )
             query = _CLIENTS.where(ClientRow.id >= min(ids), ClientRow.id <= max(ids))
             made = change.connection.execute(query.order_by(ClientRow.id)).all()
-            for row in made:
-                change.record(_event("add", row, after=_facts(row)))
+            change.record(*(_event("add", row, after=_facts(row)) for row in made))
         return [_info(row) for row in made]
 
     def change(self, by: Actor, client: int, change: ClientChange) -> ClientInfo:

@@ -45,6 +45,7 @@ class Change:
         self.now_us = now_us
         self.name = access.name(by.who)
         self.is_visible = True
+        self._events: list[Event] = []
 
     def require(self, action: Action, what: Resource, missing: str = "") -> None:
         """Do nothing if it is allowed.
@@ -61,9 +62,35 @@ class Change:
         """The columns that say who made a row, and when."""
         return {"created_us": self.now_us, "created_by": self.name}
 
-    def record(self, event: Event) -> None:
-        """Write into the audit trail."""
-        record(self.connection, self.by, self.name, self.now_us, event)
+    def record(self, *events: Event) -> None:
+        """Write into the audit trail, when the change is made."""
+        self._events.extend(events)
+
+    def write_trail(self) -> None:
+        """Write down what was recorded."""
+        who = {
+            "at_us": self.now_us,
+            "by_kind": self.by.who.kind.value,
+            "by_id": self.by.who.id,
+            "by_name": self.name,
+            "address": self.by.address,
+        }
+        rows = [
+            {
+                **who,
+                "action": event.action,
+                "kind": event.kind,
+                "object_id": event.object_id,
+                "name": event.name,
+                "company_id": event.company,
+                "system_id": event.system,
+                "before": None if event.before is None else dict(event.before),
+                "after": None if event.after is None else dict(event.after),
+            }
+            for event in self._events
+        ]
+        if rows:
+            self.connection.execute(insert(AuditRow), rows)
 
 
 class Desk:
@@ -89,6 +116,7 @@ class Desk:
         self._accounts = accounts
         self._publish = publish or (lambda _: None)
         self._changing = threading.Lock()
+        self._published = 0
         with database.read() as connection:
             picture = read_picture(connection, accounts=accounts)
         self._publish(picture)
@@ -111,6 +139,7 @@ class Desk:
                 with self.database.write() as connection:
                     change = Change(connection, before, by, self.clock.now_us())
                     yield change
+                    change.write_trail()
                     after = self._take_picture(connection) if change.is_visible else before
             except BaseException:
                 self._take_back(before)
@@ -132,7 +161,7 @@ class Desk:
 
     def _take_back(self, before: Access) -> None:
         """Tell everybody that what they were told did not happen, if they were."""
-        if getattr(self, "_published", 0) <= before.organisation.version:
+        if self._published <= before.organisation.version:
             return
         self._published = before.organisation.version
         try:
@@ -150,27 +179,6 @@ def require(
     if access.is_welcome(who) and not access.allows(who, Action.VIEW, what):
         raise NotFound(missing or f"there is no {what.kind} with id {what.id}")
     access.require(who, action, what)
-
-
-def record(connection: Connection, by: Actor, name: str, now_us: int, event: Event) -> None:
-    """Write an event into the audit trail."""
-    connection.execute(
-        insert(AuditRow).values(
-            at_us=now_us,
-            by_kind=by.who.kind.value,
-            by_id=by.who.id,
-            by_name=name,
-            address=by.address,
-            action=event.action,
-            kind=event.kind,
-            object_id=event.object_id,
-            name=event.name,
-            company_id=event.company,
-            system_id=event.system,
-            before=None if event.before is None else dict(event.before),
-            after=None if event.after is None else dict(event.after),
-        )
-    )
 
 
 def check_text(what: str, text: str, most: int = MAX_TEXT) -> str:

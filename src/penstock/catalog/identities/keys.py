@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
 from penstock.catalog.identities.clients import check_batch
 from penstock.catalog.identities.desk import Change, Desk, check_text
-from penstock.catalog.organisation_models import Account, ApiKey, ClientRow, SystemRow
+from penstock.catalog.organisation_models import ApiKey, ClientRow, SystemRow
 from penstock.core.access import Action, Kind, Resource, digest
 from penstock.core.errors import Conflict, InvalidInput, NotFound
 from penstock.core.people import Actor, Event, IssuedKey, KeyInfo, NewKey
@@ -24,6 +24,9 @@ SECRET_BYTES = 32
 HINT_LENGTH = 10
 #: Longest time that an old key may stay valid beside its new one, in seconds.
 MAX_OVERLAP_S = 30 * 86_400.0
+
+#: (user, client) to company, system and name.
+Holders = dict[tuple[int | None, int | None], tuple[int | None, int | None, str]]
 
 
 class SqlKeys:
@@ -56,7 +59,7 @@ class SqlKeys:
             check_text("label", one.label, 200)
             wanted.append((one, *self._holder(by, one.user, one.client)))
         with self._desk.change(by) as change:
-            return [self._make(change, one, user, client) for one, user, client in wanted]
+            return self._make(change, wanted)
 
     def renew(
         self, by: Actor, key: int, *, overlap_s: float = 0.0, expires_us: int | None = None
@@ -73,13 +76,14 @@ class SqlKeys:
             if expires_us is None and held.expires_us is not None:
                 expires_us = change.now_us + held.expires_us - held.created_us
             again = NewKey(label=held.label, expires_us=expires_us)
-            issued = self._make(change, again, held.account_id, held.client_id)
+            (issued,) = self._make(change, [(again, held.account_id, held.client_id)])
             until_us = change.now_us + round(overlap_s * 1e6)
             if held.expires_us is not None:
                 until_us = min(until_us, held.expires_us)
             ends = {"expires_us": until_us} if overlap_s else {"revoked_us": change.now_us}
             change.connection.execute(update(ApiKey).where(ApiKey.id == key).values(**ends))
-            self._record(change, "renew", held, after={"by": issued.key.id, **ends})
+            after = {"by": issued.key.id, **ends}
+            change.record(_event("renew", held, self._names(change, [held]), after))
         return issued
 
     def revoke(self, by: Actor, key: int) -> None:
@@ -90,7 +94,7 @@ class SqlKeys:
                 change.connection.execute(
                     update(ApiKey).where(ApiKey.id == key).values(revoked_us=change.now_us)
                 )
-                self._record(change, "revoke", held)
+                change.record(_event("revoke", held, self._names(change, [held])))
 
     def note_use(self, secret: str) -> None:
         """Remember that a key was used; it is written down now and then."""
@@ -113,55 +117,61 @@ class SqlKeys:
                 statement, [{"at": at, "time_us": time_us} for at, time_us in used.items()]
             )
 
-    def _make(self, change: Change, new: NewKey, user: int | None, client: int | None) -> IssuedKey:
-        what = _resource(user, client)
-        change.require(Action.VIEW, what)
-        change.require(Action.MANAGE, what)
-        if new.expires_us is not None and not change.now_us < new.expires_us < 2**62:
-            msg = f"expires_us = {new.expires_us} is not in the future; give microseconds UTC"
-            raise InvalidInput(msg)
-        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        row = change.connection.execute(
-            insert(ApiKey)
-            .values(
-                digest=digest(secret),
-                hint=secret[:HINT_LENGTH],
-                label=new.label,
-                account_id=user,
-                client_id=client,
-                expires_us=new.expires_us,
-                **change.made,
+    def _make(
+        self, change: Change, wanted: Sequence[tuple[NewKey, int | None, int | None]]
+    ) -> Sequence[IssuedKey]:
+        found = []
+        rows = []
+        for new, user, client in wanted:
+            what = _resource(user, client)
+            change.require(Action.VIEW, what)
+            change.require(Action.MANAGE, what)
+            if new.expires_us is not None and not change.now_us < new.expires_us < 2**62:
+                msg = f"expires_us = {new.expires_us} is not in the future; give microseconds UTC"
+                raise InvalidInput(msg)
+            secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+            found.append(secret)
+            rows.append(
+                {
+                    "digest": digest(secret),
+                    "hint": secret[:HINT_LENGTH],
+                    "label": new.label,
+                    "account_id": user,
+                    "client_id": client,
+                    "expires_us": new.expires_us,
+                    **change.made,
+                }
             )
-            .returning(ApiKey)
-        ).one()
-        self._record(change, "add", row, after={"label": row.label, "expires_us": row.expires_us})
-        return IssuedKey(key=_info(row), secret=secret)
+        statement = insert(ApiKey).returning(ApiKey, sort_by_parameter_order=True)
+        made = change.connection.execute(statement, rows).all()
+        names = self._names(change, made)
+        for row in made:
+            facts = {"label": row.label, "expires_us": row.expires_us}
+            change.record(_event("add", row, names, facts))
+        return [
+            IssuedKey(key=_info(row), secret=secret)
+            for row, secret in zip(made, found, strict=True)
+        ]
 
     @staticmethod
-    def _record(
-        change: Change, action: str, row: Any, after: dict[str, object] | None = None
-    ) -> None:
-        company = system = None
-        if row.client_id is None:
-            query = select(Account.name).where(Account.id == row.account_id)
-            holder = change.connection.execute(query).scalar_one()
-        else:
-            owner = select(SystemRow.company_id, SystemRow.id, SystemRow.name, ClientRow.name).join(
-                ClientRow, ClientRow.system_id == SystemRow.id
-            )
-            found = change.connection.execute(owner.where(ClientRow.id == row.client_id)).one()
-            company, system, holder = found[0], found[1], f"{found[2]}/{found[3]}"
-        change.record(
-            Event(
-                action=action,
-                kind="key",
-                object_id=row.id,
-                name=f"{row.hint}... of {holder}",
-                company=company,
-                system=system,
-                after=after,
-            )
+    def _names(change: Change, rows: Sequence[Any]) -> Holders:
+        """Return company, system and name of those that keys stand for."""
+        found: Holders = {}
+        query = (
+            select(ClientRow.id, SystemRow.company_id, SystemRow.id, SystemRow.name, ClientRow.name)
+            .join(SystemRow, ClientRow.system_id == SystemRow.id)
+            .where(ClientRow.id.between(bindparam("low"), bindparam("high")))
         )
+        clients = [row.client_id for row in rows if row.client_id is not None]
+        if clients:
+            span = {"low": min(clients), "high": max(clients)}
+            for id_, company, system, name, client in change.connection.execute(query, span):
+                found[(None, id_)] = (company, system, f"{name}/{client}")
+        names = {user.id: user.name for user in change.access.organisation.users}
+        for row in rows:
+            if row.client_id is None:
+                found[(row.account_id, None)] = (None, None, names[row.account_id])
+        return found
 
     def _holder(
         self, by: Actor, user: int | None, client: int | None
@@ -195,6 +205,21 @@ class SqlKeys:
         change.require(Action.VIEW, what, missing)
         change.require(Action.MANAGE, what, missing)
         return row
+
+
+def _event(
+    action: str, row: Any, names: Holders, after: Mapping[str, object] | None = None
+) -> Event:
+    company, system, holder = names[(row.account_id, row.client_id)]
+    return Event(
+        action=action,
+        kind="key",
+        object_id=row.id,
+        name=f"{row.hint}... of {holder}",
+        company=company,
+        system=system,
+        after=after,
+    )
 
 
 def _resource(user: int | None, client: int | None) -> Resource:

@@ -46,7 +46,13 @@ class SqlTrail:
         if before is not None:
             query = query.where(AuditRow.id < before)
         with self._desk.read() as connection:
-            return [_entry(row) for row in connection.execute(query)]
+            entries = [_entry(row) for row in connection.execute(query)]
+        return [
+            entry
+            for at, entry in enumerate(entries)
+            # What is between two systems is written down for both.
+            if at == 0 or _what(entry) != _what(entries[at - 1])
+        ]
 
     def _visible(self, by: Actor) -> ColumnElement[bool] | None:
         """Return what restricts the trail to what who asks manages, and to themselves."""
@@ -72,6 +78,10 @@ class SqlTrail:
             parts.append(and_(AuditRow.by_kind == "user", AuditRow.by_id == by.who.id))
             parts.append(and_(AuditRow.kind == "user", AuditRow.object_id == by.who.id))
         return or_(*parts)
+
+
+def _what(entry: AuditEntry) -> tuple[object, ...]:
+    return (entry.at_us, entry.action, entry.kind, entry.object_id, entry.by)
 
 
 def _entry(row: Any) -> AuditEntry:
