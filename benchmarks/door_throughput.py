@@ -36,10 +36,12 @@ ROUNDS = 3
 async def _serve(directory: Path) -> None:
     from penstock.core.clock import SystemClock
     from penstock.door import Door, DoorSettings
+    from penstock.door.journal import Journal
     from penstock.log import SegmentLog
 
-    log = SegmentLog(directory)
-    door = Door(DoorSettings(port=0), log.writer("door"), SystemClock())
+    log = SegmentLog(directory / "log")
+    journal = Journal(directory / "door")
+    door = Door(DoorSettings(port=0), log.writer("door"), SystemClock(), journal=journal)
     await door.start()
     print(json.dumps(door.address), flush=True)
     stop = asyncio.Event()

@@ -240,7 +240,7 @@ class Journal:
             )
         found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
         if found != ["ok"]:
-            raise self.corrupt("; ".join(found))
+            raise self.corrupt("; ".join(found).replace("\n", "; "))
 
     def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

@@ -112,6 +112,7 @@ class _Restoring:
         self.limit = max(self.end_offset, durable)
         self.log_is_new = self.end_offset < durable
         if self.log_is_new:
+            self.changes.rows[FACTS.name]["durable_offset",] = (float(self.end_offset),)
             _log.error(
                 "The log ends at offset %d, though it was on disk up to %d: messages were "
                 "removed from it; sessions and retained messages are kept",
