@@ -69,7 +69,7 @@ window.penstock = {
   /** The chart once it is shown: `penstock.chart.traces`, `penstock.chart.live`. */
   chart: null,
   /** Points of a datastream as the chart holds them: `[times in microseconds, values]`. */
-  points: (id, from, to) => window.penstock.chart.traces.get(id)?.points(from, to) ?? [[], []],
+  points: (id, from, to) => window.penstock.chart?.traces.get(id)?.points(from, to) ?? [[], []],
 };
 
 const isBareAddress = !location.hash;
