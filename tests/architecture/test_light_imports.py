@@ -21,7 +21,14 @@ def loaded(module: str) -> set[str]:
         "penstock.runtime.config",
         "penstock.runtime.supervisor",
         "penstock.cli.main",
+        "penstock.client",
+        "penstock.client.client",
     ],
 )
 def test_loads_nothing_heavy(module: str) -> None:
     assert loaded(module).isdisjoint(HEAVY)
+
+
+def test_the_client_loads_no_part_of_the_server() -> None:
+    ours = {name for name in loaded("penstock.client.client") if name.startswith("penstock.")}
+    assert {name.split(".")[1] for name in ours} <= {"client", "core"}

@@ -1,0 +1,193 @@
+"""Received records become messages with their Datastream, typed, each once."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from penstock.client.casts import cast
+from penstock.client.inbox import Inbox
+from penstock.client.packets import split_record
+from penstock.client.producing import RESERVED
+from penstock.client.things import Datastream
+from penstock.client.times import moment, time_us
+from penstock.core.clock import Clock
+from penstock.core.errors import InvalidInput, PenstockError
+from penstock.core.series import Unit
+
+#: How long a Datastream's facts are believed, and that there is none, in seconds.
+_FRESH_S = 300.0
+_MISSING_S = 10.0
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One result, as it was sent, with what is known of its Datastream.
+
+    Attributes:
+        result: In the type of the Datastream: float, int, bool, str or dict.
+        time_us: Phenomenon time, microseconds UTC; when it was received if it has none.
+        result_time_us: When the result was made, microseconds UTC.
+        datastream_id: Id of the Datastream; None when the record describes it in place.
+        datastream: The Datastream; None when it is not known, or may not be seen.
+        extra: Further values that were sent with it.
+        topic: MQTT topic that it came on.
+    """
+
+    result: Any
+    time_us: int
+    result_time_us: int
+    datastream_id: int | None
+    datastream: Datastream | None
+    extra: Mapping[str, Any]
+    topic: str
+
+    @property
+    def phenomenon_time(self) -> datetime:
+        """`time_us` as a datetime in UTC."""
+        return moment(self.time_us)
+
+    @property
+    def name(self) -> str:
+        """Full name of the Datastream; "" when it is not known."""
+        return self.datastream.name if self.datastream else ""
+
+    @property
+    def quantity(self) -> str:
+        """Name of the Datastream within its Thing; "" when it is not known."""
+        stream = self.datastream
+        return stream.name.removeprefix(f"{stream.thing}.") if stream else ""
+
+    @property
+    def thing(self) -> str:
+        """Name of the Thing; "" when it is not known."""
+        return self.datastream.thing if self.datastream else ""
+
+    @property
+    def unit(self) -> Unit:
+        """Unit of the result; empty when it is not known."""
+        return self.datastream.unit if self.datastream else Unit()
+
+    @property
+    def location(self) -> tuple[float, ...] | None:
+        """Where the Thing is: longitude and latitude in degrees, height in metres."""
+        return self.datastream.location if self.datastream else None
+
+
+class Consumer:
+    """Takes messages out of the inbox.
+
+    Args:
+        inbox: Holds what was received.
+        look_up: Returns the Datastreams of these ids that there are.
+        clock: Tells the time.
+    """
+
+    def __init__(
+        self, inbox: Inbox, look_up: Callable[[Sequence[int]], Sequence[Datastream]], clock: Clock
+    ) -> None:
+        self._inbox = inbox
+        self._look_up = look_up
+        self._clock = clock
+        self._known: dict[int, tuple[Datastream | None, float]] = {}
+        #: Number of the last record handed out and not dealt with; 0 for none.
+        self._handed_out = 0
+        #: Ids wanted; None means all.
+        self.wanted: set[int] | None = set()
+
+    def consume(self, timeout_s: float, most: int) -> list[Message]:
+        """Count what was handed out before as dealt with, and return what is next."""
+        self.acknowledge()
+        until_s = time.monotonic() + timeout_s
+        while True:
+            left_s = max(until_s - time.monotonic(), 0.0)
+            messages = self._next(left_s, most)
+            if messages or left_s <= 0:
+                return messages
+            self.acknowledge()
+
+    def acknowledge(self) -> None:
+        """Say that everything handed out is dealt with: it does not come again."""
+        if self._handed_out:
+            self._inbox.done(self._handed_out)
+            self._handed_out = 0
+
+    def _next(self, timeout_s: float, most: int) -> list[Message]:
+        received = self._inbox.get(most, timeout_s)
+        if not received:
+            return []
+        chosen: list[tuple[str, dict[str, Any]]] = []
+        for _, kept in received:
+            topic, payload = split_record(kept)
+            fields = _fields(payload)
+            if fields is not None and (self.wanted is None or _id(fields) in self.wanted):
+                chosen.append((topic, fields))
+        try:
+            self._learn({id_ for _, fields in chosen if (id_ := _id(fields)) is not None})
+        except PenstockError:
+            self._inbox.put_back(received[0][0])
+            raise
+        self._handed_out = received[-1][0]
+        return [self._message(topic, fields) for topic, fields in chosen]
+
+    def _learn(self, ids: set[int]) -> None:
+        now_s = time.monotonic()
+        unknown = [id_ for id_ in ids if id_ not in self._known or self._known[id_][1] < now_s]
+        if not unknown:
+            return
+        found = {stream.id: stream for stream in self._look_up(unknown)}
+        if len(self._known) > 100_000:
+            self._known.clear()
+        for id_ in unknown:
+            good_s = _FRESH_S if id_ in found else _MISSING_S
+            self._known[id_] = (found.get(id_), now_s + good_s)
+
+    def _message(self, topic: str, fields: dict[str, Any]) -> Message:
+        id_ = _id(fields)
+        stream = self._known[id_][0] if id_ is not None else None
+        result = fields.get("result")
+        if stream is not None:
+            # Another sender may have another idea of it; then it stays as it is, as in the store.
+            with contextlib.suppress(InvalidInput):
+                result = cast(stream.observation_type, result)
+        now_us = self._clock.now_us()
+        at_us = _time(fields.get("phenomenonTime"), now_us)
+        return Message(
+            result=result,
+            time_us=at_us,
+            result_time_us=_time(fields.get("resultTime"), at_us),
+            datastream_id=id_,
+            datastream=stream,
+            extra={name: value for name, value in fields.items() if name not in RESERVED},
+            topic=topic,
+        )
+
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _fields(payload: bytes) -> dict[str, Any] | None:
+    """Return a record's members; None for what is no record of an observation."""
+    try:
+        fields = _decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return fields if "result" in fields else None
+
+
+def _id(fields: Mapping[str, Any]) -> int | None:
+    stream = fields.get("Datastream")
+    found = stream.get("@iot.id") if isinstance(stream, Mapping) else None
+    return found if type(found) is int else None
+
+
+def _time(value: object, otherwise: int) -> int:
+    text = value.partition("/")[0] if isinstance(value, str) else value
+    try:
+        return otherwise if text is None else time_us(text)
+    except InvalidInput:
+        return otherwise
