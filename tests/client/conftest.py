@@ -32,6 +32,11 @@ def wait_until(holds: Callable[[], bool], what: str = "it") -> None:
 class Platform(Victim):
     """A platform that can be killed and started again."""
 
+    def release(self) -> None:
+        """Let go of the ports."""
+        for place in self._places:
+            place.close()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
@@ -55,6 +60,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     one.start()
     yield one
     one.stop()
+    one.release()
 
 
 @pytest.fixture
@@ -66,6 +72,7 @@ def own_platform(tmp_path: Path) -> Iterator[Platform]:
     with contextlib.suppress(AssertionError):
         if one.is_running():
             one.kill_everything()
+    one.release()
 
 
 @pytest.fixture
