@@ -69,10 +69,9 @@ class Passwords:
         Raises:
             Backpressure: Too many wait for their check.
         """
-        mark = hashlib.blake2b(password.encode(errors="surrogatepass"), key=self._salt).digest()
+        mark = self._mark(password)
         with self._lock:
-            proven = self._proven.get(kept) if kept else None
-            if proven is not None and secrets.compare_digest(proven, mark):
+            if self._is_proven(kept, mark):
                 done: Future[bool] = Future()
                 done.set_result(True)
                 return done
@@ -82,9 +81,21 @@ class Passwords:
             self._waiting += 1
         return self._threads.submit(self._check, kept, password, mark)
 
+    def is_proven(self, kept: str, password: str) -> bool:
+        """Tell whether a password was right lately, so that it need not be checked again."""
+        with self._lock:
+            return self._is_proven(kept, self._mark(password))
+
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _mark(self, password: str) -> bytes:
+        return hashlib.blake2b(password.encode(errors="surrogatepass"), key=self._salt).digest()
+
+    def _is_proven(self, kept: str, mark: bytes) -> bool:
+        proven = self._proven.get(kept) if kept else None
+        return proven is not None and secrets.compare_digest(proven, mark)
 
     def _check(self, kept: str, password: str, mark: bytes) -> bool:
         from argon2.exceptions import InvalidHashError, VerificationError

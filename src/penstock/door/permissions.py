@@ -1,0 +1,240 @@
+"""What everybody may do at the door, by the organisation as the hub has written it down.
+
+The hub replaces the file before a change is answered, and the door looks at it at every CONNECT
+and a few times a second: what was granted works at once, what was taken back ends within a
+second. `core.access` decides; here its answers are kept as long as they hold.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from penstock.core.access import Access, Kind, Principal, digest
+from penstock.core.clock import Clock
+from penstock.core.organisation import DEFAULT_SYSTEM, Client, Key, Organisation
+from penstock.door.settings import User
+from penstock.door.topics import split_share
+
+_log = logging.getLogger(__name__)
+
+#: Ids of the accounts in the configuration, as clients of the default system; the organisation's
+#: own ids are counted up from 1.
+FIRST_ACCOUNT = 1 << 62
+#: Answers remembered; beyond it all are forgotten.
+MAX_ANSWERS = 100_000
+#: Longer topics are decided anew every time, so that hostile ones cannot fill the memory.
+MAX_TOPIC_CHARACTERS = 512
+#: What stands between the owner and the client identifier in the name of a session; no client
+#: identifier holds it.
+_BEHIND_OWNER = "\0"
+
+
+class Permissions:
+    """Decides for the door.
+
+    Args:
+        clock: Tells which keys and grants have expired.
+        file: Where the hub leaves the organisation; nobody needs an account while there is none.
+        users: Device accounts of the configuration, clients of the default system.
+        is_exposed: Whether others than this machine can reach the door, so that everybody must
+            say who they are.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        file: Path | None = None,
+        users: Sequence[User] = (),
+        *,
+        is_exposed: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._file = file
+        self._accounts = {
+            user.name: Client(
+                id=FIRST_ACCOUNT + number,
+                system=DEFAULT_SYSTEM,
+                name=user.name,
+                may_read="read" in user.access,
+                may_write="write" in user.access,
+            )
+            for number, user in enumerate(users)
+        }
+        self._account_hashes = {
+            Principal(Kind.CLIENT, self._accounts[user.name].id): user.password_hash
+            for user in users
+        }
+        self._needs_accounts = bool(users) or is_exposed
+        self._version: tuple[int, ...] | None = None
+        #: Grows whenever an answer may have become another one.
+        self.age = 0
+        self._take(Organisation())
+        self.look()
+
+    # The organisation.
+
+    def look(self) -> bool:
+        """Take the newest organisation; return whether an answer may have become another one."""
+        version = self._version_now()
+        if version is not None and version != self._version:
+            self._version = version
+            found = self._read()
+            if found is not None:
+                self._take(found)
+                return True
+        if self._until_us is not None and self._clock.now_us() >= self._until_us:
+            self._take(self._organisation)
+            return True
+        return False
+
+    def _version_now(self) -> tuple[int, ...] | None:
+        if self._file is None:
+            return None
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> Organisation | None:
+        """Return what the file holds; nobody is let in by a first one that cannot be read."""
+        try:
+            return msgspec.json.decode((self._file or Path()).read_bytes(), type=Organisation)
+        except (OSError, msgspec.DecodeError) as error:
+            _log.error(
+                "who may do what cannot be read from %s, so what was known holds: %s",
+                self._file, error,
+            )  # fmt: skip
+            return None if self.age > 1 else Organisation(accounts=True)
+
+    def _take(self, organisation: Organisation) -> None:
+        self._organisation = organisation
+        whole = msgspec.structs.replace(
+            organisation,
+            accounts=organisation.accounts or self._needs_accounts,
+            clients=(*organisation.clients, *self._accounts.values()),
+        )
+        self.access = Access(whole, self._clock)
+        self._clients = {client.id: client for client in whole.clients}
+        self._keys: dict[str, Key] = {key.digest: key for key in whole.keys}
+        self._named: dict[str, list[Client]] = {}
+        for client in organisation.clients:
+            self._named.setdefault(client.name, []).append(client)
+        self._hashes = {
+            Principal(Kind.USER, user.id): user.password_hash for user in whole.users
+        } | self._account_hashes
+        self._until_us = self._next_expiry_us()
+        self._answers: dict[tuple[Principal, str], bool] = {}
+        self.age += 1
+
+    def _next_expiry_us(self) -> int | None:
+        now_us = self._clock.now_us()
+        times = [one.expires_us for one in (*self._organisation.keys, *self._organisation.grants)]
+        return min((time for time in times if time is not None and time > now_us), default=None)
+
+    # Who is it?
+
+    @property
+    def has_accounts(self) -> bool:
+        """Whether everybody must say who they are."""
+        return self.access.organisation.accounts
+
+    def holder(self, secret: str) -> tuple[Principal, str] | None:
+        """Return whom a key stands for, and what proves it later on, without the key."""
+        who = self.access.holder(secret)
+        return None if who is None else (who, f"key {digest(secret)}")
+
+    def account(self, name: str) -> tuple[Principal, str] | None:
+        """Return whom a name with a password stands for, and the hash of the password."""
+        account = self._accounts.get(name)
+        if account is not None:
+            who = Principal(Kind.CLIENT, account.id)
+        else:
+            user = self.access.user(name)
+            if user is None or user.disabled:
+                return None
+            who = Principal(Kind.USER, user.id)
+        return who, self._hashes[who]
+
+    def certified(self, name: str) -> Principal | None:
+        """Return the client of a certificate's name: `<system>/<client>`, an account, a client.
+
+        A name that two systems have is nobody's.
+        """
+        account = self._accounts.get(name)
+        system, slash, client_name = name.rpartition("/")
+        found = [account] if account is not None else self._named.get(client_name, [])
+        if slash and account is None:
+            ids = {one.id for one in self.access.organisation.systems if one.name == system}
+            found = [client for client in found if client.system in ids]
+        if len(found) != 1:
+            return None
+        who = Principal(Kind.CLIENT, found[0].id)
+        return who if self.access.is_welcome(who) else None
+
+    def is_still(self, who: Principal, proof: str) -> bool:
+        """Tell whether someone who was let in would be let in again with the same proof."""
+        if not self.access.is_welcome(who):
+            return False
+        kind, _, value = proof.partition(" ")
+        if kind == "key":
+            key = self._keys.get(value)
+            expires_us = None if key is None else key.expires_us
+            is_over = expires_us is not None and expires_us <= self._clock.now_us()
+            return key is not None and not is_over
+        return kind != "password" or self._hashes.get(who) == value
+
+    def session_name(self, who: Principal, client: str) -> str:
+        """Return the name of a session: no system and no user takes over another's.
+
+        Sessions of the default system keep their names when accounts are switched on.
+        """
+        owner = ""
+        if who.kind is Kind.USER:
+            owner = f"u{who.id}"
+        elif who.kind is Kind.CLIENT and who.id in self._clients:
+            system = self._clients[who.id].system
+            owner = "" if system == DEFAULT_SYSTEM else f"s{system}"
+        return f"{owner}{_BEHIND_OWNER}{client}" if owner else client
+
+    def system(self, who: Principal) -> int:
+        """Return the system that someone acts for; the default one for who acts for none."""
+        client = self._clients.get(who.id) if who.kind is Kind.CLIENT else None
+        return DEFAULT_SYSTEM if client is None else client.system
+
+    # May they?
+
+    def may_publish(self, who: Principal, topic: str) -> bool:
+        """Tell whether someone may publish to a topic; whoever asks keeps the answer."""
+        return self.access.may_publish(who, topic)
+
+    def may_subscribe(self, who: Principal, wanted: str) -> bool:
+        """Tell whether a filter, shared or not, is worth listening to for someone."""
+        return self.access.may_subscribe(who, split_share(wanted)[1])
+
+    def may_receive(self, who: Principal, topic: str) -> bool:
+        """Tell whether messages of a topic may be handed to someone."""
+        if not self.access.organisation.accounts:
+            return True
+        answer = self._answers.get((who, topic))
+        if answer is None:
+            answer = self.access.may_receive(who, topic)
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            if len(topic) <= MAX_TOPIC_CHARACTERS:
+                self._answers[who, topic] = answer
+        return answer
+
+
+def client_of(session: str) -> str:
+    """Return the client identifier in the name of a session."""
+    return session.rpartition(_BEHIND_OWNER)[2]
+
+
+def owner_of(session: str) -> str:
+    """Return the owner in the name of a session; "" is the default system."""
+    return session.rpartition(_BEHIND_OWNER)[0]
