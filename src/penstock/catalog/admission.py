@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -25,11 +25,19 @@ def chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
         yield every[start : start + CHUNK]
 
 
+class ThingName(NamedTuple):
+    """What identifies a Thing, and a device, for people."""
+
+    system: int
+    name: str
+
+
 @dataclass(slots=True)
 class KnownThing:
     """A Thing as the database holds it, to be changed here first."""
 
     id: int
+    system: int
     name: str
     properties: dict[str, object]
     position: list[float] | None
@@ -56,26 +64,28 @@ class Admission:
         self._now_us = now_us
         self._max_pending = max_pending
 
-    def admit(self, names: Iterable[str]) -> tuple[dict[str, KnownThing], dict[str, str]]:
+    def admit(
+        self, names: Iterable[ThingName]
+    ) -> tuple[dict[ThingName, KnownThing], dict[ThingName, str]]:
         """Return the Things of the names that may send, created if missing, and why others not."""
         wanted = list(dict.fromkeys(names))
         held = self._devices(wanted)
         things = load_things(self._connection, wanted)
-        reasons: dict[str, str] = {}
-        admitted: list[str] = []
-        unknown: list[str] = []
+        reasons: dict[ThingName, str] = {}
+        admitted: list[ThingName] = []
+        unknown: list[ThingName] = []
         for name in wanted:
             status = held[name][0] if name in held else None
             if status is None and name in things:
                 status = DeviceStatus.ENROLLED
             if status is DeviceStatus.REFUSED:
-                reasons[name] = f"device {name!r} was refused"
+                reasons[name] = f"device {name.name!r} was refused"
             elif status is DeviceStatus.ENROLLED or self._policy is Policy.AUTOMATIC:
                 admitted.append(name)
             elif status is DeviceStatus.PENDING:
-                reasons[name] = f"device {name!r} waits for approval"
+                reasons[name] = f"device {name.name!r} waits for approval"
             elif self._policy is Policy.CLOSED:
-                reasons[name] = f"device {name!r} is not known and enrolment is closed"
+                reasons[name] = f"device {name.name!r} is not known and enrolment is closed"
             else:
                 unknown.append(name)
         reasons.update(self._let_wait(unknown))
@@ -90,17 +100,16 @@ class Admission:
         )
         return {name: things[name] for name in admitted}, reasons
 
-    def _devices(self, names: list[str]) -> dict[str, tuple[DeviceStatus, int | None]]:
+    def _devices(self, names: list[ThingName]) -> dict[ThingName, tuple[DeviceStatus, int | None]]:
         found = {}
-        for chunk in chunks(names):
-            query = select(Device.name, Device.status, Device.thing_id).where(
-                Device.name.in_(chunk)
-            )
-            for name, status, thing_id in self._connection.execute(query):
-                found[name] = (DeviceStatus(status), thing_id)
+        columns = (Device.system_id, Device.name, Device.status, Device.thing_id)
+        for chunk in chunks({name.name for name in names}):
+            query = select(*columns).where(Device.name.in_(chunk))
+            for system, name, status, thing_id in self._connection.execute(query):
+                found[ThingName(system, name)] = (DeviceStatus(status), thing_id)
         return found
 
-    def _let_wait(self, names: list[str]) -> dict[str, str]:
+    def _let_wait(self, names: list[ThingName]) -> dict[ThingName, str]:
         if not names:
             return {}
         query = select(func.count()).where(Device.status == DeviceStatus.PENDING)
@@ -111,7 +120,8 @@ class Admission:
                 insert(Device),
                 [
                     {
-                        "name": name,
+                        "system_id": name.system,
+                        "name": name.name,
                         "status": DeviceStatus.PENDING,
                         "first_seen_us": self._now_us,
                         "thing_id": None,
@@ -119,23 +129,29 @@ class Admission:
                     for name in pending
                 ],
             )
-        reasons = {name: f"device {name!r} waits for approval" for name in pending}
+        reasons = {name: f"device {name.name!r} waits for approval" for name in pending}
         for name in rest:
             reasons[name] = (
-                f"device {name!r} is not known, and {self._max_pending} devices wait for approval "
-                "already; approve or refuse some"
+                f"device {name.name!r} is not known, and {self._max_pending} devices wait for "
+                "approval already; approve or refuse some"
             )
         return reasons
 
-    def _create(self, names: list[str], things: dict[str, KnownThing]) -> None:
+    def _create(self, names: list[ThingName], things: dict[ThingName, KnownThing]) -> None:
         if not names:
             return
-        rows = [{"name": name, "description": name, "properties": {}} for name in names]
-        created = self._connection.execute(insert(Thing).returning(Thing.id, Thing.name), rows)
-        for id_, name in created:
-            things[name] = KnownThing(id_, name, {}, None, None, is_new=True)
+        rows = [
+            {"system_id": system, "name": name, "description": name, "properties": {}}
+            for system, name in names
+        ]
+        created = self._connection.execute(
+            insert(Thing).returning(Thing.id, Thing.system_id, Thing.name), rows
+        )
+        for id_, system, name in created:
+            thing = KnownThing(id_, system, name, {}, None, None, is_new=True)
+            things[ThingName(system, name)] = thing
 
-    def _write_down(self, names: list[str], things: dict[str, KnownThing]) -> None:
+    def _write_down(self, names: list[ThingName], things: dict[ThingName, KnownThing]) -> None:
         if not names:
             return
         statement = upsert(Device)
@@ -146,7 +162,8 @@ class Admission:
             ),
             [
                 {
-                    "name": name,
+                    "system_id": name.system,
+                    "name": name.name,
                     "status": DeviceStatus.ENROLLED,
                     "first_seen_us": self._now_us,
                     "thing_id": things[name].id,
@@ -156,11 +173,22 @@ class Admission:
         )
 
 
-def load_things(connection: Connection, names: Iterable[str]) -> dict[str, KnownThing]:
+def load_things(connection: Connection, names: Iterable[ThingName]) -> dict[ThingName, KnownThing]:
     """Return the Things of these names that exist."""
-    columns = (Thing.id, Thing.name, Thing.properties, Thing.position, Thing.located_us)
-    found: dict[str, KnownThing] = {}
-    for chunk in chunks(names):
+    columns = (
+        Thing.id,
+        Thing.system_id,
+        Thing.name,
+        Thing.properties,
+        Thing.position,
+        Thing.located_us,
+    )
+    wanted = set(names)
+    found: dict[ThingName, KnownThing] = {}
+    for chunk in chunks({name.name for name in wanted}):
         for row in connection.execute(select(*columns).where(Thing.name.in_(chunk))):
-            found[row[1]] = KnownThing(*row)
+            thing = KnownThing(*row)
+            name = ThingName(thing.system, thing.name)
+            if name in wanted:
+                found[name] = thing
     return found

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
-from penstock.catalog.admission import Admission, KnownThing, chunks
+from penstock.catalog.admission import Admission, KnownThing, ThingName, chunks
 from penstock.catalog.models import Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
 from penstock.catalog.search import property_text, reindex, search_text
@@ -118,9 +118,9 @@ class Enrolment:
     def _answer(
         at: int,
         problem: str | None,
-        name: tuple[str, str] | None,
-        things: Mapping[str, KnownThing],
-        reasons: Mapping[str, str],
+        name: tuple[ThingName, str] | None,
+        things: Mapping[ThingName, KnownThing],
+        reasons: Mapping[ThingName, str],
         streams: Mapping[tuple[int, str], KnownDatastream],
     ) -> Enrolled:
         if problem or name is None:
@@ -132,30 +132,37 @@ class Enrolment:
 
     def _names(
         self, batch: Sequence[Series], problems: list[str | None]
-    ) -> list[tuple[str, str] | None]:
-        """Return thing and name of each series, looking up those that only give an id."""
+    ) -> list[tuple[ThingName, str] | None]:
+        """Return thing and name of each series, looking up those that only give an id.
+
+        An id of another system's Datastream is as good as none.
+        """
         ids = {s.datastream_id for s in batch if s.datastream_id is not None}
-        found: dict[int, tuple[str, str]] = {}
+        found: dict[tuple[int, int], tuple[ThingName, str]] = {}
+        query = select(Datastream.id, Thing.system_id, Thing.name, Datastream.name).join(
+            Thing, Datastream.thing_id == Thing.id
+        )
         for chunk in chunks(id_ for id_ in ids if 0 < id_ <= MAX_ID):
-            query = select(Datastream.id, Thing.name, Datastream.name).join(
-                Thing, Datastream.thing_id == Thing.id
-            )
-            for id_, thing, name in self._connection.execute(query.where(Datastream.id.in_(chunk))):
-                found[id_] = (thing, name)
-        names: list[tuple[str, str] | None] = []
+            rows = self._connection.execute(query.where(Datastream.id.in_(chunk)))
+            for id_, system, thing, name in rows:
+                found[id_, system] = (ThingName(system, thing), name)
+        names: list[tuple[ThingName, str] | None] = []
         for at, series in enumerate(batch):
             if problems[at]:
                 names.append(None)
             elif series.datastream_id is None:
-                names.append((series.thing, series.name))
+                names.append((ThingName(series.system, series.thing), series.name))
             else:
-                names.append(found.get(series.datastream_id))
+                names.append(found.get((series.datastream_id, series.system)))
                 if names[-1] is None:
-                    problems[at] = f"there is no datastream with id {series.datastream_id}"
+                    problems[at] = (
+                        f"there is no datastream with id {series.datastream_id} in the system that "
+                        "the message belongs to"
+                    )
         return names
 
     def _load(
-        self, names: set[tuple[str, str]], things: Mapping[str, KnownThing]
+        self, names: set[tuple[ThingName, str]], things: Mapping[ThingName, KnownThing]
     ) -> dict[tuple[int, str], KnownDatastream]:
         by_id = {thing.id: thing for thing in things.values()}
         found: dict[tuple[int, str], KnownDatastream] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, update
 
-from penstock.catalog.admission import Admission
+from penstock.catalog.admission import Admission, ThingName
 from penstock.catalog.enrolment import Enrolment, wrong_series
 from penstock.catalog.models import Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
@@ -36,7 +37,9 @@ def register(
         _upsert(connection, ObservedProperty, quantity.name, facts)
     enrolment = Enrolment(connection, Policy.AUTOMATIC, now_us, max_pending)
     ids: list[int] = []
-    answers = enrolment.run([stream.series for stream in wanted.datastreams])
+    answers = enrolment.run(
+        [replace(stream.series, system=wanted.system) for stream in wanted.datastreams]
+    )
     for stream, answer in zip(wanted.datastreams, answers, strict=True):
         if answer.datastream is None:
             raise Forbidden(f"nothing was registered: {answer.reason}")
@@ -67,12 +70,14 @@ def _check(wanted: Registration) -> None:
 
 def _things(connection: Connection, wanted: Registration, now_us: int, max_pending: int) -> None:
     admission = Admission(connection, Policy.AUTOMATIC, now_us, max_pending)
-    things, reasons = admission.admit(facts.name for facts in wanted.things)
+    things, reasons = admission.admit(
+        ThingName(wanted.system, facts.name) for facts in wanted.things
+    )
     for reason in reasons.values():
         raise Forbidden(f"nothing was registered: {reason}")
     sightings = []
     for facts in wanted.things:
-        thing = things[facts.name]
+        thing = things[ThingName(wanted.system, facts.name)]
         thing.properties = {**thing.properties, **facts.properties}
         values: dict[str, Any] = {"properties": thing.properties}
         if facts.description:

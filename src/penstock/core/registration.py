@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.series import Series
 
 
@@ -46,8 +47,9 @@ class DatastreamFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is registered at once."""
+    """All that is registered at once, for one system, whatever the series say."""
 
+    system: int = DEFAULT_SYSTEM
     things: Sequence[ThingFacts] = ()
     sensors: Sequence[SensorFacts] = ()
     observed_properties: Sequence[PropertyFacts] = ()

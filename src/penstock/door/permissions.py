@@ -133,7 +133,11 @@ class Permissions:
 
     def _next_expiry_us(self) -> int | None:
         now_us = self._clock.now_us()
-        times = [one.expires_us for one in (*self._organisation.keys, *self._organisation.grants)]
+        organisation = self._organisation
+        times = [
+            *(key.expires_us for key in organisation.keys),
+            *(grant.expires_us for grant in organisation.grants),
+        ]
         return min((time for time in times if time is not None and time > now_us), default=None)
 
     # Who is it?

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,6 +18,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         str,
         msgspec.Meta(description="Argon2 hash of the password.", pattern=r"^\$argon2"),
     ]
+    access: Annotated[
+        Literal["read", "write", "readwrite"],
+        msgspec.Meta(
+            description="Whether it may subscribe, publish, or both, to the topics of the default "
+            "system: those that belong to no other."
+        ),
+    ] = "readwrite"
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
