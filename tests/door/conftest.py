@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,14 +41,14 @@ async def open_door(
     doors: list[Door] = []
 
     async def open_one(
-        authoriser: Any = None, *, internal_secret: str = "", **settings: Any
+        organisation: Path | None = None, *, internal_secret: str = "", **settings: Any
     ) -> Door:
         door = Door(
             DoorSettings(port=0, **settings),
             journal,
             clock,
-            authoriser,
             internal_secret=internal_secret,
+            organisation=organisation,
         )
         await door.start()
         doors.append(door)

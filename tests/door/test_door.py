@@ -11,7 +11,7 @@ from tests.door.peer import Journal, Meet, OpenDoor, eventually
 from penstock.core.clock import ManualClock
 from penstock.core.errors import Bug, ConfigError
 from penstock.door import Door, DoorSettings, User
-from penstock.door.auth import Action, Principal, hash_password
+from penstock.door.auth import hash_password
 from penstock.door.packets import (
     Ack,
     Connack,
@@ -437,29 +437,6 @@ async def test_a_client_without_a_name_gets_one(door: Door, meet: Meet, call: Me
     assert await refused.is_closed()
 
 
-class NoSecrets:
-    """Keeps everyone away from secret topics."""
-
-    def scope(self, who: Principal) -> str | None:
-        return who.username
-
-    def authorise(self, who: Principal, topic: str, action: Action) -> bool:
-        return not topic.startswith("secret")
-
-
-async def test_what_the_authoriser_denies_is_refused_and_not_logged(
-    open_door: OpenDoor, meet: Meet, journal: Journal
-) -> None:
-    door = await open_door(NoSecrets())
-    peer = await meet(door, protocol=5)
-    assert await peer.subscribe("secret/#") == Suback(1, (Reason.NOT_AUTHORIZED,))
-    peer.send(Publish("secret/1", b"", 1, packet_id=1))
-    assert await peer.receive() == Ack(Kind.PUBACK, 1, Reason.NOT_AUTHORIZED)
-    old = await meet(door, "old", 4)
-    assert await old.subscribe("secret/#") == Suback(1, (0x80,))
-    assert journal.messages() == []
-
-
 async def test_passwords_are_checked(open_door: OpenDoor, call: Meet, meet: Meet) -> None:
     users = (User(name="pump", password_hash=hash_password("open sesame")),)
     door = await open_door(users=users)
@@ -481,12 +458,6 @@ async def test_passwords_are_checked(open_door: OpenDoor, call: Meet, meet: Meet
         )
         assert await peer.receive() == Connack()
         assert await peer.receive() == Ack(Kind.PUBACK, 5)
-
-
-def test_listening_to_the_world_without_users_is_refused(journal: Journal) -> None:
-    for host in ("0.0.0.0", "::", "192.168.1.4", "example.org"):
-        with pytest.raises(ConfigError, match=r"door\.users"):
-            Door(DoorSettings(host=host), journal, ManualClock())
 
 
 async def test_a_taken_port_is_explained(door: Door, journal: Journal) -> None:

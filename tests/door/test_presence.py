@@ -11,7 +11,7 @@ from tests.door.peer import Journal, Meet, OpenDoor, Peer, eventually
 from penstock.core.clock import ManualClock
 from penstock.core.publish import parse_publish
 from penstock.door import Door
-from penstock.door.auth import AllowAll, Principal, hash_password
+from penstock.door.auth import Visitor, hash_password
 from penstock.door.packets import Ack, Connack, Connect, Disconnect, Publish, Suback, Will
 from penstock.door.properties import Kind, Property
 from penstock.door.reasons import Reason
@@ -57,6 +57,7 @@ async def test_a_client_that_comes_and_says_goodbye_is_told_of(
         "at": clock.now_us(),
         "client": "pump/1 +#%é",
         "user": "ann",
+        "system": 1,
         "reason": "connect",
         "keep_alive_s": 30,
         "address": f"{host}:{port}",
@@ -170,16 +171,11 @@ async def internal(call: Meet, door: Door, client: str = "$penstock-hub", **more
     return peer
 
 
-class AllowNothing(AllowAll):
-    def authorise(self, who: Principal, topic: str, action: Any) -> bool:
-        return False
-
-
 async def test_the_platform_may_subscribe_and_publish_whatever_the_rules(
     open_door: OpenDoor, meet: Meet, call: Meet, journal: Journal
 ) -> None:
-    users = (User(name="ann", password_hash=hash_password("pw")),)
-    door = await open_door(AllowNothing(), users=users, internal_secret=SECRET)
+    users = (User(name="ann", password_hash=hash_password("pw"), access="write"),)
+    door = await open_door(users=users, internal_secret=SECRET)
     hub = await internal(call, door)
     assert await hub.subscribe("$SYS/penstock/#", 1) == Suback(1, (1,))
     await hub.publish("a", b"1")
@@ -317,7 +313,7 @@ async def test_ten_thousand_comings_cost_few_syncs(open_door: OpenDoor, journal:
 
     syncs = door.stats()["penstock_door_syncs_total"]
     for number in range(10_000):
-        door.presence.came(Arrival(Principal(f"c{number}", None), 60, "127.0.0.1:1"))
+        door.presence.came(Arrival(Visitor(f"c{number}", None), 60, "127.0.0.1:1"))
     await eventually(lambda: len(journal.presence) == 10_001)
     await door.commit.drain()
     assert door.stats()["penstock_door_syncs_total"] - syncs <= 3

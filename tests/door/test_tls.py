@@ -19,9 +19,10 @@ from penstock.core.clock import ManualClock
 from penstock.core.errors import ConfigError, DiskFull
 from penstock.core.log import MQTT_3_1_1
 from penstock.door import Door, DoorSettings, User
-from penstock.door.auth import Action, Principal, hash_password
+from penstock.door.auth import hash_password
 from penstock.door.encoding import encode
-from penstock.door.packets import Connack, Connect, Disconnect, Ping, Publish
+from penstock.door.packets import Ack, Connack, Connect, Disconnect, Ping, Publish, Suback
+from penstock.door.properties import Kind
 from penstock.door.reasons import Reason
 from penstock.door.settings import TlsSettings
 
@@ -67,20 +68,6 @@ async def greet(peer: Peer, client: str = "peer", **more: Any) -> Connack:
     connack = await peer.receive()
     assert isinstance(connack, Connack)
     return connack
-
-
-class Notes:
-    """Allows everything, and remembers who asked."""
-
-    def __init__(self) -> None:
-        self.names: list[str | None] = []
-
-    def scope(self, who: Principal) -> Principal:
-        return who
-
-    def authorise(self, who: Principal, topic: str, action: Action) -> bool:
-        self.names.append(who.username)
-        return True
 
 
 async def test_messages_go_both_ways_whatever_their_size(
@@ -136,17 +123,24 @@ async def test_bytes_may_come_one_by_one(
 
 
 async def test_a_client_certificate_is_the_user_name_and_needs_no_password(
-    open_door: OpenDoor, call_tls: CallTls, pki: Pki
+    open_door: OpenDoor, call_tls: CallTls, pki: Pki, journal: Journal
 ) -> None:
-    users = (User(name="admin", password_hash=hash_password("secret")),)
-    notes = Notes()
-    door = await open_door(
-        notes, users=users, tls=TlsSettings(port=0, client_ca=pki.ca, **pki.server())
+    secret = hash_password("secret")
+    users = (
+        User(name="admin", password_hash=secret),
+        User(name="pump-7", password_hash=secret, access="read"),
     )
+    door = await open_door(users=users, tls=TlsSettings(port=0, client_ca=pki.ca, **pki.server()))
     peer = await call_tls(door, pki.trusting(pki.client("pump-7")))
     assert not (await greet(peer, username="admin")).reason
-    await peer.publish("a", b"", 1)
-    assert notes.names == ["pump-7"]
+    assert [c.who.username for c in door._connections if c.who] == ["pump-7"]
+    assert await peer.subscribe("a") == Suback(1, (0,))
+    peer.send(Publish("a", b"", 1, packet_id=1))
+    assert await peer.receive() == Ack(Kind.PUBACK, 1)
+    assert journal.messages() == []
+    # A certificate of somebody who is not known is as good as none.
+    stranger = await call_tls(door, pki.trusting(pki.client("pump-8")))
+    assert (await greet(stranger)).reason == Reason.BAD_USER_NAME_OR_PASSWORD
     # Who shows none is asked for a password, as everywhere.
     bare = await call_tls(door)
     assert (await greet(bare, "bare")).reason == Reason.BAD_USER_NAME_OR_PASSWORD
@@ -363,22 +357,26 @@ async def test_what_cannot_work_is_refused_before_listening(
         ).start()
 
 
-def test_listening_to_the_world_needs_users_or_required_certificates(
+def test_listening_to_the_world_needs_accounts_or_required_certificates(
     pki: Pki, journal: Journal, clock: ManualClock
 ) -> None:
     files = pki.server()
     open_house = TlsSettings(host="0.0.0.0", **files)
-    with pytest.raises(ConfigError, match=r"for mqtts.*require_client_certificate"):
-        Door(DoorSettings(tls=open_house), journal, clock)
     optional = TlsSettings(host="0.0.0.0", client_ca=pki.ca, **files)
-    with pytest.raises(ConfigError, match="for mqtts"):
-        Door(DoorSettings(tls=optional), journal, clock)
     required = TlsSettings(
         host="0.0.0.0", client_ca=pki.ca, require_client_certificate=True, **files
     )
-    Door(DoorSettings(tls=required), journal, clock)
-    with pytest.raises(ConfigError, match="for mqtt,"):
-        Door(DoorSettings(host="0.0.0.0", tls=required), journal, clock)
+    for settings, needs_accounts in (
+        (DoorSettings(), False),
+        (DoorSettings(host="0.0.0.0"), True),
+        (DoorSettings(host="::"), True),
+        (DoorSettings(host="example.org"), True),
+        (DoorSettings(tls=open_house), True),
+        (DoorSettings(tls=optional), True),
+        (DoorSettings(tls=required), False),
+        (DoorSettings(host="192.168.1.4", tls=required), True),
+    ):
+        assert Door(settings, journal, clock).permissions.has_accounts is needs_accounts
 
 
 async def test_a_slow_reader_stops_the_flow_through_tls(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from weakref import WeakSet, WeakValueDictionary
 
+from penstock.core.access import ANYONE, Kind, Principal
 from penstock.core.clock import Clock
 from penstock.core.log import MQTT_3_1_1
-from penstock.door.auth import INTERNAL, Action, Authoriser, Principal
 from penstock.door.commit import Entry, GroupCommit
 from penstock.door.delivery import Delivery, hand_over, plan
 from penstock.door.encoding import encode_publish
@@ -16,6 +16,7 @@ from penstock.door.intake import Run
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Publish, Request, Will
+from penstock.door.permissions import Permissions, client_of, owner_of
 from penstock.door.reasons import Reason
 from penstock.door.receipts import receipt_for
 from penstock.door.retained import Retained
@@ -37,7 +38,7 @@ MAX_KNOWN_TOPIC_BYTES = 512
 
 
 class KnownRoutes:
-    """Routes looked up before, for clients that may do the same."""
+    """Routes looked up before, for one user or client of the organisation."""
 
     def __init__(self, broker: Broker, who: Principal) -> None:
         self.known: dict[bytes, Route] = {}
@@ -55,6 +56,8 @@ class KnownRoutes:
         name = decode_text(topic)
         check_topic(name)
         route = self._broker.route(self._who, name)
+        if not self.known:
+            self._broker.filled(self)
         if len(self.known) >= MAX_KNOWN_TOPICS:
             self.known.clear()
         if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
@@ -66,7 +69,7 @@ class Broker:
     """Connects sessions with each other; knows nothing of sockets."""
 
     def __init__(
-        self, settings: DoorSettings, clock: Clock, stats: Stats, authoriser: Authoriser
+        self, settings: DoorSettings, clock: Clock, stats: Stats, permissions: Permissions
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -75,12 +78,14 @@ class Broker:
         self.retained = Retained(
             settings.max_retained, settings.max_retained_bytes, self.keeper.retained
         )
-        self._authoriser = authoriser
+        self._permissions = permissions
         self._commit: GroupCommit | None = None
         self._sessions: dict[str, Session] = {}
         self._subscriptions = Subscriptions()
         self._topic_routes: dict[str, Route] = {}
-        self._routes: dict[Hashable, KnownRoutes] = {}
+        self._routes: WeakValueDictionary[Principal, KnownRoutes] = WeakValueDictionary()
+        #: Those that know a route, so that forgetting does not ask ten thousand who know none.
+        self._filled: WeakSet[KnownRoutes] = WeakSet()
         #: Sessions whose client is away.
         self._away: dict[str, Session] = {}
         #: Sessions that were over when the door began, and whose wills are still to be sent.
@@ -91,30 +96,43 @@ class Broker:
         self._commit = commit
 
     def routes_for(self, who: Principal) -> KnownRoutes:
-        """Return the routes that this client shares with its like."""
-        scope = INTERNAL if who.is_internal else (self._authoriser.scope(who),)
-        routes = self._routes.get(scope)
+        """Return the routes that all connections of this user or client share."""
+        routes = self._routes.get(who)
         if routes is None:
-            routes = self._routes[scope] = KnownRoutes(self, who)
+            routes = self._routes[who] = KnownRoutes(self, who)
         return routes
 
+    def filled(self, routes: KnownRoutes) -> None:
+        """Take note that these routes are worth forgetting."""
+        self._filled.add(routes)
+
     def route(self, who: Principal, topic: str) -> Route:
-        """Return the route of a valid topic for messages from this client."""
-        if is_own(topic) or not self._may(who, topic, Action.PUBLISH):
+        """Return the route of a valid topic for messages from this user or client."""
+        if is_own(topic) or not self._may_publish(who, topic):
             return DENIED
         return self._route_of(topic)
 
-    def _may(self, who: Principal, topic: str, action: Action) -> bool:
-        return who.is_internal or self._authoriser.authorise(who, topic, action)
+    def permissions_changed(self) -> None:
+        """Decide anew where messages go, because somebody may do more or less than before."""
+        self._forget_routes()
+
+    def _may_publish(self, who: Principal, topic: str) -> bool:
+        return who.kind is Kind.PLATFORM or self._permissions.may_publish(who, topic)
+
+    def _may_receive(self, session: Session, topic: str) -> bool:
+        return self._permissions.may_receive(session.who, topic)
 
     def session_of(self, client: str) -> Session | None:
-        """Return the session of this client identifier."""
+        """Return the session of this name."""
         return self._sessions.get(client)
 
-    def open_session(self, client: str, *, clean: bool) -> tuple[Session, bool] | None:
-        """Return the client's session and whether it was there before; None if there are too many.
+    def open_session(
+        self, client: str, who: Principal, *, clean: bool
+    ) -> tuple[Session, bool] | None:
+        """Return the session of a name and whether it was there before; None if there are too many.
 
-        Another connection of the same client must have been ended before.
+        Another connection with this session must have been ended before. What the session gets
+        from now on is what `who` may receive.
         """
         session = self._sessions.get(client)
         if session is not None and clean:
@@ -123,22 +141,27 @@ class Broker:
         if session is not None:
             self._away.pop(client, None)
             session.will_due_at_s = None
+            if session.who != who:
+                session.who = who
+                self._forget_routes()
             return session, True
         if len(self._sessions) >= self.settings.max_sessions:
             return None
-        session = self._sessions[client] = self.new_session(client)
+        session = self._sessions[client] = self.new_session(client, who)
         self.stats.sessions = len(self._sessions)
         return session, False
 
-    def new_session(self, client: str) -> Session:
+    def new_session(self, client: str, who: Principal = ANYONE) -> Session:
         """Return a session that nobody can find."""
         session = Session(client, self.settings, self.clock, self.stats, self.keeper)
+        session.who = who
         session.on_taken = self._taken
+        session.may_receive = self._may_receive
         return session
 
-    def restore_session(self, client: str) -> Session:
+    def restore_session(self, client: str, who: Principal = ANYONE) -> Session:
         """Return a new session for a client that is away, for the journal's content."""
-        session = self.new_session(client)
+        session = self.new_session(client, who)
         self._away[client] = self._sessions[client] = session
         self.stats.sessions = len(self._sessions)
         return session
@@ -168,7 +191,10 @@ class Broker:
 
     def subscribe(self, who: Principal, session: Session, request: Request, identifier: int) -> int:
         """Subscribe; return the reason for SUBACK."""
-        if not self._may(who, request.filter, Action.SUBSCRIBE):
+        if who.kind is not Kind.PLATFORM and not self._permissions.may_subscribe(
+            who, request.filter
+        ):
+            self.stats.denied_subscriptions += 1
             return Reason.NOT_AUTHORIZED
         name = request.filter
         known = name in session.subscriptions
@@ -193,7 +219,8 @@ class Broker:
         identifiers = (identifier,) if identifier else ()
         found = []
         for message in self.retained.match(request.filter, self.clock.monotonic_s()):
-            if not (request.no_local and message.publisher == session.client):
+            own = request.no_local and message.publisher == session.client
+            if not own and self._may_receive(session, message.topic):
                 qos = min(message.qos, request.qos)
                 found.append(plan(session, message, qos, retain=True, identifiers=identifiers))
         return [delivery for delivery in found if delivery is not None]
@@ -284,7 +311,9 @@ class Broker:
         if route is QUIET or message.is_expired(self.clock.monotonic_s()):
             return []
         found = [_delivery(message, match) for match in route.matches]
-        found += [_delivery(message, group.choose(), group.filter) for group in route.groups]
+        for group in route.groups:
+            match = group.choose(lambda session: self._may_receive(session, message.topic))
+            found.append(_delivery(message, match, group.filter))
         return [delivery for delivery in found if delivery is not None]
 
     def _hand_over_soon(self, deliveries: list[Delivery]) -> None:
@@ -295,20 +324,24 @@ class Broker:
             hand_over(deliveries)
 
     def _taken(self, session: Session, message: Message) -> None:
-        receipt = receipt_for(message, session.client, self.clock)
+        receipt = receipt_for(message, client_of(session.client), self.clock)
         if receipt is not None:
             self.publish(receipt)
 
     def _pass_on_shared(self, session: Session) -> None:
         """Give what an ending session had of shared subscriptions to other members (4.8.2)."""
         for outgoing in list(session.open_messages()):
-            group = self._subscriptions.group(outgoing.share) if outgoing.share else None
+            message = outgoing.message
+            owner = owner_of(session.client)
+            group = self._subscriptions.group(owner, outgoing.share) if outgoing.share else None
             if group is None or outgoing.is_released:
                 continue
-            match = group.choose()
-            qos = min(outgoing.message.qos, match.qos)
-            delivery = _delivery(outgoing.message, match, group.filter)
-            if delivery is not None and qos:
+            topic = message.topic
+            match = group.choose(lambda member, topic=topic: self._may_receive(member, topic))  # type: ignore[misc]
+            if match is None or not min(message.qos, match.qos):
+                continue
+            delivery = _delivery(message, match, group.filter)
+            if delivery is not None:
                 self._hand_over_soon([delivery])
 
     def _drop(self, session: Session) -> None:
@@ -330,26 +363,34 @@ class Broker:
         will, session.will_due_at_s = session.will, None
         if will is None or self._commit is None:
             return
+        if not self._may_publish(session.who, will.topic):
+            self.stats.denied += 1
+            self.will_sent(session, will)
+            return
         message = Message(will, session.client, self.clock.monotonic_s())
         packet = _as_packet(will)
         ends = len(packet).to_bytes(4, "little")
         run = Run(packet, ends, 1, b"", 0, [message])
-        self._commit.add(Entry(SentWill(self, session, will), session.client, MQTT_3_1_1, run))
+        sent = SentWill(self, session, will)
+        self._commit.add(Entry(sent, client_of(session.client), MQTT_3_1_1, run))
 
     def _route_of(self, topic: str) -> Route:
         route = self._topic_routes.get(topic)
         if route is None:
             if len(self._topic_routes) >= MAX_KNOWN_TOPICS:
                 self._topic_routes.clear()
-            route = self._subscriptions.route(topic)
+            route = self._subscriptions.route(
+                topic, lambda session: self._may_receive(session, topic)
+            )
             if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
                 self._topic_routes[topic] = route
         return route
 
     def _forget_routes(self) -> None:
         self._topic_routes.clear()
-        for routes in self._routes.values():
+        for routes in self._filled:
             routes.forget()
+        self._filled.clear()
 
 
 class SentWill:

@@ -23,7 +23,7 @@ from penstock.door.properties import Kind
 from penstock.door.reasons import ProtocolViolation, Reason, violation
 
 if TYPE_CHECKING:
-    from penstock.door.auth import Principal
+    from penstock.door.auth import Visitor
     from penstock.door.door import Door
     from penstock.door.presence import Arrival
     from penstock.door.session import Session
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.door = door
         self.phase = Phase.NEW
         self.protocol = MQTT_3_1_1
-        self.who: Principal | None = None
+        self.who: Visitor | None = None
         self.session: Session | None = None
         self.intake: Intake | None = None
         self.writable = True
@@ -355,6 +355,10 @@ class Connection(asyncio.Protocol):
         if intake is None or self.who is None:
             return
         run = intake.harvest()
+        denied, topic = intake.take_denied()
+        if denied:
+            self.door.counts.denied += denied
+            self.door.mistakes.report("denied", f"{self.who.label} may not publish to {topic!r}")
         if run is None:
             return
         self.door.counts.duplicates += intake.take_duplicates()

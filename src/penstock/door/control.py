@@ -78,7 +78,7 @@ def _subscribe(connection: Connection, session: Session, packet: Subscribe) -> N
     granted = []
     for request in packet.requests:
         is_new = request.filter not in session.subscriptions
-        granted.append((request, broker.subscribe(who, session, request, identifier), is_new))
+        granted.append((request, broker.subscribe(who.who, session, request, identifier), is_new))
     reasons = tuple(_for_suback(reason, connection.protocol) for _, reason, _ in granted)
     retained: list[Delivery] = []
     for request, reason, is_new in granted:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 
 from penstock.core.clock import Clock
 from penstock.core.errors import Bug, PenstockError
 from penstock.core.log import LogWriter
-from penstock.door.auth import AllowAll, Authoriser, Credentials
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
@@ -18,16 +18,22 @@ from penstock.door.journal import Journal
 from penstock.door.listeners import Listeners
 from penstock.door.mistakes import Mistakes
 from penstock.door.packets import Connack
+from penstock.door.permissions import Permissions
 from penstock.door.presence import Presence
 from penstock.door.reasons import ProtocolViolation, Reason
 from penstock.door.restoring import restore
 from penstock.door.settings import DoorSettings
+from penstock.door.sign_in import SignIn
 from penstock.door.stats import Stats
 
 _log = logging.getLogger(__name__)
 
 #: Time between looks at keep-alives, timeouts, wills and sessions.
 TICK_S = 1.0
+#: Time between looks at who may do what; also looked at with every CONNECT.
+LOOK_S = 0.25
+#: Answers that mean that somebody did not get in for who they are.
+_REFUSALS = {Reason.BAD_USER_NAME_OR_PASSWORD, Reason.NOT_AUTHORIZED, Reason.SERVER_BUSY}
 #: Time that `close` waits for the last sync.
 CLOSE_TIMEOUT_S = 10.0
 
@@ -39,13 +45,14 @@ class Door:
         settings: Where to listen and the bounds.
         writer: Takes the messages; the caller opens it and closes it after `close`.
         clock: Tells the time.
-        authoriser: Decides what clients may do; everything by default.
         internal_secret: Password of the platform's own connections; empty means there are none.
         journal: Keeps sessions and retained messages over restarts; they end with the door
             without it. The door opens and closes it.
+        organisation: File in which the hub leaves who may do what. While there is none, and
+            nobody but this machine can reach the door, nobody needs an account.
 
     Raises:
-        ConfigError: It is to listen to the world without knowing whom to let in.
+        ConfigError: Settings do not fit.
     """
 
     def __init__(
@@ -53,21 +60,20 @@ class Door:
         settings: DoorSettings,
         writer: LogWriter,
         clock: Clock,
-        authoriser: Authoriser | None = None,
         internal_secret: str = "",
         journal: Journal | None = None,
+        organisation: Path | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.counts = Stats()
         self.mistakes = Mistakes(clock)
         self._listeners = Listeners(settings)
-        self.broker = Broker(settings, clock, self.counts, authoriser or AllowAll())
-        self.credentials = Credentials(
-            settings.users,
-            internal_secret,
-            certificate_names_user=settings.tls.certificate_names_user,
+        self.permissions = Permissions(
+            clock, organisation, settings.users, is_exposed=self._listeners.is_exposed
         )
+        self.sign_in = SignIn(self.permissions, clock, internal_secret)
+        self.broker = Broker(settings, clock, self.counts, self.permissions)
         self._writer = writer
         self._journal = journal
         self._commit: GroupCommit | None = None
@@ -77,6 +83,7 @@ class Door:
         self._pending: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
+        self._looker: asyncio.TimerHandle | None = None
         self._closing = False
         self._empty = asyncio.Event()
 
@@ -146,14 +153,21 @@ class Door:
         self._presence.start()
         self.broker.tick()
         self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
+        self._looker = self.loop.call_later(LOOK_S, self._keep_looking)
+        if self._listeners.is_exposed and not self.permissions.knows_anyone:
+            _log.warning(
+                "Others can reach the front door, and nobody has an account or a key yet, so that "
+                "nobody is let in; make a user, or list device accounts in `door.users`"
+            )
 
     async def close(self) -> None:
         """Acknowledge what is synced, say goodbye and close. Safe to call twice."""
         if self._closing or self._commit is None:
             return
         self._closing = True
-        if self._ticker is not None:
-            self._ticker.cancel()
+        for timer in (self._ticker, self._looker):
+            if timer is not None:
+                timer.cancel()
         self._listeners.close()
         for connection in list(self._connections):
             connection.hold("closing", on=True)
@@ -167,7 +181,7 @@ class Door:
             task.cancel()
         if self._connections:
             await self._empty.wait()
-        self.credentials.close()
+        self.sign_in.close()
         if self._journal is not None:
             self._journal.close()
 
@@ -212,6 +226,9 @@ class Door:
         """End a connection that broke the rules, with CONNACK if it is not in yet."""
         if connection.phase in (Phase.NEW, Phase.GREETING):
             self.counts.rejected += 1
+            if problem.reason in _REFUSALS:
+                self.counts.refused += 1
+                self.mistakes.report("sign-in", f"{connection.caller.who}: {problem}")
             if connection.heard_connect or problem.reason is Reason.UNSUPPORTED_PROTOCOL_VERSION:
                 connection.send(encode(Connack(problem.reason), connection.protocol))
         connection.end(problem.reason, str(problem))
@@ -227,6 +244,26 @@ class Door:
     def _hold(self, on: bool) -> None:
         for connection in list(self._connections):
             connection.hold("log", on=on)
+
+    def _keep_looking(self) -> None:
+        self._looker = self.loop.call_later(LOOK_S, self._keep_looking)
+        self.look()
+
+    def look(self) -> None:
+        """Take the newest organisation, and end connections of those who are not let in any more.
+
+        Cheap while nothing has changed.
+        """
+        if not self.permissions.look():
+            return
+        self.broker.permissions_changed()
+        for connection in list(self._connections):
+            visitor = connection.who
+            if visitor is None or connection.phase is not Phase.OPEN:
+                continue
+            if not self.permissions.is_still(visitor.who, visitor.proof):
+                self.counts.revoked += 1
+                connection.end(Reason.ADMINISTRATIVE_ACTION, "is not let in any more")
 
     def _keep_ticking(self) -> None:
         self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from penstock.core.access import Kind
 from penstock.core.log import MQTT_5_0
-from penstock.door.auth import INTERNAL, Principal, is_reserved
+from penstock.door.auth import INTERNAL, Visitor, is_reserved
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake
 from penstock.door.packets import Connack, Connect
 from penstock.door.presence import Arrival
 from penstock.door.properties import Property
 from penstock.door.reasons import ProtocolViolation, Reason
+from penstock.door.sign_in import Known, Showing
 from penstock.door.subscriptions import DENIED
 
 if TYPE_CHECKING:
@@ -41,83 +43,89 @@ def greet(connection: Connection, packet: Connect) -> None:
             Reason.CLIENT_IDENTIFIER_NOT_VALID,
             f"client identifier is longer than {MAX_CLIENT_BYTES} bytes",
         )
-    credentials = connection.door.credentials
-    internal = packet.username == INTERNAL
-    if internal and not credentials.is_internal(packet.password):
-        raise ProtocolViolation(
-            Reason.BAD_USER_NAME_OR_PASSWORD, f"user {INTERNAL!r} is the platform itself"
-        )
+    door = connection.door
+    door.look()
+    caller = connection.caller
+    names_user = door.settings.tls.certificate_names_user
+    shown = Showing(
+        packet.username,
+        packet.password,
+        caller.certificate_name if names_user else None,
+        caller.address,
+    )
+    known = door.sign_in.at_once(shown)
+    internal = known is not None and known.who.kind is Kind.PLATFORM
     if packet.client and is_reserved(packet.client) is not internal:
         raise ProtocolViolation(
             Reason.CLIENT_IDENTIFIER_NOT_VALID,
             f"client identifiers that begin with {INTERNAL!r} are for the platform itself only",
         )
-    name = credentials.proven_name(connection.caller)
-    if internal or (name is None and not credentials.required):
-        _let_in(connection, packet, packet.username)
-    elif name is not None:
-        if is_reserved(name):
-            raise ProtocolViolation(
-                Reason.NOT_AUTHORIZED, f"a certificate cannot name {INTERNAL!r}"
-            )
-        _let_in(connection, packet, name)
+    if known is not None:
+        _let_in(connection, packet, known)
     else:
         connection.begin_greeting()
-        connection.door.run(_check(connection, packet))
+        door.run(_check(connection, packet, shown))
 
 
-async def _check(connection: Connection, packet: Connect) -> None:
-    fits = await connection.door.credentials.verify(
-        packet.username, packet.password, connection.caller
-    )
-    if connection.is_closed:
-        return
-    if not fits:
-        why = f"user {packet.username!r} is not let in"
-        problem = ProtocolViolation(Reason.BAD_USER_NAME_OR_PASSWORD, why)
-        connection.door.refuse(connection, problem)
-        return
+async def _check(connection: Connection, packet: Connect, shown: Showing) -> None:
     try:
-        _let_in(connection, packet, packet.username)
+        known = await connection.door.sign_in.slowly(shown)
+        if connection.is_closed:
+            return
+        _let_in(connection, packet, known)
     except ProtocolViolation as problem:
-        connection.door.refuse(connection, problem)
+        if not connection.is_closed:
+            connection.door.refuse(connection, problem)
         return
     finally:
         connection.hold("greeting", on=False)
     connection.go_on()
 
 
-def _let_in(connection: Connection, packet: Connect, username: str | None) -> None:
-    door = connection.door
-    internal = packet.username == INTERNAL
+def _visitor(connection: Connection, packet: Connect, known: Known) -> Visitor:
+    permissions = connection.door.permissions
+    internal = known.who.kind is Kind.PLATFORM
     client = packet.client or f"{INTERNAL if internal else 'auto'}-{secrets.token_hex(8)}"
-    who = Principal(client, username, internal)
-    if packet.will is not None and door.broker.route(who, packet.will.topic) is DENIED:
+    return Visitor(
+        client,
+        known.name or packet.username,
+        known.who,
+        known.proof,
+        permissions.system(known.who),
+        permissions.session_name(known.who, client),
+    )
+
+
+def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
+    door = connection.door
+    visitor = _visitor(connection, packet, known)
+    if packet.will is not None and door.broker.route(known.who, packet.will.topic) is DENIED:
         raise ProtocolViolation(
             Reason.NOT_AUTHORIZED, f"a will to {packet.will.topic[:80]!r} is not allowed"
         )
-    before = door.broker.session_of(client)
+    before = door.broker.session_of(visitor.session)
     if before is not None and before.link is not None:
         before.link.end(Reason.SESSION_TAKEN_OVER, "the client connected again")
-    opened = door.broker.open_session(client, clean=packet.clean_start)
+    opened = door.broker.open_session(visitor.session, known.who, clean=packet.clean_start)
     if opened is None:
         raise ProtocolViolation(
             Reason.QUOTA_EXCEEDED, f"there are {door.settings.max_sessions} sessions already"
         )
     session, present = opened
     _agree(connection, session, packet)
-    connection.who = who
+    connection.who = visitor
     connection.intake = Intake(
-        client,
+        visitor.session,
         packet.protocol,
-        door.broker.routes_for(who),
+        door.broker.routes_for(known.who),
         session.inbound,
         max_packet_bytes=door.settings.max_packet_bytes,
         max_aliases=door.settings.max_topic_aliases,
     )
     door.broker.keeper.session(session)
-    connection.open(session, Arrival(who, int(connection.keep_alive_s), connection.address))
-    terms = _terms(door.settings, session, packet, client) if packet.protocol == MQTT_5_0 else {}
+    connection.open(session, Arrival(visitor, int(connection.keep_alive_s), connection.address))
+    five = packet.protocol == MQTT_5_0
+    terms = _terms(door.settings, session, packet, visitor.client) if five else {}
     answer = Connack(Reason.SUCCESS, present, terms)
     connection.welcome(encode(answer, packet.protocol))
 

@@ -114,6 +114,9 @@ class Intake:
         self._heads = Heads(five=protocol == MQTT_5_0)
         self._heads_age = routes.age
         self._duplicates = 0
+        #: Messages that were refused since the last time, and the topic of the last one.
+        self._denied = 0
+        self._denied_topic = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -216,6 +219,11 @@ class Intake:
         count, self._duplicates = self._duplicates, 0
         return count
 
+    def take_denied(self) -> tuple[int, str]:
+        """Return how many messages were refused since the last time, and the last one's topic."""
+        count, self._denied = self._denied, 0
+        return count, self._denied_topic
+
     def harvest(self) -> Run | None:
         """Return what was taken since the last time; None if nothing was."""
         count = len(self._ends)
@@ -278,6 +286,8 @@ class Intake:
         name = topic.encode()
         route = self._routes.known.get(name) or self._routes.look_up(name)
         if route is DENIED:
+            self._denied += 1
+            self._denied_topic = topic
             self._refuse(packet)
             return b""
         if packet.qos:

@@ -70,6 +70,7 @@ SESSIONS = Table(
     ("session INTEGER",),
     (
         "client TEXT NOT NULL",
+        "owner TEXT NOT NULL",
         "expiry_s INTEGER NOT NULL",
         "expires_at_s REAL",
         "sent INTEGER NOT NULL",

@@ -224,6 +224,7 @@ class Keeper:
         )
         self._changes.rows[SESSIONS.name][session.number,] = (
             session.client,
+            f"{session.who.kind} {session.who.id}",
             session.expiry_s,
             expires_at_s,
             session.sent_place,

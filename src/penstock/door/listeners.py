@@ -49,7 +49,7 @@ class Listeners:
         settings: Where to listen.
 
     Raises:
-        ConfigError: The world could come in without showing anything, or settings do not fit.
+        ConfigError: Settings do not fit.
     """
 
     def __init__(self, settings: DoorSettings) -> None:
@@ -63,7 +63,8 @@ class Listeners:
         for place in self._places:
             if not 0 <= place.port <= 65535:
                 raise ConfigError(f"{place.setting}: {place.port} is no port; give 0 to 65535")
-            _refuse_open_house(place, settings)
+        #: Whether others than this machine could come in without showing anything.
+        self.is_exposed = any(_is_open_house(place, settings) for place in self._places)
         tls = settings.tls
         if tls.certificate:
             self._certificate = ServerCertificate(
@@ -176,20 +177,11 @@ def _places(settings: DoorSettings) -> Iterator[Place]:
         )
 
 
-def _refuse_open_house(place: Place, settings: DoorSettings) -> None:
-    """Raise unless clients must show something, or can only be on this machine."""
-    if is_loopback(place.host) or settings.users:
-        return
-    if place.encrypted and settings.tls.require_client_certificate:
-        return
-    ways = "or list `door.users`"
-    if place.encrypted:
-        ways += ", or set `require_client_certificate` in section [door.tls]"
-    raise ConfigError(
-        f"the front door is to listen on {place.host!r} for {place.scheme}, which others can "
-        "reach, but no users are configured: nobody would have to show who it is; set "
-        f"{place.setting.partition(' ')[0]} to 127.0.0.1, {ways}"
-    )
+def _is_open_house(place: Place, settings: DoorSettings) -> bool:
+    """Say whether others can reach it, and TLS alone does not keep them out."""
+    if is_loopback(place.host):
+        return False
+    return not (place.encrypted and settings.tls.require_client_certificate)
 
 
 def is_loopback(host: str) -> bool:

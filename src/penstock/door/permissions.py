@@ -147,6 +147,12 @@ class Permissions:
         """Whether everybody must say who they are."""
         return self.access.organisation.accounts
 
+    @property
+    def knows_anyone(self) -> bool:
+        """Whether there is anybody who could come in."""
+        organisation = self.access.organisation
+        return bool(organisation.users or organisation.clients)
+
     def holder(self, secret: str) -> tuple[Principal, str] | None:
         """Return whom a key stands for, and what proves it later on, without the key."""
         who = self.access.holder(secret)
@@ -214,7 +220,7 @@ class Permissions:
 
     def may_publish(self, who: Principal, topic: str) -> bool:
         """Tell whether someone may publish to a topic; whoever asks keeps the answer."""
-        return self.access.may_publish(who, topic)
+        return not self.has_accounts or self.access.may_publish(who, topic)
 
     def may_subscribe(self, who: Principal, wanted: str) -> bool:
         """Tell whether a filter, shared or not, is worth listening to for someone."""
@@ -222,7 +228,7 @@ class Permissions:
 
     def may_receive(self, who: Principal, topic: str) -> bool:
         """Tell whether messages of a topic may be handed to someone."""
-        if not self.access.organisation.accounts:
+        if not self.has_accounts:
             return True
         answer = self._answers.get((who, topic))
         if answer is None:

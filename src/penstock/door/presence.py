@@ -24,7 +24,7 @@ from penstock.door.reasons import Reason
 from penstock.door.topics import PLATFORM
 
 if TYPE_CHECKING:
-    from penstock.door.auth import Principal
+    from penstock.door.auth import Visitor
     from penstock.door.broker import Broker
 
 #: Who the door's own messages come from; no client can have this identifier.
@@ -48,7 +48,7 @@ _WORDS = {
 class Arrival:
     """A client that is here: who, from where, and how often it is to be heard."""
 
-    who: Principal
+    who: Visitor
     keep_alive_s: int
     address: str
 
@@ -86,6 +86,7 @@ class Presence:
             "at": self._clock.now_us(),
             "client": who.client,
             "user": who.username,
+            "system": who.system,
             "reason": why,
             "keep_alive_s": arrival.keep_alive_s,
             "address": arrival.address,

@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from zlib import crc32
 
+from penstock.core.access import Kind, Principal
 from penstock.core.log import MQTT_5_0
 from penstock.door.broker import Broker
 from penstock.door.decoding import decode_publish
@@ -122,7 +123,9 @@ class _Restoring:
 
     def _sessions(self) -> None:
         for row in self.journal.rows(SESSIONS):
-            number, client, expiry_s, expires_at_s, sent, due_s, delay_s, qos, packet, crc = row
+            number, client, owner, expiry_s, expires_at_s, sent, due_s, *left = row
+            delay_s, qos, packet, crc = left
+            who = self._owner(owner, number)
             will = None
             if packet is not None:
                 found = self._packet(packet, crc, SESSIONS, number)
@@ -131,16 +134,23 @@ class _Restoring:
                     properties[Property.WILL_DELAY_S] = delay_s
                 will = Will(found.topic, found.payload, qos, found.retain, properties)
             if not expiry_s:
-                session = self.broker.new_session(client)
+                session = self.broker.new_session(client, who)
                 self.broker.ended.append(session)
             elif self.broker.session_of(client) is not None:
                 raise self.journal.corrupt(f"there are two sessions of client {client!r}")
             else:
-                session = self.broker.restore_session(client)
+                session = self.broker.restore_session(client, who)
             session.number, session.expiry_s, session.sent_place = number, expiry_s, sent
             session.will = will
             self.sessions[number] = session
             self._set_times(session, expires_at_s, due_s)
+
+    def _owner(self, text: str, number: int) -> Principal:
+        kind, _, id_ = text.partition(" ")
+        try:
+            return Principal(Kind(kind), int(id_))
+        except ValueError as error:
+            raise self.journal.corrupt(f"session {number} has the owner {text!r}") from error
 
     def _set_times(self, session: Session, expires_at_s: float | None, due_s: float | None) -> None:
         ahead_s = self.keeper.ahead_s

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from penstock.core.access import ANYONE
 from penstock.core.clock import Clock
 from penstock.door.encoding import encode, encode_publish
 from penstock.door.keeping import Keeper
@@ -88,7 +89,12 @@ class Session:
     def __init__(
         self, client: str, settings: DoorSettings, clock: Clock, stats: Stats, keeper: Keeper
     ) -> None:
+        #: Its name: owner and client identifier.
         self.client = client
+        #: Whose it is: it gets what they may receive.
+        self.who = ANYONE
+        #: Asked again before a message is sent, since it may have waited for long.
+        self.may_receive: Callable[[Session, str], bool] | None = None
         #: Number in the journal; 0 while it is not there.
         self.number = 0
         self.subscriptions: dict[str, Subscription] = {}
@@ -298,7 +304,9 @@ class Session:
             self.sent_place = outgoing.place
         if outgoing.is_released:
             packet = encode(Ack(Kind.PUBREL, outgoing.packet_id), link.protocol)
-        elif is_new and outgoing.message.is_expired(self._clock.monotonic_s()):
+        elif (is_new and outgoing.message.is_expired(self._clock.monotonic_s())) or (
+            self.may_receive is not None and not self.may_receive(self, outgoing.message.topic)
+        ):
             self._finish(outgoing)
             return
         else:

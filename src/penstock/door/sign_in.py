@@ -39,10 +39,15 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Who was let in, and what proved it: see `Permissions.is_still`."""
+    """Who was let in, and what proved it: see `Permissions.is_still`.
+
+    Attributes:
+        name: Name that a certificate gave; None when it is the one that was shown.
+    """
 
     who: Principal
     proof: str = ""
+    name: str | None = None
 
 
 class SignIn:
@@ -82,11 +87,11 @@ class SignIn:
                 raise _refused(shown)
             return Known(PLATFORM, "internal")
         if not self._permissions.has_accounts:
-            return Known(ANYONE)
+            return Known(ANYONE, name=shown.certificate_name)
         if shown.certificate_name is not None:
             certified = self._permissions.certified(shown.certificate_name)
             if certified is not None:
-                return Known(certified, "certificate")
+                return Known(certified, "certificate", shown.certificate_name)
         password = _text(shown.password)
         if password is None:
             raise _refused(shown)

@@ -18,6 +18,10 @@ class Stats:
     accepted: int = 0
     rejected: int = 0
     violations: int = 0
+    refused: int = 0
+    denied: int = 0
+    denied_subscriptions: int = 0
+    revoked: int = 0
     handshake_failures: int = 0
     duplicates: int = 0
     delivered: int = 0
@@ -42,6 +46,10 @@ _METRICS = {
     "accepted": "penstock_door_connections_total",
     "rejected": "penstock_door_rejected_total",
     "violations": "penstock_door_protocol_violations_total",
+    "refused": "penstock_door_sign_ins_refused_total",
+    "denied": "penstock_door_messages_denied_total",
+    "denied_subscriptions": "penstock_door_subscriptions_denied_total",
+    "revoked": "penstock_door_connections_revoked_total",
     "handshake_failures": "penstock_door_tls_failures_total",
     "duplicates": "penstock_door_duplicates_total",
     "delivered": "penstock_door_delivered_total",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from penstock.door.permissions import owner_of
 from penstock.door.topics import split_share
 
 if TYPE_CHECKING:
     from penstock.door.session import Session
+
+#: Tells whether a session may receive the message that is talked about.
+MayReceive: TypeAlias = "Callable[[Session], bool]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Group:
 
     Attributes:
         filter: What its members subscribed to, with `$share`.
+        members: By the names of their sessions; all have one owner.
     """
 
     __slots__ = ("_turn", "filter", "members")
@@ -52,16 +57,24 @@ class Group:
         self.members: dict[str, Match] = {}
         self._turn = 0
 
-    def choose(self) -> Match:
-        """Return whose turn it is: the next member that is connected, else the next."""
+    def choose(self, may_receive: MayReceive) -> Match | None:
+        """Return whose turn it is: the next member that is connected, else the next.
+
+        None if no member may receive the message.
+        """
         members = list(self.members.values())
         count = len(members)
         self._turn += 1
+        chosen = None
         for turn in range(self._turn, self._turn + count):
-            if members[turn % count].session.link is not None:
+            member = members[turn % count]
+            if not may_receive(member.session):
+                continue
+            if member.session.link is not None:
                 self._turn = turn
-                break
-        return members[self._turn % count]
+                return member
+            chosen = chosen or member
+        return chosen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +95,8 @@ DENIED = Route()
 class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
     sessions: dict[str, tuple[Session, Subscription]] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    #: By owner and name: no system takes messages from another's shared subscription.
+    groups: dict[tuple[str, str], Group] = field(default_factory=dict)
 
 
 class Subscriptions:
@@ -100,7 +114,7 @@ class Subscriptions:
         if share is None:
             node.sessions[session.client] = (session, subscription)
         else:
-            group = node.groups.setdefault(share, Group(name))
+            group = node.groups.setdefault((owner_of(session.client), share), Group(name))
             group.members[session.client] = _combine(session, (subscription,))
 
     def remove(self, session: Session, name: str) -> None:
@@ -116,32 +130,37 @@ class Subscriptions:
         node = path[-1]
         if share is None:
             node.sessions.pop(session.client, None)
-        elif share in node.groups:
-            node.groups[share].members.pop(session.client, None)
-            if not node.groups[share].members:
-                del node.groups[share]
+        elif (key := (owner_of(session.client), share)) in node.groups:
+            node.groups[key].members.pop(session.client, None)
+            if not node.groups[key].members:
+                del node.groups[key]
         for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):
             child = parent.children[level]
             if child.children or child.sessions or child.groups:
                 return
             del parent.children[level]
 
-    def group(self, name: str) -> Group | None:
-        """Return the shared subscription with this filter; None if it has no members."""
+    def group(self, owner: str, name: str) -> Group | None:
+        """Return an owner's shared subscription with this filter; None if it has no members."""
         share, plain = split_share(name)
         node: _Node | None = self._root
         for level in plain.split("/"):
             node = node and node.children.get(level)
-        return None if node is None or share is None else node.groups.get(share)
+        return None if node is None or share is None else node.groups.get((owner, share))
 
-    def route(self, topic: str) -> Route:
-        """Return where a message on this topic goes; `QUIET` if nobody wants it."""
+    def route(self, topic: str, may_receive: MayReceive = lambda _: True) -> Route:
+        """Return where a message on this topic goes; `QUIET` if nobody wants it who may have it."""
         found: dict[str, tuple[Session, list[Subscription]]] = {}
         groups: list[Group] = []
         for node in self._nodes(topic):
             for client, (session, subscription) in node.sessions.items():
-                found.setdefault(client, (session, []))[1].append(subscription)
-            groups += node.groups.values()
+                if may_receive(session):
+                    found.setdefault(client, (session, []))[1].append(subscription)
+            groups += [
+                group
+                for group in node.groups.values()
+                if any(may_receive(member.session) for member in group.members.values())
+            ]
         if not found and not groups:
             return QUIET
         matches = tuple(_combine(session, wanted) for session, wanted in found.values())
