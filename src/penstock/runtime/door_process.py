@@ -16,6 +16,7 @@ from penstock.door.journal import Journal
 from penstock.door.settings import DoorSettings
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
+from penstock.runtime.access_file import access_file
 from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.data_dir import door_folder, door_stats_file, write_stats
 
@@ -43,7 +44,14 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
     log = SegmentLog(data / "log", config.log, clock)
     writer = log.writer(PARTITION)
     journal = Journal(door_folder(data))
-    door = Door(config.door, writer, clock, internal_secret=internal_secret, journal=journal)
+    door = Door(
+        config.door,
+        writer,
+        clock,
+        internal_secret=internal_secret,
+        journal=journal,
+        organisation=access_file(data),
+    )
     await door.start()
     host, port = door.address
     say_ready(host=host, port=port)

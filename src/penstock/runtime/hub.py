@@ -67,6 +67,7 @@ class Hub:
             self._clock,
             registry=self.registry,
             ends=self.log.ends,
+            access=self.identities.access,
         )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._observations = self.store.count()
