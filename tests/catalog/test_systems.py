@@ -35,7 +35,7 @@ def owners(catalog: SqlCatalog) -> dict[int, int]:
     """Return the system of every Datastream."""
     query = select(Datastream.id, Thing.system_id).join(Thing, Datastream.thing_id == Thing.id)
     with catalog._database.read() as connection:
-        return dict(connection.execute(query).tuples().all())
+        return {row.id: row.system_id for row in connection.execute(query)}
 
 
 @pytest.fixture
