@@ -21,6 +21,7 @@ async def test_datastreams_are_listed_with_all_that_is_known(house: House, boile
                 "properties": {},
                 "thing_properties": {},
                 "retention_s": None,
+                "system": 1,
             }
         ],
         "total": 1,

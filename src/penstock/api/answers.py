@@ -35,6 +35,7 @@ class Datastream(msgspec.Struct, frozen=True, kw_only=True):
     properties: Mapping[str, object]
     thing_properties: Mapping[str, object]
     retention_s: float | None
+    system: int
     latest: LatestValue | UnsetType | None = UNSET
     count: int | UnsetType = UNSET
     first_us: int | UnsetType | None = UNSET
@@ -90,6 +91,14 @@ class Buckets(msgspec.Struct, frozen=True, kw_only=True):
     mean: Sequence[float | None] | UnsetType = UNSET
     first: Sequence[float | None] | UnsetType = UNSET
     last: Sequence[float | None] | UnsetType = UNSET
+
+
+class HealthSummary(msgspec.Struct, frozen=True):
+    """Whether the platform works, for those who do not run it."""
+
+    ready: bool
+    started_us: int
+    version: str
 
 
 class Published(msgspec.Struct, frozen=True):

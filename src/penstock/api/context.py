@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from penstock.api.errors import NotSupported
 from penstock.api.settings import ApiSettings
 from penstock.api.signing_in import SigningIn
-from penstock.core.access import Access
+from penstock.core.access import Access, Action, Principal, Resource, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
 from penstock.core.errors import NotFound
@@ -28,6 +28,8 @@ from penstock.core.store import CanDownsample, CanSummarise, Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: Stands for no datastream at all: ids begin at 1.
+NONE = (0,)
 #: Largest id of anything.
 MAX_ID = 2**63 - 1
 
@@ -100,14 +102,40 @@ class Context:
             raise NotSupported(msg)
         return self.store
 
-    async def datastream(self, id_: int) -> DatastreamInfo:
+    def scope(self, who: Principal) -> Scope:
+        """Return all that somebody may read.
+
+        Raises:
+            Unauthenticated: Nobody has said who asks.
+        """
+        access = self.access
+        access.require(who, Action.VIEW, Resource("platform"))
+        return access.scope(who)
+
+    async def readable(self, who: Principal, datastreams: Sequence[int] | None) -> list[int] | None:
+        """Return those of these datastreams, or of all, that somebody may read; None is all.
+
+        Those that one may not read are left out, like those that do not exist.
+
+        Raises:
+            Unauthenticated: Nobody has said who asks.
+        """
+        scope = self.scope(who)
+        if scope.everything:
+            return None if datastreams is None else list(datastreams)
+        found = await self.blocking(self.catalog.readable, scope, datastreams)
+        return list(found) or list(NONE)
+
+    async def datastream(self, who: Principal, id_: int) -> DatastreamInfo:
         """Return one datastream.
 
         Raises:
-            NotFound: There is none with this id.
+            NotFound: There is none with this id that `who` may read.
+            Unauthenticated: Nobody has said who asks.
         """
+        scope = self.scope(who)
         found: Sequence[DatastreamInfo] = (
-            await self.blocking(self.catalog.datastreams, ids=[id_], limit=1)
+            await self.blocking(self.catalog.datastreams, ids=[id_], limit=1, scope=scope)
             if 0 < id_ <= MAX_ID
             else ()
         )

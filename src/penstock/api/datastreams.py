@@ -12,7 +12,10 @@ from penstock.api.context import MAX_ID, Context, Ctx
 from penstock.api.describing import gives, takes
 from penstock.api.json_answer import Json, read_json
 from penstock.api.paging import MAX_DATASTREAMS, next_page
+from penstock.api.who import By, Who, remember
+from penstock.core.access import Action, Resource
 from penstock.core.catalog import DatastreamInfo
+from penstock.core.people import Event
 
 router = APIRouter(tags=["data"], default_response_class=Response)
 
@@ -39,6 +42,7 @@ EXAMPLE = {
     "properties": {},
     "thing_properties": {"location": "UPB"},
     "retention_s": None,
+    "system": 1,
 }
 
 
@@ -54,6 +58,7 @@ EXAMPLE = {
 async def list_datastreams(
     request: Request,
     ctx: Ctx,
+    who: Who,
     search: Annotated[
         str,
         Query(
@@ -75,14 +80,18 @@ async def list_datastreams(
     include: Include = None,
 ) -> Response:
     """Return datastreams by ascending id, with the total that the search finds."""
+    scope = ctx.scope(who)
 
     def find() -> tuple[Sequence[DatastreamInfo], int]:
-        page = ctx.catalog.datastreams(search, thing=thing, ids=id, after=after, limit=limit + 1)
+        page = ctx.catalog.datastreams(
+            search, thing=thing, ids=id, after=after, limit=limit + 1, scope=scope
+        )
         if after == 0 and len(page) <= limit:
             return page, len(page)
         if thing is None and id is None:
-            return page, ctx.catalog.count_datastreams(search)
-        return page, len(ctx.catalog.datastreams(search, thing=thing, ids=id, limit=MAX_ID))
+            return page, ctx.catalog.count_datastreams(search, scope)
+        found = ctx.catalog.datastreams(search, thing=thing, ids=id, limit=MAX_ID, scope=scope)
+        return page, len(found)
 
     page, total = await ctx.blocking(find)
     shown = page[:limit]
@@ -131,9 +140,9 @@ def _with_values(
         },
     ),
 )
-async def get_datastream(ctx: Ctx, datastream_id: DatastreamId) -> Response:
+async def get_datastream(ctx: Ctx, who: Who, datastream_id: DatastreamId) -> Response:
     """Return one datastream with its newest value, count of observations and their extent."""
-    info = await ctx.datastream(datastream_id)
+    info = await ctx.datastream(who, datastream_id)
     (found,) = await ctx.blocking(_with_values, ctx, [info], ("latest", "count"))
     return Json(found)
 
@@ -146,8 +155,26 @@ async def get_datastream(ctx: Ctx, datastream_id: DatastreamId) -> Response:
         answers.Retention, {"retention_s": 604800.0}, "Seconds, or null for the store's default."
     ),
 )
-async def put_retention(request: Request, ctx: Ctx, datastream_id: DatastreamId) -> Response:
+async def put_retention(
+    request: Request, ctx: Ctx, by: By, datastream_id: DatastreamId
+) -> Response:
     """Set how long the observations of one datastream are kept."""
     wanted = await read_json(request, answers.Retention)
+    info = await ctx.datastream(by.who, datastream_id)
+    what = Resource("datastream", info.id, info.system, info.thing_id)
+    ctx.access.require(by.who, Action.MANAGE, what)
     await ctx.blocking(ctx.catalog.set_retention, datastream_id, wanted.retention_s)
+    await remember(
+        ctx,
+        by,
+        Event(
+            action="set-retention",
+            kind="datastream",
+            object_id=info.id,
+            name=info.name,
+            system=info.system,
+            before={"retention_s": info.retention_s},
+            after={"retention_s": wanted.retention_s},
+        ),
+    )
     return Json(wanted)

@@ -36,6 +36,7 @@ _TYPES = (
     answers.Observations,
     answers.LatestObservations,
     answers.Buckets,
+    answers.HealthSummary,
     answers.Published,
     answers.Ingested,
     answers.DeadLetters,

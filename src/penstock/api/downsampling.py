@@ -34,8 +34,7 @@ def buckets(
             too large.
     """
     if selection.datastreams is None:
-        msg = "downsampling needs to know which datastreams; add datastream=1&datastream=2"
-        raise InvalidInput(msg)
+        raise unnamed()
     if width is not None and points is not None:
         msg = "width and points contradict each other; give one of them"
         raise InvalidInput(msg)
@@ -64,6 +63,13 @@ def buckets(
         chosen = [name for name in BUCKETS.names if name in {"datastream", "time", *agg}]
         table = table.select(chosen)
     return table, width_us
+
+
+def unnamed() -> InvalidInput:
+    """Return the error that no datastream was named."""
+    return InvalidInput(
+        "downsampling needs to know which datastreams; add datastream=1&datastream=2"
+    )
 
 
 def _summaries(ctx: Context, datastreams: Sequence[int]) -> list[Summary]:

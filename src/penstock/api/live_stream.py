@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from penstock.api.columns import iso_times, to_columns
 from penstock.api.context import Context
+from penstock.api.sight import Sight
 from penstock.core.live import Subscription
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
@@ -20,6 +21,9 @@ from penstock.core.selection import Selection
 SEAM_S = 30.0
 #: Batches above this are turned into text in a thread, not in the event loop.
 INLINE_ROWS = 500
+
+#: How often it is looked whether who watches still may, in seconds.
+LOOK_EVERY_S = 0.5
 
 #: Milliseconds after which a browser that lost the connection comes back.
 RETRY = b"retry: 1000\n\n"
@@ -70,16 +74,14 @@ class LiveStream:
 
     Args:
         ctx: The platform's parts.
-        datastreams: Which; None is all.
+        sight: Which rows may be seen.
         start_us: Stored rows since then come first; None begins with what is new.
         iso: Times as ISO 8601 text.
     """
 
-    def __init__(
-        self, ctx: Context, datastreams: tuple[int, ...] | None, start_us: int | None, *, iso: bool
-    ) -> None:
+    def __init__(self, ctx: Context, sight: Sight, start_us: int | None, *, iso: bool) -> None:
         self._ctx = ctx
-        self._datastreams = datastreams
+        self._sight = sight
         self._start_us = start_us
         self._iso = iso
         self._newest_us: int | None = None
@@ -89,7 +91,7 @@ class LiveStream:
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Give the bytes of all events until the client leaves or the server stops."""
         self._ctx.streams += 1
-        subscription = self._ctx.live.subscribe(self._datastreams)
+        subscription = self._ctx.live.subscribe(self._sight.wanted)
         try:
             yield RETRY
             for event in await self._ctx.blocking(self._snapshot):
@@ -106,7 +108,7 @@ class LiveStream:
         if self._start_us is not None:
             limit = self._ctx.settings.max_snapshot_rows
             selection = Selection(
-                datastreams=self._datastreams,
+                datastreams=self._sight.readable(),
                 start_us=self._start_us,
                 descending=True,
                 limit=limit + 1,
@@ -125,31 +127,33 @@ class LiveStream:
 
     async def _live(self, subscription: Subscription) -> AsyncGenerator[bytes, None]:
         settings = self._ctx.settings
+        loop = asyncio.get_running_loop()
         closing = asyncio.ensure_future(self._ctx.closing.wait())
         waiting = asyncio.ensure_future(subscription.next())
+        heard_s = loop.time()
         try:
-            while not closing.done():
+            while True:
                 await asyncio.wait(
                     (waiting, closing),
-                    timeout=settings.heartbeat_s,
+                    timeout=min(settings.heartbeat_s, LOOK_EVERY_S),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                if closing.done():
+                if closing.done() or not await self._may_go_on():
                     break
                 if not waiting.done():
-                    yield HEARTBEAT
+                    if loop.time() - heard_s >= settings.heartbeat_s:
+                        heard_s = loop.time()
+                        yield HEARTBEAT
                     continue
                 batch, was_skipped = waiting.result()
                 if batch.num_rows > settings.max_rows_per_event:
                     batch = batch.slice(batch.num_rows - settings.max_rows_per_event)
                     was_skipped = True
-                if batch.num_rows > INLINE_ROWS or self._touches_seam(batch):
-                    event = await self._ctx.blocking(self._rows, batch)
-                else:
-                    event = self._rows(batch)
+                event = await self._event_of(batch)
                 if was_skipped:
                     yield GAP
                 if event:
+                    heard_s = loop.time()
                     yield event
                     await asyncio.wait((closing,), timeout=1 / settings.max_events_per_s)
                 waiting = asyncio.ensure_future(subscription.next())
@@ -157,8 +161,21 @@ class LiveStream:
             closing.cancel()
             waiting.cancel()
 
+    async def _may_go_on(self) -> bool:
+        """Tell whether who watches may still see anything of what they asked for."""
+        if not self._sight.look():
+            return False
+        return not (self._sight.has_changed and await self._ctx.blocking(self._sight.sees_nothing))
+
+    async def _event_of(self, batch: pa.RecordBatch) -> bytes | None:
+        is_quick = batch.num_rows <= INLINE_ROWS and not self._touches_seam(batch)
+        if is_quick and self._sight.is_known(batch):
+            return self._rows(batch)
+        return await self._ctx.blocking(self._rows, batch)
+
     def _rows(self, batch: pa.RecordBatch) -> bytes | None:
-        """Return the event of new rows, or None when the client has them all."""
+        """Return the event of new rows, or None when the client has them all, or may not."""
+        batch = self._sight.filter(batch)
         if self._seam is not None and self._touches_seam(batch):
             batch = self._seam.without_known(batch)
         return self._event("observations", batch) if batch.num_rows else None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from msgspec import UNSET
 
 from penstock.api import answers
-from penstock.api.context import MAX_ID, Ctx
+from penstock.api.context import MAX_ID, Context, Ctx
 from penstock.api.describing import gives, takes
 from penstock.api.json_answer import Json, read_json
 from penstock.api.paging import next_page
-from penstock.core.errors import InvalidInput
+from penstock.api.who import By, Who, remember
+from penstock.core.access import Action, Principal, Resource
+from penstock.core.errors import Forbidden, InvalidInput
+from penstock.core.people import Event
 from penstock.core.platform import DeadLetter, Replayed
 
 router = APIRouter(tags=["messages"], default_response_class=Response)
@@ -38,10 +42,20 @@ _REPLAYED = {"messages": 120, "observations": 118, "failed": 2}
 async def post_message(
     request: Request,
     ctx: Ctx,
+    who: Who,
     topic: Annotated[str, Path(description="MQTT topic.", examples=["UPB/RPi_1"])],
 ) -> Response:
     """Put one message into the log; the answer comes when it is on disk."""
-    offset = await ctx.platform.publish([(topic, await request.body())], CLIENT)
+    access = ctx.access
+    if not access.may_publish(who, topic):
+        access.require(who, Action.VIEW, Resource("platform"))
+        msg = (
+            f"{access.name(who)} may not publish to {topic[:80]!r}; agents and writing clients of "
+            "a system may publish to its topics"
+        )
+        raise Forbidden(msg)
+    client = f"{CLIENT}/{access.name(who)}" if access.organisation.accounts else CLIENT
+    offset = await ctx.platform.publish([(topic, await request.body())], client)
     return Json(answers.Published(offset), status_code=201)
 
 
@@ -56,12 +70,14 @@ async def post_message(
 )
 async def get_ingested(
     ctx: Ctx,
+    who: Who,
     offset: Annotated[int, Query(ge=0, le=MAX_ID, description="What sending a message answered.")],
     timeout_s: Annotated[
         float, Query(ge=0, description="Wait at most so long, bounded by `max_wait_s`.")
     ] = 5.0,
 ) -> Response:
     """Return as soon as everything before the offset is in the store, or the time is over."""
+    ctx.access.require(who, Action.VIEW, Resource("platform"))
     if not timeout_s <= ctx.settings.max_wait_s:
         msg = f"timeout_s = {timeout_s} is too long; up to {ctx.settings.max_wait_s} is allowed"
         raise InvalidInput(msg)
@@ -95,11 +111,16 @@ async def get_ingested(
 async def list_dead_letters(
     request: Request,
     ctx: Ctx,
+    who: Who,
     after: Annotated[int, Query(ge=0, le=MAX_ID, description="Only ids above this one.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
 ) -> Response:
-    """Return messages that could not become observations, oldest first."""
-    letters = await ctx.blocking(ctx.platform.dead_letters, after, limit + 1)
+    """Return messages that could not become observations, oldest first.
+
+    Who does not run the platform sees those of systems whose data they may read.
+    """
+    ctx.access.require(who, Action.VIEW, Resource("platform"))
+    letters = await ctx.blocking(_letters, ctx, who, after, limit + 1)
     shown = letters[:limit]
     more = shown[-1].id if len(letters) > limit else None
     items = [_letter(letter) for letter in shown]
@@ -111,9 +132,13 @@ async def list_dead_letters(
     summary="Ingest dead letters again",
     responses=gives("What became of them.", Replayed, example=_REPLAYED),
 )
-async def replay_dead_letters(ctx: Ctx) -> Response:
+async def replay_dead_letters(ctx: Ctx, by: By) -> Response:
     """Ingest all waiting dead letters again with today's routes; what fails waits again."""
-    return Json(await ctx.platform.replay_dead_letters())
+    ctx.access.require(by.who, Action.MANAGE, Resource("platform"))
+    replayed = await ctx.platform.replay_dead_letters()
+    after = msgspec.structs.asdict(replayed)
+    await remember(ctx, by, Event(action="replay", kind="dead-letters", after=after))
+    return Json(replayed)
 
 
 @router.delete(
@@ -121,9 +146,13 @@ async def replay_dead_letters(ctx: Ctx) -> Response:
     summary="Drop all dead letters",
     responses=gives("How many there were.", answers.Discarded, example={"discarded": 2}),
 )
-async def discard_dead_letters(ctx: Ctx) -> Response:
+async def discard_dead_letters(ctx: Ctx, by: By) -> Response:
     """Drop all waiting dead letters."""
-    return Json(answers.Discarded(await ctx.platform.discard_dead_letters()))
+    ctx.access.require(by.who, Action.MANAGE, Resource("platform"))
+    discarded = await ctx.platform.discard_dead_letters()
+    before = {"messages": discarded}
+    await remember(ctx, by, Event(action="discard", kind="dead-letters", before=before))
+    return Json(answers.Discarded(discarded))
 
 
 @router.post(
@@ -135,11 +164,35 @@ async def discard_dead_letters(ctx: Ctx) -> Response:
 async def replay_log(
     request: Request,
     ctx: Ctx,
+    by: By,
     partition: Annotated[str, Path(description="Name of the log partition.", examples=["door"])],
 ) -> Response:
     """Ingest a range of the log again with today's routes; harmless for what is stored."""
+    ctx.access.require(by.who, Action.MANAGE, Resource("platform"))
     wanted = await read_json(request, answers.ReplayRange)
-    return Json(await ctx.platform.replay_log(partition, wanted.from_, wanted.until))
+    replayed = await ctx.platform.replay_log(partition, wanted.from_, wanted.until)
+    after = {"from": wanted.from_, "until": wanted.until, **msgspec.structs.asdict(replayed)}
+    await remember(ctx, by, Event(action="replay", kind="log", name=partition, after=after))
+    return Json(replayed)
+
+
+def _letters(ctx: Context, who: Principal, after: int, wanted: int) -> list[DeadLetter]:
+    """Return dead letters that somebody may see, oldest first."""
+    access = ctx.access
+    if access.allows(who, Action.READ, Resource("platform")):
+        return list(ctx.platform.dead_letters(after, wanted))
+    found: list[DeadLetter] = []
+    while len(found) < wanted:
+        page = ctx.platform.dead_letters(after, 1000)
+        found.extend(
+            letter
+            for letter in page
+            if access.allows(who, Action.READ, Resource("system", access.system_of(letter.topic)))
+        )
+        if len(page) < 1000:
+            break
+        after = page[-1].id
+    return found[:wanted]
 
 
 def _letter(letter: DeadLetter) -> answers.DeadLetterAnswer:

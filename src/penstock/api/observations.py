@@ -15,10 +15,11 @@ from penstock.api.context import Context, Ctx
 from penstock.api.datastreams import DatastreamId
 from penstock.api.describing import gives
 from penstock.api.downloads import FORMATS, download, download_table, file_name, pick_format
-from penstock.api.downsampling import Agg, buckets
+from penstock.api.downsampling import Agg, buckets, unnamed
 from penstock.api.json_answer import Json
 from penstock.api.paging import cursor_text, last_row, next_page
 from penstock.api.selecting import Ids, Times, Want, Wanted
+from penstock.api.who import Who
 
 router = APIRouter(tags=["data"], default_response_class=Response)
 
@@ -67,6 +68,7 @@ _RESPONSES = gives(
 async def get_observations(
     request: Request,
     ctx: Ctx,
+    who: Who,
     want: Want,
     datastream: Ids = None,
     width: Width = None,
@@ -78,6 +80,9 @@ async def get_observations(
 ) -> Response:
     """Return observations by time, in pages; downsampled; or all of them as a file."""
     kind = format or pick_format(accept)
+    if datastream is None and (width is not None or points is not None):
+        raise unnamed()
+    datastream = await ctx.readable(who, datastream)
     if width is not None or points is not None:
         return await _downsampled(ctx, want, datastream, width, points, agg, times, kind)
     if kind != "json":
@@ -94,6 +99,7 @@ async def get_observations(
 async def get_datastream_observations(
     request: Request,
     ctx: Ctx,
+    who: Who,
     want: Want,
     datastream_id: DatastreamId,
     width: Width = None,
@@ -104,9 +110,9 @@ async def get_datastream_observations(
     accept: Accept = "",
 ) -> Response:
     """Return observations of one datastream; like `/observations`, but 404 when there is none."""
-    await ctx.datastream(datastream_id)
+    await ctx.datastream(who, datastream_id)
     return await get_observations(
-        request, ctx, want, [datastream_id], width, points, agg, times, format, accept
+        request, ctx, who, want, [datastream_id], width, points, agg, times, format, accept
     )
 
 
@@ -129,6 +135,7 @@ async def get_datastream_observations(
 )
 async def get_latest(
     ctx: Ctx,
+    who: Who,
     datastream: Ids = None,
     times: Times = "us",
     format: Format = None,  # noqa: A002 - the name in the address
@@ -136,9 +143,10 @@ async def get_latest(
 ) -> Response:
     """Return the newest observation of the datastreams named, or of all."""
     kind = format or pick_format(accept)
+    chosen = await ctx.readable(who, datastream)
 
     def find() -> pa.Table:
-        return ctx.summarising().latest(datastream)
+        return ctx.summarising().latest(chosen)
 
     if kind != "json":
         return await download_table(ctx, await ctx.blocking(find), kind, "latest")

@@ -10,10 +10,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from penstock.api import answers
 from penstock.api.context import Ctx
 from penstock.api.describing import gives
 from penstock.api.errors import NotReady
 from penstock.api.json_answer import Json
+from penstock.api.who import Who
+from penstock.core.access import Action, Resource
 from penstock.core.platform import Health, Platform
 
 router = APIRouter(tags=["operation"], default_response_class=Response)
@@ -57,8 +60,12 @@ async def get_readyz(ctx: Ctx) -> Response:
     summary="Counters and gauges for Prometheus",
     responses=gives("Prometheus text format.", media="text/plain"),
 )
-async def get_metrics(request: Request, ctx: Ctx) -> Response:
-    """Return every counter and gauge in Prometheus' text format."""
+async def get_metrics(request: Request, ctx: Ctx, who: Who) -> Response:
+    """Return every counter and gauge in Prometheus' text format.
+
+    For the platform's administrators, and agents and clients of the default system.
+    """
+    ctx.access.require(who, Action.READ, Resource("metrics"))
     registry: CollectorRegistry = request.app.state.registry
     return Response(await ctx.probe(generate_latest, registry), media_type=METRICS_MEDIA)
 
@@ -67,8 +74,10 @@ async def get_metrics(request: Request, ctx: Ctx) -> Response:
     "/health",
     summary="How is it doing?",
     responses=gives(
-        "The state of every part, rates and totals.",
+        "The state of every part, rates and totals; for who does not run the platform, "
+        "`HealthSummary`.",
         Health,
+        answers.HealthSummary,
         example={
             "ready": True,
             "checks": [{"name": "store", "ok": True, "message": "3 partitions"}],
@@ -87,9 +96,14 @@ async def get_metrics(request: Request, ctx: Ctx) -> Response:
         },
     ),
 )
-async def get_health(ctx: Ctx) -> Response:
+async def get_health(ctx: Ctx, who: Who) -> Response:
     """Return the state of every part; cheap enough to be asked every second."""
-    return Json(await ctx.probe(ctx.platform.health))
+    access = ctx.access
+    access.require(who, Action.VIEW, Resource("platform"))
+    state = await ctx.probe(ctx.platform.health)
+    if access.allows(who, Action.READ, Resource("platform")):
+        return Json(state)
+    return Json(answers.HealthSummary(state.ready, state.started_us, state.version))
 
 
 class PlatformCollector(Collector):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
@@ -13,7 +13,9 @@ from penstock.api.context import Ctx
 from penstock.api.describing import gives
 from penstock.api.live_stream import LiveStream
 from penstock.api.selecting import Ids, Times
+from penstock.api.sight import Sight
 from penstock.api.times import parse_time
+from penstock.api.who import Who, standing
 from penstock.core.errors import Backpressure
 
 router = APIRouter(tags=["data"], default_response_class=Response)
@@ -62,7 +64,9 @@ class EventStream(StreamingResponse):
     ),
 )
 async def stream_observations(
+    request: Request,
     ctx: Ctx,
+    who: Who,
     datastream: Ids = None,
     start: Annotated[
         str | None,
@@ -74,7 +78,11 @@ async def stream_observations(
         Header(description="Sent by browsers that come back: the stream begins shortly before."),
     ] = None,
 ) -> Response:
-    """Hand over stored rows since `start`, then new ones, without a gap or a duplicate between."""
+    """Hand over stored rows since `start`, then new ones, without a gap or a duplicate between.
+
+    The stream ends when who asks may not see any of it any more.
+    """
+    sight = Sight(ctx, who, standing(request, ctx, who), datastream)
     now_us = ctx.clock.now_us()
     start_us = None if start is None else parse_time(start, now_us)
     if last_event_id is not None and last_event_id.lstrip("-").isdecimal():
@@ -83,8 +91,7 @@ async def stream_observations(
     if ctx.streams >= ctx.settings.max_streams:
         msg = f"{ctx.streams} live streams are open, which is all there may be (`max_streams`)"
         raise Backpressure(msg, retry_after_s=5.0)
-    chosen = None if datastream is None else tuple(dict.fromkeys(datastream))
-    stream = LiveStream(ctx, chosen, start_us, iso=times == "iso")
+    stream = LiveStream(ctx, sight, start_us, iso=times == "iso")
     return EventStream(
         stream.events(),
         media_type="text/event-stream",

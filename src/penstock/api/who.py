@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,7 +16,7 @@ from fastapi import Depends, Request
 from penstock.api.context import Context, Ctx
 from penstock.core.access import ANYONE, Kind, Principal
 from penstock.core.errors import Unauthenticated
-from penstock.core.people import Actor
+from penstock.core.people import Actor, Event
 
 #: Name of the session's cookie.
 COOKIE = "penstock_session"
@@ -48,6 +49,25 @@ async def identify(request: Request, ctx: Context) -> Principal:
         msg = "the key or session shown is not valid (any more); sign in, or renew the key"
         raise Unauthenticated(msg)
     return who
+
+
+def standing(request: Request, ctx: Context, who: Principal) -> Callable[[], bool]:
+    """Return what tells whether `identify` would still say the same of a request; cheap."""
+    header = request.headers.get("authorization", "")
+    secret = token_of(request)
+    if header.lower().startswith("basic"):
+        name, secret = _name_and_password(header.partition(" ")[2].strip())
+        user = ctx.access.user(name)
+        if user is not None and _holder(ctx, secret) is None:
+            kept = user.password_hash
+            return lambda: (
+                ctx.access.is_welcome(who)
+                and (now := ctx.access.user(name)) is not None
+                and now.password_hash == kept
+            )
+    if secret and who != ANYONE:
+        return lambda: _holder(ctx, secret) == who
+    return lambda: ctx.access.is_welcome(who)
 
 
 def token_of(request: Request) -> str:
@@ -105,3 +125,9 @@ async def _by(request: Request, who: Who) -> Actor:
 
 #: A parameter of this type receives who asks and from where, as the identity contracts take it.
 By = Annotated[Actor, Depends(_by)]
+
+
+async def remember(ctx: Context, by: Actor, event: Event) -> None:
+    """Write what was done into the audit trail, where there is one."""
+    if ctx.identities is not None:
+        await ctx.blocking(ctx.identities.trail.write, by, event)

@@ -15,8 +15,10 @@ from penstock.catalog.enrolment import MAX_ID, Enrolment
 from penstock.catalog.models import Datastream, Device, ObservedProperty, Sensor, Thing
 from penstock.catalog.registering import register
 from penstock.catalog.schema import bring_up_to_date
+from penstock.catalog.scoping import is_within
 from penstock.catalog.search import matches
 from penstock.catalog.settings import CatalogSettings
+from penstock.core.access import EVERYTHING, Scope
 from penstock.core.catalog import DatastreamInfo, DeviceInfo, DeviceStatus, Enrolled, Policy
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.registration import Registration
@@ -77,9 +79,10 @@ class SqlCatalog:
         ids: Sequence[int] | None = None,
         after: int = 0,
         limit: int = 100,
+        scope: Scope = EVERYTHING,
     ) -> Sequence[DatastreamInfo]:
-        """Return datastreams by ascending id, those behind `after`."""
-        query = _INFO.where(Datastream.id > min(after, MAX_ID), *matches(search))
+        """Return datastreams by ascending id, those behind `after`, of those in `scope`."""
+        query = _INFO.where(Datastream.id > min(after, MAX_ID), *matches(search), *is_within(scope))
         if thing is not None:
             query = query.where(Thing.name == thing)
         query = query.order_by(Datastream.id).limit(max(0, min(limit, MAX_ID)))
@@ -94,11 +97,30 @@ class SqlCatalog:
                     break
         return found[: max(0, limit)]
 
-    def count_datastreams(self, search: str = "") -> int:
+    def count_datastreams(self, search: str = "", scope: Scope = EVERYTHING) -> int:
         """Return how many datastreams `datastreams(search)` would give without a limit."""
         query = select(func.count()).select_from(Datastream).where(*matches(search))
+        if not scope.everything:
+            query = query.join(Thing, Datastream.thing_id == Thing.id).where(*is_within(scope))
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def readable(self, scope: Scope, ids: Sequence[int] | None = None) -> Sequence[int]:
+        """Return which of these datastreams, or of all, are in a scope, ascending."""
+        query = (
+            select(Datastream.id)
+            .join(Thing, Datastream.thing_id == Thing.id)
+            .where(*is_within(scope))
+            .order_by(Datastream.id)
+        )
+        found: list[int] = []
+        with self._database.read() as connection:
+            if ids is None:
+                return connection.execute(query).scalars().all()
+            for chunk in chunks(sorted({at for at in ids if 0 < at <= MAX_ID})):
+                rows = connection.execute(query.where(Datastream.id.in_(chunk)))
+                found.extend(rows.scalars())
+        return found
 
     def devices(self, status: DeviceStatus | None = None) -> Sequence[DeviceInfo]:
         """Return devices by name."""
@@ -167,6 +189,7 @@ _INFO = (
         Datastream.id,
         Datastream.full_name,
         Thing.name.label("thing"),
+        Thing.system_id,
         Datastream.thing_id,
         ObservedProperty.name.label("observed_property"),
         Datastream.observation_type,
@@ -199,4 +222,5 @@ def _info(row: Any) -> DatastreamInfo:
         properties=row.properties,
         thing_properties=row.thing_properties,
         retention_s=row.retention_s,
+        system=row.system_id,
     )

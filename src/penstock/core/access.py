@@ -43,6 +43,9 @@ class Action(StrEnum):
     MANAGE = "manage"
 
 
+_READING = (Action.VIEW, Action.READ)
+
+
 class Kind(StrEnum):
     """Kinds of principal."""
 
@@ -68,12 +71,15 @@ PLATFORM = Principal(Kind.PLATFORM)
 class Resource(msgspec.Struct, frozen=True):
     """What is asked for.
 
-    `platform` is everything that belongs to no company: users, routes, log, dead letters, health.
+    `platform` is everything that belongs to no company: routes, log, dead letters, health; whoever
+    may come in may view it. `metrics` are its counters, for those who work with the default system.
     For things and datastreams `system` is theirs, and `thing` is set for datastreams too. Without
     an id, "user" is all users, and "company" one that does not exist yet.
     """
 
-    kind: Literal["platform", "company", "system", "client", "thing", "datastream", "user"]
+    kind: Literal[
+        "platform", "metrics", "company", "system", "client", "thing", "datastream", "user"
+    ]
     id: int = 0
     system: int = 0
     thing: int = 0
@@ -95,6 +101,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
             or thing in self.things
             or datastream in self.datastreams
         )
+
+
+#: What nobody is kept from.
+EVERYTHING = Scope(everything=True)
 
 
 def digest(secret: str) -> str:
@@ -292,7 +302,9 @@ class Access:
             systems = (self._systems[id_] for id_ in agent_of)
             return action is Action.VIEW and any(s.company == what.id for s in systems)
         if what.kind == "platform":
-            return False
+            return action is Action.VIEW
+        if what.kind == "metrics":
+            return action in _READING and DEFAULT_SYSTEM in agent_of
         system = self._home(what)
         if system is None:
             return False
@@ -304,6 +316,11 @@ class Access:
         return self._is_shared(Principal(Kind.USER, user), action, what)
 
     def _client_may(self, client: Client, action: Action, what: Resource) -> bool:
+        if what.kind == "platform":
+            return action is Action.VIEW
+        if what.kind == "metrics":
+            is_near = client.system == DEFAULT_SYSTEM and client.may_read
+            return action in _READING and is_near
         if what.kind == "client" and what.id == client.id:
             return action is Action.VIEW
         system = self._home(what)
@@ -318,7 +335,7 @@ class Access:
         return action is Action.VIEW
 
     def _is_shared(self, who: Principal, action: Action, what: Resource) -> bool:
-        if action not in (Action.VIEW, Action.READ):
+        if action not in _READING:
             return False
         scope = self.scope(who)
         if what.kind == "system":

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+from penstock.core.access import EVERYTHING, Scope
+from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.registration import Registration
 from penstock.core.series import ObservationType, Series, Unit
 
@@ -46,6 +48,7 @@ class DatastreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Unique, positive, never used again.
+        system: The system that its Thing belongs to.
         name: Full name, unique: `<thing>.<name>`.
         thing: Name of its Thing.
         thing_id: Id of its Thing.
@@ -71,6 +74,7 @@ class DatastreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     properties: Mapping[str, object]
     thing_properties: Mapping[str, object]
     retention_s: float | None
+    system: int = DEFAULT_SYSTEM
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,16 +119,21 @@ class Catalog(Protocol):
         ids: Sequence[int] | None = None,
         after: int = 0,
         limit: int = 100,
+        scope: Scope = EVERYTHING,
     ) -> Sequence[DatastreamInfo]:
-        """Return datastreams by ascending id, those behind `after`.
+        """Return datastreams by ascending id, those behind `after`, of those in `scope`.
 
         `search` holds words that must each occur in the name, the observed property, the unit or
         a property of Datastream or Thing, upper and lower case alike.
         """
         ...
 
-    def count_datastreams(self, search: str = "") -> int:
+    def count_datastreams(self, search: str = "", scope: Scope = EVERYTHING) -> int:
         """Return how many datastreams `datastreams(search)` would give without a limit."""
+        ...
+
+    def readable(self, scope: Scope, ids: Sequence[int] | None = None) -> Sequence[int]:
+        """Return which of these datastreams, or of all, are in a scope, ascending."""
         ...
 
     def devices(self, status: DeviceStatus | None = None) -> Sequence[DeviceInfo]:

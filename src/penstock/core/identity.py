@@ -184,7 +184,7 @@ class Systems(Protocol):
         """Remove one.
 
         With `move_things`, which is the platform administrator's, its Things and their data go to
-        the default system, as `<system>.<thing>`.
+        the default system, under the names that they have.
 
         Raises:
             Conflict: It has clients, Things, or further agents, or is the default one.

@@ -154,11 +154,10 @@ class SqlSystems:
         connection = change.connection
         waiting = Device.thing_id.is_(None)
         connection.execute(delete(Device).where(Device.system_id == held.id, waiting))
+        # Their names begin with the system's, which nobody else's may: they stay unique.
         for table in (Thing, Device):
             connection.execute(
-                update(table)
-                .where(table.system_id == held.id)
-                .values(system_id=DEFAULT_SYSTEM, name=held.name + "." + table.name)
+                update(table).where(table.system_id == held.id).values(system_id=DEFAULT_SYSTEM)
             )
         return count
 
