@@ -6,6 +6,7 @@ from tests.api.house import House
 
 from penstock.api import ApiSettings, create_app
 from penstock.api.guard import is_loopback
+from penstock.api.settings import ApiTlsSettings
 from penstock.core.errors import ConfigError
 
 MESSAGE = "/api/v1/messages/a"
@@ -135,3 +136,20 @@ async def test_when_open_to_everybody_any_name_is_answered_unless_some_are_named
 )
 def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+async def test_over_https_a_name_is_to_be_asked_by_https_only(tmp_path: Path) -> None:
+    tls = ApiTlsSettings(certificate="c.pem")
+    settings = ApiSettings(allowed_hosts=("plant.example",), tls=tls)
+    house = House(tmp_path, settings)
+    strict = "strict-transport-security"
+    answer = await house.client.get("/healthz", headers={"host": "plant.example:8443"})
+    assert answer.headers[strict] == "max-age=31536000"
+    # `localhost` is also the name of servers that have no certificate.
+    answer = await house.client.get("/healthz", headers={"host": "localhost:8443"})
+    assert strict not in answer.headers
+
+
+async def test_over_http_nobody_is_sent_to_https(house: House) -> None:
+    answer = await house.client.get("/healthz")
+    assert "strict-transport-security" not in answer.headers

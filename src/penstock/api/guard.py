@@ -30,6 +30,10 @@ HEADERS = {
     "form-action 'self'",
 }
 
+#: Sent over HTTPS: ask for nothing else for a year. Not to those who call us localhost, where
+#: other servers are that have no certificate.
+STRICT_TRANSPORT = "max-age=31536000"
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether a name or address reaches this machine only."""
@@ -56,6 +60,7 @@ class Guard:
         self._meters = meters
         self._max_body_bytes = settings.max_body_bytes
         self._names = {name.lower() for name in (*settings.allowed_hosts, settings.host)}
+        self._is_https = bool(settings.tls.certificate)
         self._any_name = not is_loopback(settings.host) and not settings.allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +75,10 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if self._is_https and not is_loopback(
+                    _name_of(Headers(scope=scope).get("host", ""))
+                ):
+                    headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
             await send(message)
 
         taken = 0
@@ -107,10 +116,7 @@ class Guard:
     def _is_known(self, host: str) -> bool:
         if self._any_name:
             return True
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
+        name = _name_of(host)
         return is_loopback(name) or name in self._names
 
     @staticmethod
@@ -124,3 +130,11 @@ class Guard:
     def _too_large(self) -> Refused:
         msg = f"the body is larger than {self._max_body_bytes} bytes (`max_body_bytes` in [api])"
         return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", msg)
+
+
+def _name_of(host: str) -> str:
+    """Return the name or address in a `Host` header; "" if it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -11,7 +11,7 @@ import typer
 from penstock.cli.up import ConfigFile, DataDir, Http, Mqtt, overrides
 
 if TYPE_CHECKING:
-    from penstock.runtime.diagnosis import Finding
+    from penstock.runtime.finding import Finding
 
 #: What stands before a finding, by its level.
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
@@ -27,7 +27,8 @@ def doctor(
     """Look at configuration, folder, disk, addresses and limits; exit code 1 on a problem."""
     import msgspec
 
-    from penstock.runtime.diagnosis import Level, diagnose
+    from penstock.runtime.diagnosis import diagnose
+    from penstock.runtime.finding import Level
 
     findings = diagnose(config, overrides(data_dir, http, mqtt))
     if as_json:

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -64,10 +64,13 @@ def run_platform(
     companion = Companion(then)
 
     def on_ready(about: Mapping[str, Mapping[str, object]]) -> None:
-        http = f"http://{about['hub']['host']}:{about['hub']['port']}"
-        mqtt = f"{about['door']['host']}:{about['door']['port']}"
+        hub, doors = about["hub"], cast("Mapping[str, tuple[str, int]]", about["door"]["doors"])
+        http = f"{hub['scheme']}://{_at(str(hub['host']), hub['port'])}"
+        mqtt = _at(*doors["mqtt"])
+        where = [f"MQTT on {mqtt}"]
+        where += [f"{scheme} on {_at(*doors[scheme])}" for scheme in doors if scheme != "mqtt"]
         sys.stdout.write(
-            f"Penstock is ready: {http}  (MQTT on {mqtt}, data in {loaded.data_dir})\n"
+            f"Penstock is ready: {http}  ({', '.join(where)}, data in {loaded.data_dir})\n"
         )
         sys.stdout.flush()
         companion.start(http=http, mqtt=mqtt)
@@ -76,6 +79,10 @@ def run_platform(
         asyncio.run(Supervisor(msgspec.json.encode(loaded), on_ready).run())
     finally:
         companion.stop()
+
+
+def _at(host: str, port: object) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def version() -> None:

@@ -53,14 +53,16 @@ class Listeners:
     """
 
     def __init__(self, settings: DoorSettings) -> None:
-        #: Where it listens, by scheme; empty before `open`.
+        #: Where it listens, by scheme, with real ports; empty before `open`.
         self.addresses: dict[str, tuple[str, int]] = {}
         self._settings = settings
-        self._places = list(_places(settings))
+        #: Where it is to listen.
+        self.places = list(_places(settings))
         self._servers: list[asyncio.Server] = []
         self._certificate: ServerCertificate | None = None
         self._looked_at_s = 0.0
-        for place in self._places:
+        self._counts = Stats()
+        for place in self.places:
             if not 0 <= place.port <= 65535:
                 raise ConfigError(f"{place.setting}: {place.port} is no port; give 0 to 65535")
         #: Whether others than this machine could come in without showing anything.
@@ -81,10 +83,12 @@ class Listeners:
         Raises:
             ConfigError: An address is taken or not ours, or the certificate cannot be used.
         """
+        self._counts = counts
         if self._certificate is not None:
             self._certificate.load()
+            counts.certificate_until_s = self._certificate.validity().until_s
         loop = asyncio.get_running_loop()
-        for place in self._places:
+        for place in self.places:
             factory = self._factory(place, make, mistakes, counts)
             try:
                 server = await loop.create_server(factory, place.host, place.port, backlog=1024)
@@ -118,6 +122,7 @@ class Listeners:
             return
         try:
             self._certificate.load()
+            self._counts.certificate_until_s = self._certificate.validity().until_s
         except ConfigError as error:
             _log.error("The certificate in use stays, since the new one is no good: %s", error)
         else:

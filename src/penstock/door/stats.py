@@ -23,6 +23,7 @@ class Stats:
     denied_subscriptions: int = 0
     revoked: int = 0
     handshake_failures: int = 0
+    certificate_until_s: float = 0.0
     duplicates: int = 0
     delivered: int = 0
     subscriber_dropped: int = 0
@@ -51,6 +52,7 @@ _METRICS = {
     "denied_subscriptions": "penstock_door_subscriptions_denied_total",
     "revoked": "penstock_door_connections_revoked_total",
     "handshake_failures": "penstock_door_tls_failures_total",
+    "certificate_until_s": "penstock_door_certificate_expires_seconds",
     "duplicates": "penstock_door_duplicates_total",
     "delivered": "penstock_door_delivered_total",
     "subscriber_dropped": "penstock_door_subscriber_dropped_total",

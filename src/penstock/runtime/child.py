@@ -51,6 +51,7 @@ def run_child(
 
     `main` runs until the event is set: by SIGTERM, or because the supervisor is gone.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until, or unless, there is something to reload
     launch = msgspec.json.decode(sys.stdin.buffer.readline(), type=Launch)
     config = msgspec.json.decode(launch.config, type=kind)
     logging.basicConfig(

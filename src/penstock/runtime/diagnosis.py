@@ -10,14 +10,14 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
 
-import msgspec
-
 from penstock.core.errors import ConfigError, Conflict, PenstockError
+from penstock.door.listeners import Listeners
 from penstock.runtime import data_dir
+from penstock.runtime.certificate_health import certificates
 from penstock.runtime.config import Config, load
+from penstock.runtime.finding import Finding, Level
 
 #: Open files that one connection each needs, beside those of the platform itself.
 SPARE_FILES = 200
@@ -31,30 +31,6 @@ UNSAFE_FILESYSTEMS = {
     "nfs4": "locks and syncs over the network are not reliable",
     "cifs": "locks and syncs over the network are not reliable",
 }
-
-
-class Level(StrEnum):
-    """How much a finding matters."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing looked at.
-
-    Attributes:
-        what: Its name.
-        level: Whether it is well.
-        found: What was found.
-        do: The next step, when there is one.
-    """
-
-    what: str
-    level: Level
-    found: str
-    do: str = ""
 
 
 def diagnose(file: Path | None, overrides: dict[str, object]) -> Sequence[Finding]:
@@ -71,9 +47,9 @@ def diagnose(file: Path | None, overrides: dict[str, object]) -> Sequence[Findin
     running = any(finding.what == "instance" for finding in folder)
     if all(finding.level is not Level.PROBLEM for finding in folder):
         findings += [_filesystem(config), _disk(config), _catalog(config)]
-    findings.append(_address("MQTT", config.door.host, config.door.port, "--mqtt", running=running))
+    findings += _doors(config, running=running)
     findings.append(_address("HTTP", config.api.host, config.api.port, "--http", running=running))
-    findings += [_files(config), _clock()]
+    findings += [*certificates(config), _files(config), _clock()]
     return findings
 
 
@@ -162,6 +138,19 @@ def _catalog(config: Config) -> Finding:
     return Finding("catalog", Level.PROBLEM, f"{file}: {found}", do)
 
 
+def _doors(config: Config, *, running: bool) -> Iterator[Finding]:
+    try:
+        places = Listeners(config.door).places
+    except ConfigError as error:
+        yield Finding("MQTT", Level.PROBLEM, str(error), "see docs/guides/tls.md")
+        return
+    for place in places:
+        plain = place.scheme == "mqtt"
+        what = "MQTT" if plain else f"MQTT ({place.scheme})"
+        option = "--mqtt" if plain else place.setting
+        yield _address(what, place.host, place.port, option, running=running)
+
+
 def _address(what: str, host: str, port: int, option: str, *, running: bool) -> Finding:
     where = f"{host}:{port}"
     try:
@@ -179,10 +168,14 @@ def _address(what: str, host: str, port: int, option: str, *, running: bool) -> 
 
 def _mend(error: OSError, port: int, option: str) -> str:
     if error.errno == errno.EACCES:
-        return f"ports below 1024 need privileges; choose another with {option} HOST:PORT"
+        return f"ports below 1024 need privileges; choose another with {option}{_form(option)}"
     if error.errno == errno.EADDRINUSE:
         return f"see who has it: ss -ltnp 'sport = :{port}'; or choose another with {option}"
-    return f"give an address of this machine with {option} HOST:PORT"
+    return f"give an address of this machine with {option}{_form(option)}"
+
+
+def _form(option: str) -> str:
+    return " HOST:PORT" if option.startswith("--") else ""
 
 
 def _files(config: Config) -> Finding:

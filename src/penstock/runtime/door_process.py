@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import time
 from pathlib import Path
 
@@ -54,10 +55,11 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
     )
     await door.start()
     host, port = door.address
-    say_ready(host=host, port=port)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, door.reload)
+    say_ready(host=host, port=port, doors=door.addresses)
     while not stopping.is_set():
         try:
-            write_stats(stats, {"at": time.time(), "doors": {"mqtt": door.address}, **door.stats()})
+            write_stats(stats, {"at": time.time(), "doors": door.addresses, **door.stats()})
         except OSError as error:
             logging.getLogger(__name__).debug("counters not written: %s", error)
         with contextlib.suppress(TimeoutError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from penstock.api.app import create_app
 from penstock.core.errors import ConfigError
 from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.config import Config
+from penstock.runtime.https import Https
 from penstock.runtime.hub import Hub
 
 #: Batches make many short-lived objects and no cycles; looking for cycles at Python's default of
@@ -42,6 +44,7 @@ class Server(uvicorn.Server):
 async def main(config: Config, internal_secret: str, stopping: asyncio.Event) -> None:
     """Take in, store and serve until told to stop."""
     del internal_secret  # for what speaks to devices through the door
+    https = Https(config.api.tls) if config.api.tls.certificate else None
     sock = _listen(config)
     hub = await asyncio.to_thread(Hub, config)
     gc.freeze()
@@ -66,19 +69,30 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
             ws="none",
             timeout_graceful_shutdown=3,
             server_header=False,
+            ssl_context_factory=None if https is None else lambda *_: https.context,
         )
     )
+    renewing = None if https is None else _keep_fresh(https)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     await server.serving.wait()
     host, port = sock.getsockname()[:2]
-    say_ready(host=host, port=port)
+    say_ready(scheme="http" if https is None else "https", host=host, port=port)
     await asyncio.wait(
         [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED
     )
     app.state.context.closing.set()
     server.should_exit = True
     await serving
+    if renewing is not None:
+        renewing.cancel()
     await hub.close()
+
+
+def _keep_fresh(https: Https) -> asyncio.Task[None]:
+    """Take new certificates as they come, and at once on SIGHUP."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, https.reload)
+    return loop.create_task(https.keep_fresh())
 
 
 def _listen(config: Config) -> socket.socket:

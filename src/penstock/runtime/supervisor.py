@@ -61,12 +61,18 @@ class Supervisor:
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, then shut the children down in order.
 
+        SIGHUP makes the children read their certificates again; in a terminal it means that the
+        terminal is gone, and ends the platform.
+
         Raises:
             CannotStart: A child said that starting it again is no use.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        in_terminal = sys.stdin is not None and sys.stdin.isatty()
+        hangup = self._stopping.set if in_terminal else self._reload
+        loop.add_signal_handler(signal.SIGHUP, hangup)
         keepers = [asyncio.create_task(self._keep(name)) for name in CHILDREN]
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([*keepers, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +84,13 @@ class Supervisor:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    def _reload(self) -> None:
+        for name in self._ready:
+            process = self._processes[name]
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGHUP)
 
     async def _keep(self, name: str) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from penstock.cli.main import app
 from penstock.runtime import data_dir
-from penstock.runtime.diagnosis import Finding, Level, diagnose
+from penstock.runtime.diagnosis import diagnose
+from penstock.runtime.finding import Finding, Level
 
 
 def found(what: str, tmp_path: Path, file: Path | None = None, **overrides: object) -> Finding:
