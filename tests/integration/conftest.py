@@ -28,7 +28,7 @@ class Running:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.search(r"ready: (http://\S+)  \(MQTT on (\S+):(\d+)", line)
+        found = re.search(r"ready: (https?://\S+)  \(MQTT on (\S+):(\d+)", line)
         if found is None:
             self.process.kill()
             pytest.fail(f"not ready: {line!r} {self.process.communicate()}")

@@ -99,7 +99,10 @@ def children(pid: int) -> dict[str, int]:
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes().decode()
+            try:
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode()
+            except OSError:
+                continue  # it has ended meanwhile
             for name in ("door", "hub"):
                 if f"{name}_process" in command:
                     found[name] = int(child)
