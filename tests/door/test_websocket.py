@@ -24,6 +24,7 @@ from penstock.door import Door, DoorSettings
 from penstock.door.decoding import decode
 from penstock.door.encoding import encode
 from penstock.door.intake import frame
+from penstock.door.listeners import Listeners
 from penstock.door.packets import Ack, Connack, Connect, Disconnect, Ping, Publish
 from penstock.door.properties import Kind
 from penstock.door.reasons import Reason
@@ -428,7 +429,6 @@ async def test_web_sockets_go_through_tls(
     [
         ({"websocket": WebSocketSettings(tls_port=0)}, "needs a certificate"),
         ({"websocket": WebSocketSettings(port=70_000)}, "70000 is no port"),
-        ({"websocket": WebSocketSettings(port=0, host="0.0.0.0")}, "for ws, which others"),
     ],
 )
 def test_what_cannot_work_is_refused(
@@ -436,6 +436,12 @@ def test_what_cannot_work_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         Door(DoorSettings(**settings), journal, clock)
+
+
+def test_a_web_socket_that_others_reach_needs_accounts() -> None:
+    assert not Listeners(DoorSettings(websocket=WEB)).is_exposed
+    world = WebSocketSettings(port=0, host="0.0.0.0")
+    assert Listeners(DoorSettings(websocket=world)).is_exposed
 
 
 async def test_random_frames_never_hurt_another(

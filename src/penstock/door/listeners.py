@@ -66,7 +66,7 @@ class Listeners:
             if not 0 <= place.port <= 65535:
                 raise ConfigError(f"{place.setting}: {place.port} is no port; give 0 to 65535")
         #: Whether others than this machine could come in without showing anything.
-        self.is_exposed = any(_is_open_house(place, settings) for place in self._places)
+        self.is_exposed = any(_is_open_house(place, settings) for place in self.places)
         tls = settings.tls
         if tls.certificate:
             self._certificate = ServerCertificate(

@@ -82,7 +82,8 @@ def test_the_doctor_looks_at_every_address_and_certificate(
 
 
 def test_the_doctor_says_when_the_door_would_refuse_to_start(tmp_path: Path) -> None:
-    settings = {"data_dir": str(tmp_path / "data"), "door": {"host": "0.0.0.0", "port": 0}}
+    door = {"port": 0, "tls": {"key": "server.key"}}
+    settings = {"data_dir": str(tmp_path / "data"), "door": door}
     findings = {finding.what: finding for finding in diagnose(None, settings)}
     assert findings["MQTT"].level is Level.PROBLEM
-    assert "nobody would have to show who it is" in findings["MQTT"].found
+    assert "has no `certificate`" in findings["MQTT"].found
