@@ -542,3 +542,16 @@ async def test_a_session_kept_from_before_accounts_is_the_default_systems(
     door.broker.restore_session("pump-1").expires_at_s = door.clock.monotonic_s() + 600
     peer = await meet(door, "pump-1", 5, username="pump", password=b"pw", **kept)
     assert peer.connack.session_present  # type: ignore[attr-defined]
+
+
+async def test_the_demos_devices_are_clients_of_the_default_system(
+    door: Door, call: Meet, meet: Meet, journal: Journal
+) -> None:
+    shown = {"username": "$penstock-demo", "password": b"inside"}
+    peer = await meet(door, "demo-1", 5, **shown)
+    await peer.publish("sensor.A1.measurements", b"1")
+    peer.send(Publish(f"{CAR}/x", b"2", 1, packet_id=1))
+    assert await peer.receive() == Ack(Kind.PUBACK, 1, Reason.NOT_AUTHORIZED)
+    assert len(journal.messages()) == 1
+    wrong = await refusal(call, door, username="$penstock-demo", password=b"outside")
+    assert wrong.reason is Reason.BAD_USER_NAME_OR_PASSWORD

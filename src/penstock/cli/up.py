@@ -73,10 +73,11 @@ def run_platform(
             f"Penstock is ready: {http}  ({', '.join(where)}, data in {loaded.data_dir})\n"
         )
         sys.stdout.flush()
-        companion.start(http=http, mqtt=mqtt)
+        companion.start(supervisor.internal_secret, http=http, mqtt=mqtt)
 
+    supervisor = Supervisor(msgspec.json.encode(loaded), on_ready)
     try:
-        asyncio.run(Supervisor(msgspec.json.encode(loaded), on_ready).run())
+        asyncio.run(supervisor.run())
     finally:
         companion.stop()
 

@@ -10,6 +10,9 @@ from penstock.core.organisation import DEFAULT_SYSTEM
 #: User name of the platform's own connections; their client identifiers begin with it, and
 #: nobody else's do.
 INTERNAL = "$penstock"
+#: User name of devices that the platform brings along for its demo: a client of the default
+#: system, with the same password.
+COMPANION = f"{INTERNAL}-demo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import msgspec
 from penstock.core.access import Access, Kind, Principal, digest
 from penstock.core.clock import Clock
 from penstock.core.organisation import DEFAULT_SYSTEM, Client, Key, Organisation
+from penstock.door.auth import COMPANION
 from penstock.door.settings import User
 from penstock.door.topics import split_share
 
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 #: Ids of the accounts in the configuration, as clients of the default system; the organisation's
 #: own ids are counted up from 1.
 FIRST_ACCOUNT = 1 << 62
+#: The devices of the demo.
+COMPANION_CLIENT = Principal(Kind.CLIENT, FIRST_ACCOUNT - 1)
 #: Answers remembered; beyond it all are forgotten.
 MAX_ANSWERS = 100_000
 #: Longer topics are decided anew every time, so that hostile ones cannot fill the memory.
@@ -31,6 +34,9 @@ MAX_TOPIC_CHARACTERS = 512
 #: What stands between the owner and the client identifier in the name of a session; no client
 #: identifier holds it.
 _BEHIND_OWNER = "\0"
+
+
+_COMPANION = Client(id=COMPANION_CLIENT.id, system=DEFAULT_SYSTEM, name=COMPANION)
 
 
 class Permissions:
@@ -116,7 +122,7 @@ class Permissions:
         whole = msgspec.structs.replace(
             organisation,
             accounts=organisation.accounts or self._needs_accounts,
-            clients=(*organisation.clients, *self._accounts.values()),
+            clients=(*organisation.clients, *self._accounts.values(), _COMPANION),
         )
         self.access = Access(whole, self._clock)
         self._clients = {client.id: client for client in whole.clients}
@@ -150,8 +156,7 @@ class Permissions:
     @property
     def knows_anyone(self) -> bool:
         """Whether there is anybody who could come in."""
-        organisation = self.access.organisation
-        return bool(organisation.users or organisation.clients)
+        return bool(self._organisation.users or self._organisation.clients or self._accounts)
 
     def holder(self, secret: str) -> tuple[Principal, str] | None:
         """Return whom a key stands for, and what proves it later on, without the key."""

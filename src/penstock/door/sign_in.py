@@ -14,8 +14,8 @@ from penstock.core.clock import Clock
 from penstock.core.errors import Backpressure
 from penstock.core.passwords import Passwords
 from penstock.core.shares import Shares
-from penstock.door.auth import INTERNAL
-from penstock.door.permissions import Permissions
+from penstock.door.auth import COMPANION, INTERNAL
+from penstock.door.permissions import COMPANION_CLIENT, Permissions
 from penstock.door.reasons import ProtocolViolation, Reason
 
 #: Passwords that may wait for their check: as many as connections may wait to be let in.
@@ -82,12 +82,13 @@ class SignIn:
             ProtocolViolation: It is nobody whom we know.
         """
         if shown.username == INTERNAL:
-            secret = self._internal_secret
-            if not secret or not secrets.compare_digest(secret, shown.password or b""):
+            if not self._is_internal(shown.password):
                 raise _refused(shown)
             return Known(PLATFORM, "internal")
         if not self._permissions.has_accounts:
             return Known(ANYONE, name=shown.certificate_name)
+        if shown.username == COMPANION and self._is_internal(shown.password):
+            return Known(COMPANION_CLIENT, "internal")
         if shown.certificate_name is not None:
             certified = self._permissions.certified(shown.certificate_name)
             if certified is not None:
@@ -104,6 +105,10 @@ class SignIn:
         if account is not None and self._passwords.is_proven(account[1], password):
             return Known(account[0], f"password {account[1]}")
         return None
+
+    def _is_internal(self, password: bytes | None) -> bool:
+        secret = self._internal_secret
+        return bool(secret) and secrets.compare_digest(secret, password or b"")
 
     async def slowly(self, shown: Showing) -> Known:
         """Return who it is by name and password; takes as long for a name that does not exist.

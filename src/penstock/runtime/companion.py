@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+from penstock.door.auth import COMPANION
 
 
 class Companion:
@@ -18,11 +21,23 @@ class Companion:
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, **addresses: str) -> None:
-        """Start it, once; without arguments this does nothing."""
+    def start(self, secret: str, **addresses: str) -> None:
+        """Start it, once; without arguments this does nothing.
+
+        Args:
+            secret: The platform's own; with it the companion's devices come in though everybody
+                must have an account, as clients of the default system.
+            addresses: What replaces `{http}` and `{mqtt}`.
+        """
         if self._arguments is not None and self._process is None:
             arguments = [argument.format(**addresses) for argument in self._arguments]
-            self._process = subprocess.Popen([sys.executable, *arguments], start_new_session=True)
+            account = {
+                "PENSTOCK_SIMULATE_USERNAME": COMPANION,
+                "PENSTOCK_SIMULATE_PASSWORD": secret,
+            }
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments], start_new_session=True, env=os.environ | account
+            )
 
     def stop(self) -> None:
         """End it; kill it when it does not end. Safe to call twice."""

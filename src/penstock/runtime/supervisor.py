@@ -50,7 +50,9 @@ class Supervisor:
     """
 
     def __init__(self, config: bytes, on_ready: Callable[[Mapping[str, About]], None]) -> None:
-        launch = Launch(config=msgspec.Raw(config), internal_secret=secrets.token_urlsafe(32))
+        #: Lets the platform's own processes in at the door, until the platform ends.
+        self.internal_secret = secrets.token_urlsafe(32)
+        launch = Launch(config=msgspec.Raw(config), internal_secret=self.internal_secret)
         self._launch = msgspec.json.encode(launch)
         self._on_ready = on_ready
         self._announced = False
