@@ -8,34 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import select
+from tests.catalog.systems import add_systems, owners
 from tests.catalog.template import fresh_catalog
 
 from penstock.catalog import SqlCatalog
-from penstock.catalog.models import Datastream, Device, Thing
-from penstock.catalog.organisation_models import SystemRow
+from penstock.catalog.models import Device
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.registration import DatastreamFacts, Registration, ThingFacts
 from penstock.core.series import Series
-
-
-def add_systems(catalog: SqlCatalog, *ids: int) -> None:
-    """Make systems with these ids."""
-    with catalog._database.write() as connection:
-        for id_ in ids:
-            connection.execute(
-                insert(SystemRow).values(
-                    id=id_, company_id=1, name=f"a.b.c.s{id_}", folded=f"a.b.c.s{id_}",
-                    description="", topics=[], created_us=0, created_by="",
-                )
-            )  # fmt: skip
-
-
-def owners(catalog: SqlCatalog) -> dict[int, int]:
-    """Return the system of every Datastream."""
-    query = select(Datastream.id, Thing.system_id).join(Thing, Datastream.thing_id == Thing.id)
-    with catalog._database.read() as connection:
-        return {row.id: row.system_id for row in connection.execute(query)}
 
 
 @pytest.fixture
