@@ -6,8 +6,49 @@ import sys
 
 import typer
 
-from penstock.cli import deadletters, demo, devices, doctor, import_history, log, simulate, up
-from penstock.core.errors import PenstockError
+from penstock.cli import (
+    audit,
+    clients,
+    commanding,  # noqa: F401 - adds to `devices`
+    companies,
+    deadletters,
+    demo,
+    device_logs,  # noqa: F401 - adds to `devices`
+    devices,
+    doctor,
+    grants,
+    import_history,
+    keys,
+    log,
+    login,
+    observations,
+    simulate,
+    systems,
+    targets,
+    up,
+    users,
+)
+from penstock.core.errors import (
+    Backpressure,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotConnected,
+    NotFound,
+    PenstockError,
+    Unauthenticated,
+)
+
+#: Exit codes that scripts can rely on, by the first type that fits; everything else is 1.
+EXIT_CODES: tuple[tuple[type[PenstockError], int], ...] = (
+    (InvalidInput, 2),
+    (NotFound, 3),
+    (Unauthenticated, 4),
+    (Forbidden, 4),
+    (Conflict, 5),
+    (NotConnected, 6),
+    (Backpressure, 6),
+)
 
 app = typer.Typer(
     name="penstock",
@@ -25,16 +66,29 @@ app.add_typer(simulate.app, name="simulate")
 app.command("import")(import_history.import_history)
 app.add_typer(log.app, name="log")
 app.add_typer(deadletters.app, name="deadletters")
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
 app.add_typer(devices.app, name="devices")
+app.add_typer(targets.app, name="targets")
+app.add_typer(observations.app, name="observations")
+app.command("export")(observations.export)
+app.add_typer(users.app, name="users")
+app.add_typer(companies.app, name="companies")
+app.add_typer(systems.app, name="systems")
+app.add_typer(clients.app, name="clients")
+app.add_typer(keys.app, name="keys")
+app.add_typer(grants.app, name="grants")
+app.command("audit")(audit.audit)
 
 
 def run() -> None:
-    """Run the command line; an error of ours becomes one line and exit code 1."""
+    """Run the command line; an error of ours becomes one line and an exit code."""
     try:
         app()
     except PenstockError as error:
         sys.stderr.write(f"penstock: {error}\n")
-        sys.exit(1)
+        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,20 @@ import typer
 
 HEAD = """# Command line
 
-Every command has `--help`. Exit codes: 0 done, 1 failed (the reason is one line on standard
-error), 2 wrong usage. This page is made from the code (`make reference`).
+Every command has `--help`; `penstock --install-completion` lets the shell complete commands and
+names. Those that ask a running Penstock act for whoever signed in (`penstock login`), or for the
+key in `PENSTOCK_KEY`. This page is made from the code (`make reference`).
+
+| exit code | meaning; the reason is one line on standard error |
+| --- | --- |
+| 0 | done |
+| 1 | failed |
+| 2 | wrong usage, or input that was refused |
+| 3 | there is no such thing |
+| 4 | sign in, or not allowed |
+| 5 | it exists already, or its state does not allow this |
+| 6 | not reachable or busy: try again |
+| 7 | a device did not do what it was told |
 """
 
 

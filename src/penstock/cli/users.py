@@ -1,0 +1,150 @@
+"""`penstock users`: who may sign in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli import finding
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
+from penstock.cli.tables import show, time_of
+from penstock.core.errors import InvalidInput
+
+app = typer.Typer(
+    name="users",
+    help="Users: people who may sign in. The first one switches accounts on.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(help="Name of the user.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+
+
+@app.command("list")
+def list_users(search: str = "", *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show the users that you may see."""
+    users = list(pages(url, "/users", search=search))
+    if as_json:
+        print_json(users)
+        return
+    show(
+        users,
+        [
+            ("User", "name"),
+            ("Called", "display_name"),
+            ("Administrator", "administrator"),
+            ("Disabled", "disabled"),
+            ("Since (UTC)", time_of("created_us")),
+        ],
+        "No users: everybody who reaches this Penstock may do everything.",
+    )
+
+
+@app.command()
+def add(
+    name: Name,
+    *,
+    display_name: Annotated[str, typer.Option("--called", help="Full name.")] = "",
+    administrator: Annotated[
+        bool, typer.Option("--administrator", help="Runs the platform and may do everything.")
+    ] = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Comes with keys only.")
+    ] = False,
+    password_stdin: PasswordStdin = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir", help="Work on the folder of a Penstock that is not running instead."
+        ),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Make a user. The first of all becomes administrator, and from then on all must sign in."""
+    password = None if no_password else _new_password(from_stdin=password_stdin)
+    document = {
+        "name": name,
+        "password": password,
+        "display_name": display_name,
+        "administrator": administrator,
+    }
+    user = (
+        ask("POST", url, "/users", document) if data_dir is None else _offline(data_dir, document)
+    )
+    if as_json:
+        print_json(user)
+        return
+    role = "administrator of the platform" if user["administrator"] else "user"
+    typer.echo(f"{user['name']} is {role}. `penstock login {user['name']}` signs in.")
+
+
+@app.command()
+def password(
+    name: Annotated[str | None, typer.Argument(help="Whose; your own if not given.")] = None,
+    *,
+    password_stdin: PasswordStdin = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Set a password; whoever is signed in with the old one is signed out.
+
+    With --password-stdin, one's own old password comes on the first line, the new one behind.
+    """
+    me = ask("GET", url, "/session")
+    own = name is None or name == me["name"]
+    old = None
+    if own:
+        old = sys.stdin.readline().rstrip("\r\n") if password_stdin else _hidden("Old password")
+    new = _new_password(from_stdin=password_stdin)
+    user = me["id"] if own else finding.user(url, name or "")
+    ask("PUT", url, f"/users/{user}/password", {"new": new, "old": old})
+    typer.echo("The password is set; sign in with it: `penstock login`.")
+
+
+@app.command()
+def disable(name: Name, *, url: Url = DEFAULT_URL) -> None:
+    """Keep a user out, at once; everything of theirs stays."""
+    ask("PATCH", url, f"/users/{finding.user(url, name)}", {"disabled": True})
+    typer.echo(f"{name} may not come in.")
+
+
+@app.command()
+def enable(name: Name, *, url: Url = DEFAULT_URL) -> None:
+    """Let a disabled user in again."""
+    ask("PATCH", url, f"/users/{finding.user(url, name)}", {"disabled": False})
+    typer.echo(f"{name} may come in.")
+
+
+@app.command()
+def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+    """Remove a user for good."""
+    user = finding.user(url, name)
+    confirm(f"Remove user {name}?", yes=yes)
+    ask("DELETE", url, f"/users/{user}")
+    typer.echo(f"{name} is removed.")
+
+
+def _new_password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return _hidden("New password", confirmation_prompt=True)
+
+
+def _hidden(question: str, *, confirmation_prompt: bool = False) -> str:
+    if not sys.stdin.isatty():
+        msg = "there is no terminal to ask for the password; say --password-stdin"
+        raise InvalidInput(msg)
+    return str(
+        typer.prompt(question, hide_input=True, confirmation_prompt=confirmation_prompt, err=True)
+    )
+
+
+def _offline(data_dir: Path, document: dict[str, Any]) -> dict[str, Any]:
+    from penstock.runtime.first_user import add_user
+
+    return add_user(data_dir, document)
