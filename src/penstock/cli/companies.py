@@ -76,7 +76,7 @@ def add(
 def add_admin(company: Name, user: UserName, *, url: Url = DEFAULT_URL) -> None:
     """Make a user administrator of a company."""
     id_ = finding.company(url, company)
-    ask("POST", url, f"/companies/{id_}/administrators", {"name": user})
+    ask("POST", url, f"/companies/{id_}/administrators", {"user": user})
     typer.echo(f"{user} is administrator of {company}.")
 
 

@@ -106,7 +106,7 @@ def topics(
 @app.command("add-agent")
 def add_agent(system: Name, user: UserName, *, url: Url = DEFAULT_URL) -> None:
     """Make a user agent of a system."""
-    ask("POST", url, f"/systems/{finding.system(url, system)}/agents", {"name": user})
+    ask("POST", url, f"/systems/{finding.system(url, system)}/agents", {"user": user})
     typer.echo(f"{user} is agent of {system}.")
 
 

@@ -75,7 +75,7 @@ def add(
         "administrator": administrator,
     }
     user = (
-        ask("POST", url, "/users", document) if data_dir is None else _offline(data_dir, document)
+        ask("POST", url, "/users", document) if data_dir is None else _at_rest(data_dir, document)
     )
     if as_json:
         print_json(user)
@@ -144,7 +144,13 @@ def _hidden(question: str, *, confirmation_prompt: bool = False) -> str:
     )
 
 
-def _offline(data_dir: Path, document: dict[str, Any]) -> dict[str, Any]:
-    from penstock.runtime.first_user import add_user
+def _at_rest(data_dir: Path, document: dict[str, Any]) -> dict[str, Any]:
+    import msgspec
 
-    return add_user(data_dir, document)
+    from penstock.core.people import NewUser
+    from penstock.runtime import config
+    from penstock.runtime.people import add_user_at_rest
+
+    settings = config.load(overrides={"data_dir": str(data_dir)})
+    user = add_user_at_rest(settings, msgspec.convert(document, NewUser))
+    return msgspec.structs.asdict(user)
