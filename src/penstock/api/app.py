@@ -9,15 +9,23 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
 from penstock.api import (
+    audit,
+    clients,
+    companies,
     datastreams,
     describing,
     devices,
     errors,
+    grants,
+    keys,
     messages,
     observations,
     operation,
     registration,
+    sessions,
     streaming,
+    systems,
+    users,
     web,
 )
 from penstock.api.context import Context
@@ -118,6 +126,14 @@ def _versioned() -> list[APIRouter]:
         devices.router,
         registration.router,
         operation.health,
+        sessions.router,
+        users.router,
+        companies.router,
+        systems.router,
+        clients.router,
+        keys.router,
+        grants.router,
+        audit.router,
     ]
 
 

@@ -12,12 +12,14 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from penstock.api.errors import NotSupported
+from penstock.api.rates import Rates
+from penstock.api.secrets_kept import Secrets
 from penstock.api.settings import ApiSettings
 from penstock.api.signing_in import SigningIn
 from penstock.core.access import Access, Action, Principal, Resource, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
-from penstock.core.errors import NotFound
+from penstock.core.errors import Backpressure, NotFound
 from penstock.core.identity import Identities
 from penstock.core.live import Live
 from penstock.core.organisation import Organisation
@@ -28,6 +30,8 @@ from penstock.core.store import CanDownsample, CanSummarise, Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: Calls that may wait until passwords are hashed.
+MAX_HASHING = 20
 #: Stands for no datastream at all: ids begin at 1.
 NONE = (0,)
 #: Largest id of anything.
@@ -57,11 +61,14 @@ class Context:
         self.clock = clock
         self.identities = identities
         self.signing_in = SigningIn(clock, passwords or Passwords())
+        self.secrets = Secrets(clock)
+        self.rates = Rates(clock, settings)
         self._open = Access(Organisation(), clock)
         self.streams = 0
         self.closing = asyncio.Event()
         self._limiter = anyio.CapacityLimiter(settings.threads)
         self._probes = anyio.CapacityLimiter(2)
+        self._hashing = anyio.CapacityLimiter(1)
 
     @property
     def access(self) -> Access:
@@ -87,6 +94,17 @@ class Context:
     async def probe(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a quick call about the platform's state; slow queries never keep it waiting."""
         return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._probes)
+
+    async def hashing(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a call that hashes passwords; slow on purpose, so one at a time.
+
+        Raises:
+            Backpressure: Too many wait for it.
+        """
+        if self._hashing.statistics().tasks_waiting >= MAX_HASHING:
+            msg = f"{MAX_HASHING} passwords wait to be hashed; try again in a moment"
+            raise Backpressure(msg, retry_after_s=2.0)
+        return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._hashing)
 
     def summarising(self) -> CanSummarise:
         """Return the store as one that summarises."""

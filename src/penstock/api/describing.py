@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from penstock import __version__
-from penstock.api import answers
+from penstock.api import answers, people_answers
 from penstock.api.errors import ErrorAnswer
 from penstock.api.registration_document import Document
+from penstock.core import people
 from penstock.core.platform import Health, Replayed
 
 TITLE = "Penstock"
@@ -27,6 +28,7 @@ TAGS = [
     {"name": "data", "description": "Datastreams and their observations."},
     {"name": "messages", "description": "Messages in, dead letters, replay."},
     {"name": "devices", "description": "Enrolment of devices."},
+    {"name": "people", "description": "Users, companies, systems, clients, keys, grants."},
     {"name": "operation", "description": "Health, readiness, metrics."},
 ]
 
@@ -47,6 +49,12 @@ _TYPES = (
     Document,
     answers.Retention,
     answers.ReplayRange,
+    *(
+        kind
+        for room in (people_answers, people)
+        for kind in vars(room).values()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not people.Actor
+    ),
     ErrorAnswer,
     Health,
     Replayed,

@@ -55,6 +55,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int,
         msgspec.Meta(ge=1024, le=268_435_455, description="Largest request body taken."),
     ] = 16_777_216
+    max_requests_per_s: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            description="Most requests per second of one user or client, where there are accounts; "
+            "five seconds' worth can be saved up.",
+        ),
+    ] = 500.0
+    max_unknown_requests_per_s: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            description="Most requests per second from one network address that do not say who "
+            "asks, or show something that is not valid.",
+        ),
+    ] = 20.0
     max_rows_per_page: Annotated[
         int,
         msgspec.Meta(ge=1, description="Most observations in one JSON answer; `next` goes on."),

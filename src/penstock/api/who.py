@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from penstock.api.context import Context, Ctx
-from penstock.core.access import ANYONE, Kind, Principal
+from penstock.core.access import ANYONE, Action, Kind, Principal, Resource
 from penstock.core.errors import Unauthenticated
 from penstock.core.people import Actor, Event
 
@@ -112,18 +112,31 @@ def _name_and_password(text: str) -> tuple[str, str]:
 
 
 async def _who(request: Request, ctx: Ctx) -> Principal:
-    return await identify(request, ctx)
+    if not ctx.access.organisation.accounts:
+        return ANYONE
+    try:
+        who = await identify(request, ctx)
+    except Unauthenticated:
+        ctx.rates.count_unknown(address_of(request))
+        raise
+    if who == ANYONE:
+        ctx.rates.count_unknown(address_of(request))
+    else:
+        ctx.rates.count(who)
+    return who
 
 
 #: A parameter of this type receives who asks.
 Who = Annotated[Principal, Depends(_who)]
 
 
-async def _by(request: Request, who: Who) -> Actor:
+async def _by(request: Request, ctx: Ctx, who: Who) -> Actor:
+    ctx.access.require(who, Action.VIEW, Resource("platform"))
     return Actor(who, address_of(request))
 
 
-#: A parameter of this type receives who asks and from where, as the identity contracts take it.
+#: A parameter of this type receives who asks and from where, as the identity contracts take it;
+#: they must have said who they are.
 By = Annotated[Actor, Depends(_by)]
 
 

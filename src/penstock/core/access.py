@@ -201,7 +201,7 @@ class Access:
         if not self.is_welcome(who):
             msg = "sign in, or show a key that is valid, to do this"
             raise Unauthenticated(msg)
-        place = what.kind if what.kind == "platform" else f"{what.kind} {what.id}"
+        place = f"{what.kind} {what.id}" if what.id else f"the {what.kind}"
         msg = (
             f"{self.name(who)} may not {action} {place}; ask its company administrator, an agent "
             "of its system or the platform's administrator"

@@ -176,7 +176,8 @@ def require(
     """Do nothing if it is allowed; see `Change.require`."""
     if action is not Action.VIEW and access.allows(who, action, what):
         return
-    if access.is_welcome(who) and not access.allows(who, Action.VIEW, what):
+    is_nameable = what.id != 0
+    if is_nameable and access.is_welcome(who) and not access.allows(who, Action.VIEW, what):
         raise NotFound(missing or f"there is no {what.kind} with id {what.id}")
     access.require(who, action, what)
 
