@@ -55,6 +55,7 @@ slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/
 	$(BIN)/python -m tests.faults.campaign --trials $(TRIALS) --result benchmarks/results/faults.json
+	$(BIN)/python -m tests.faults.sessions --kills $(TRIALS) --result benchmarks/results/faults_sessions.json
 
 bench: $(VENV)/dev.stamp ## Run every benchmark and write benchmarks/results/
 	$(BIN)/python -m benchmarks

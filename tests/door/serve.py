@@ -1,4 +1,4 @@
-"""A door with a real log in a process of its own, as it runs in earnest: `serve.py DIRECTORY`."""
+"""A door with a real log in a process of its own, as in earnest: `serve.py DIRECTORY [PORT]`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from penstock.door.journal import Journal
 from penstock.log import SegmentLog
 
 
-async def serve(directory: Path) -> None:
+async def serve(directory: Path, port: int = 0) -> None:
     log = SegmentLog(directory / "log")
     journal = Journal(directory / "journal")
-    door = Door(DoorSettings(port=0), log.writer("door"), SystemClock(), journal=journal)
+    door = Door(
+        DoorSettings(port=port, max_queued_messages=60_000),
+        log.writer("door"),
+        SystemClock(),
+        journal=journal,
+    )
     await door.start()
     sys.stdout.write(f"{door.address[1]}\n")
     sys.stdout.flush()
@@ -25,4 +30,4 @@ async def serve(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1])))
+    uvloop.run(serve(Path(sys.argv[1]), *map(int, sys.argv[2:])))
