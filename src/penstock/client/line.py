@@ -132,25 +132,30 @@ class Line:
         self._changed = threading.Condition()
         self._stop_at_s: float | None = None
         self._sleeping = False
-        self._wake_out, self._wake_in = socket.socketpair()
-        self._wake_out.setblocking(False)
-        self._wake_in.setblocking(False)
+        #: A pair: what is written to the first wakes whoever waits for the second.
+        self._bell: tuple[socket.socket, socket.socket] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Connect, in the background. Safe to call again."""
-        if self._thread is None:
+        with self._changed:
+            if self._thread is not None:
+                return
+            self._bell = socket.socketpair()
+            for end in self._bell:
+                end.setblocking(False)
             self._thread = threading.Thread(
-                target=self._run, name=f"penstock {self._client_id}", daemon=True
+                target=self._run,
+                args=self._bell[1:],
+                name=f"penstock {self._client_id}",
+                daemon=True,
             )
             self._thread.start()
 
     def wake(self) -> None:
         """Let the thread look at once whether there is something to be done."""
         if self._sleeping:
-            self._sleeping = False
-            with contextlib.suppress(OSError):
-                self._wake_out.send(b"x")
+            self._ring()
 
     def subscribe(self, filters: Iterable[str], timeout_s: float) -> None:
         """Subscribe, now and after each reconnection; wait for the answer.
@@ -166,7 +171,7 @@ class Line:
                 self._filters[one] = None
                 self._answers.pop(one, None)
             self._to_ask += wanted
-            self._force_wake()
+            self._ring()
             self._changed.wait_for(lambda: all(f in self._answers for f in wanted), timeout_s)
             answers = {one: self._answers.get(one) for one in wanted}
         refused = [one for one, reason in answers.items() if reason is not None and reason >= 0x80]
@@ -188,7 +193,7 @@ class Line:
             for one in filters:
                 self._filters.pop(one, None)
                 self._to_drop.append(one)
-        self._force_wake()
+        self._ring()
 
     def wait_online(self, timeout_s: float) -> bool:
         """Wait until it is connected and return whether it is."""
@@ -199,16 +204,16 @@ class Line:
     def close(self, timeout_s: float = 0.0) -> None:
         """Send what waits, for at most so long, say goodbye and end. Safe to call twice."""
         self._stop_at_s = time.monotonic() + timeout_s
-        self._force_wake()
+        self._ring()
         if self._thread is not None:
             self._thread.join(timeout_s + self._settings.timeout_s)
         self._set(State.CLOSED)
-        self._wake_out.close()
-        self._wake_in.close()
+        for end in self._bell or ():
+            end.close()
 
     # The thread.
 
-    def _run(self) -> None:
+    def _run(self, bell: socket.socket) -> None:
         failures = 0
         while not self._must_end():
             opened_s = 0.0
@@ -216,7 +221,7 @@ class Line:
                 link = self._open()
                 opened_s = time.monotonic()
                 with link:
-                    self._serve(link)
+                    self._serve(link, bell)
             except (PenstockError, OSError) as error:
                 self._set(State.OFFLINE, str(error) or type(error).__name__)
             except Exception as error:
@@ -306,7 +311,7 @@ class Line:
             self.connects += 1
         self._set(State.ONLINE)
 
-    def _serve(self, link: socket.socket) -> None:
+    def _serve(self, link: socket.socket, bell: socket.socket) -> None:
         """Send and receive until told to end.
 
         Raises:
@@ -316,7 +321,7 @@ class Line:
         heard_s = sent_s = time.monotonic()
         self._hear(self._early)
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_in, selectors.EVENT_READ)
+            selector.register(bell, selectors.EVENT_READ)
             selector.register(link, selectors.EVENT_READ)
             while True:
                 now_s = time.monotonic()
@@ -346,9 +351,9 @@ class Line:
                 ready = selector.select(0 if more else rest_s or _TICK_S)
                 self._sleeping = False
                 for key, _ in ready:
-                    if key.fileobj is self._wake_in:
+                    if key.fileobj is bell:
                         with contextlib.suppress(OSError):
-                            self._wake_in.recv(4096)
+                            bell.recv(4096)
                 if data := _receive(link):
                     heard_s = time.monotonic()
                     self._hear(self._cutter.feed(data))
@@ -388,10 +393,11 @@ class Line:
                 self._to_drop = []
             return found
 
-    def _force_wake(self) -> None:
+    def _ring(self) -> None:
         self._sleeping = False
-        with contextlib.suppress(OSError):
-            self._wake_out.send(b"x")
+        if self._bell is not None:
+            with contextlib.suppress(OSError):
+                self._bell[0].send(b"x")
 
     def _set(self, state: State, problem: str = "") -> None:
         with self._changed:

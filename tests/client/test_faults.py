@@ -1,0 +1,246 @@
+"""Nothing that `produce` took is lost or doubled, whoever is killed; and what is consumed, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.client.conftest import PATIENCE_S, Platform, run_python, wait_until
+
+from penstock.client import Client, Quantity, State
+from penstock.core.errors import Backpressure, NotConnected
+
+Connect = Callable[..., Client]
+
+#: Produces numbers from where it left off, and says which are kept.
+PRODUCER = """
+import sys, time
+from pathlib import Path
+from penstock.client import Client, Quantity
+url, buffer, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+client = Client(url, buffer=buffer, name="victim", max_retry_s=0.3)
+client.register(Quantity("number", "Victim"))
+done = Path(buffer) / "done"
+number = int(done.read_text()) if done.exists() else 0
+if number == 0:
+    number = client._outbox.spool.last
+while number < count:
+    client.produce("number", number)
+    number += 1
+    print(number, flush=True)
+    if number % 50 == 0:
+        time.sleep(0.005)
+print("end", client.flush(90), flush=True)
+client.close()
+"""
+
+
+def test_a_client_killed_while_it_produces_loses_and_doubles_nothing(
+    own_platform: Platform, tmp_path: Path
+) -> None:
+    buffer = tmp_path / "buffer"
+    rng = random.Random(7)
+    for _ in range(4):
+        child = run_python(PRODUCER, own_platform.url, str(buffer), "1000000")
+        assert child.stdout is not None
+        for _ in range(rng.randrange(100, 800)):
+            assert child.stdout.readline()
+        child.send_signal(signal.SIGKILL)
+        child.stdout.read()
+        child.communicate()
+    with Client(own_platform.url, buffer=buffer, max_retry_s=0.3) as again:
+        again.register(Quantity("number", "Victim"))
+        kept = again._outbox.spool.last
+        assert again.flush(PATIENCE_S)
+    assert kept > 400
+    own_platform.wait_for("Victim.number", [float(number) for number in range(kept)])
+
+
+def test_a_platform_killed_while_a_client_produces_loses_and_doubles_nothing(
+    own_platform: Platform, tmp_path: Path
+) -> None:
+    child = run_python(PRODUCER, own_platform.url, str(tmp_path / "buffer"), "6000")
+    try:
+        assert child.stdout is not None
+        for kill in ("door", "hub", "everything"):
+            for _ in range(1000):
+                assert child.stdout.readline()
+            if kill == "everything":
+                own_platform.kill_everything()
+                own_platform.start()
+            else:
+                own_platform.kill(kill)
+        said = child.stdout.read()
+    finally:
+        child.kill()
+        _, problem = child.communicate()
+    assert said.endswith("end True\n"), problem
+    own_platform.wait_for("Victim.number", [float(number) for number in range(6000)])
+
+
+def test_a_device_starts_and_produces_without_the_network_and_sends_it_all_later(
+    tmp_path: Path,
+) -> None:
+    platform = Platform(tmp_path / "data")
+    platform.start()
+    buffer = tmp_path / "buffer"
+    quantity = Quantity("level", "Offline", "m")
+    with Client(platform.url, buffer=buffer) as device:
+        device.register(quantity)
+    platform.stop()
+    states: list[tuple[State, str]] = []
+    for start in (0, 100):
+        device = Client(
+            platform.url,
+            buffer=buffer,
+            max_retry_s=0.3,
+            on_state=lambda state, why: states.append((state, why)),
+        )
+        device.register(quantity)
+        for number in range(start, start + 100):
+            device.produce("level", number)
+        assert not device.flush(0.3)
+        assert device.status().waiting == start + 100
+        assert device.status().state is State.OFFLINE
+        device.close(0)
+    assert any("cannot reach the MQTT door" in why for _, why in states)
+    with pytest.raises(NotConnected, match="connection refused; is Penstock up there"):
+        Client(platform.url).register(Quantity("other", "Offline"))
+    platform.start()
+    with Client(platform.url, buffer=buffer, max_retry_s=0.3) as device:
+        device.register(quantity)
+        assert device.flush(PATIENCE_S)
+    platform.wait_for("Offline.level", [float(number) for number in range(200)])
+    platform.stop()
+    platform.release()
+
+
+def test_a_full_buffer_is_said_and_memory_stays_bounded(
+    nobody: str, own_platform: Platform
+) -> None:
+    device = Client(own_platform.url, max_memory_bytes=65_536, mqtt=nobody.replace("http", "mqtt"))
+    device.register(Quantity("x", "Full"))
+    with pytest.raises(Backpressure, match="the buffer in memory holds 65536 bytes"):
+        produce_much(device)
+    kept = device.status().waiting
+    assert 100 < kept < 1000
+    device.close(0)
+
+
+def produce_much(device: Client) -> None:
+    for number in range(2000):
+        device.produce("x", number)
+
+
+#: Consumes, writes down what it got and, sometimes, dies before or after saying that it has it.
+CONSUMER = """
+import os, random, signal, sys
+from penstock.client import Client
+url, buffer, out, seed = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+rng = random.Random(seed)
+client = Client(url, buffer=buffer, name="reader", max_retry_s=0.3)
+client.subscribe("Source.number", timeout_s=60)
+print("subscribed", flush=True)
+while True:
+    messages = client.consume(0.5, most=rng.randrange(1, 60))
+    if rng.random() < 0.04:
+        os.kill(os.getpid(), signal.SIGKILL)  # handed out, not dealt with: comes again
+    if messages:
+        with open(out, "a") as file:
+            file.write("".join(f"{int(m.result)}\\n" for m in messages))
+        client.acknowledge()
+    if rng.random() < 0.02:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_consumer_killed_again_and_again_deals_with_each_message_once(
+    own_platform: Platform, tmp_path: Path, connect: Connect
+) -> None:
+    source = connect(own_platform.url)
+    source.register(Quantity("number", "Source"))
+    out = tmp_path / "out"
+    out.write_text("")
+    count = 3000
+
+    def consumed() -> list[int]:
+        return [int(line) for line in out.read_text().split()]
+
+    child: subprocess.Popen[Any] | None = None
+    produced = 0
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    seed = 0
+    while len(consumed()) < count:
+        assert time.monotonic() < deadline, f"{len(consumed())} of {count}"
+        if child is None or child.poll() is not None:
+            seed += 1
+            arguments = [own_platform.url, str(tmp_path / "buffer"), str(out), str(seed)]
+            child = subprocess.Popen(
+                [sys.executable, "-c", CONSUMER, *arguments], stdout=subprocess.PIPE
+            )
+            assert child.stdout is not None
+            child.stdout.readline()
+        if produced < count:
+            source.produce_many("number", range(produced, produced + 100))
+            produced += 100
+            if produced == 1500:
+                own_platform.kill("door")
+        time.sleep(0.02)
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    assert consumed() == list(range(count))
+
+
+def test_what_was_handed_out_before_an_error_comes_again_also_without_a_buffer(
+    own_platform: Platform, connect: Connect
+) -> None:
+    source = connect(own_platform.url)
+    source.register(Quantity("number", "Again"))
+
+    def fail() -> None:
+        with Client(own_platform.url, name="fragile") as reader:
+            reader.subscribe("*")
+            source.produce_many("number", range(5))
+            wait_until(lambda: bool(reader.consume(0.5, most=2)), "messages")
+            raise KeyError("the program's own mistake")
+
+    with pytest.raises(KeyError):
+        fail()
+    source.produce("number", 5)
+    got: list[float] = []
+    with Client(own_platform.url, name="fragile") as reader:
+        reader.subscribe("*")
+        wait_until(lambda: got.extend(m.result for m in reader.consume(0.5)) or len(got) >= 6)
+    assert got == [0, 1, 2, 3, 4, 5]
+
+
+def test_records_that_may_not_be_sent_are_kept_aside_with_the_reason(
+    own_platform: Platform,
+) -> None:
+    refused: list[tuple[str, bytes, str]] = []
+    device = Client(own_platform.url, on_refused=lambda *one: refused.append(one))
+    device.register(Quantity("x", "Refused"))
+    device._outbox.add([b"\0\x05$SYS/" + json.dumps({"result": 1}).encode()], 0)
+    device.produce("x", 1)
+    assert device.flush(30)
+    assert [(topic, why.partition(" (")[0]) for topic, _, why in refused] == [
+        ("$SYS/", "not allowed")
+    ]
+    assert device.refused() == [("$SYS/", b'{"result": 1}')]
+    assert device.status().refused == 1
+    own_platform.wait_for("Refused.x", [1.0])
+    assert device.retry_refused() == 1
+    assert device.flush(30)
+    assert device.status().refused == 1
+    assert len(refused) == 2
+    device.close()
