@@ -182,6 +182,8 @@ def test_a_consumer_killed_again_and_again_deals_with_each_message_once(
     while len(consumed()) < count:
         assert time.monotonic() < deadline, f"{len(consumed())} of {count}"
         if child is None or child.poll() is not None:
+            if child is not None:
+                child.communicate()
             seed += 1
             arguments = [own_platform.url, str(tmp_path / "buffer"), str(out), str(seed)]
             child = subprocess.Popen(
