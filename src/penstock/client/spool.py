@@ -265,7 +265,6 @@ class FolderSpool:
                 self._remove_first()
             is_empty = bool(self._bases) and self.trimmed == self.last
             if is_empty and self._sizes[-1] >= self._segment_bytes // 4:
-                self._save()
                 self._begin(self.last + 1)
                 while len(self._bases) > 1:
                     self._remove_first()
@@ -348,6 +347,8 @@ class FolderSpool:
             )
         except OSError as error:
             raise DiskFull(f"the buffer in {self._folder}: {error.strerror}") from error
+        with contextlib.suppress(OSError):
+            self._save()  # the new file does not know the newest time yet
         if self._tail >= 0:
             if self._unsynced:
                 with contextlib.suppress(OSError):
