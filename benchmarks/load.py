@@ -204,11 +204,21 @@ class Publisher:
 
 
 def open_publisher(
-    host: str, port: int, client: str, ring: Ring, window: int, protocol: int
+    host: str,
+    port: int,
+    client: str,
+    ring: Ring,
+    window: int,
+    protocol: int,
+    transport: str = "mqtt",
+    ca: str = "",
 ) -> Publisher:
     """Connect and wait for CONNACK."""
-    sock = socket.create_connection((host, port), timeout=10)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    from benchmarks.transport_sockets import framed, open_socket
+
+    sock = open_socket(transport, host, port, ca)
+    if transport in ("ws", "wss"):
+        ring = framed(ring)
     sock.sendall(connect_packet(client, protocol))
     answer = sock.recv(2)
     answer += sock.recv(answer[1])
@@ -231,6 +241,8 @@ def run_load(
     protocol: int = 4,
     keep_times: bool = False,
     source: Source = factory,
+    transport: str = "mqtt",
+    ca: str = "",
 ) -> dict[str, float]:
     """Send for so long, or so many messages, and wait for every acknowledgement.
 
@@ -247,12 +259,15 @@ def run_load(
         protocol: 4 for MQTT 3.1.1, 5 for MQTT 5.0.
         keep_times: With `rate`, leave the time stamps as they were built, each one new.
         source: Gives topics and payloads.
+        transport: `mqtt`, `mqtts`, `ws` or `wss`.
+        ca: PEM file with the issuer of the broker's certificate.
     """
     tag = f"load-{time.time_ns() % 10**9}"
     clients = []
     for number in range(publishers):
         built = build_ring(source(number, ring), protocol)
-        client = open_publisher(host, port, f"{tag}-{number}", built, window, protocol)
+        name = f"{tag}-{number}"
+        client = open_publisher(host, port, name, built, window, protocol, transport, ca)
         client.keep_times = keep_times
         clients.append(client)
     started = time.perf_counter()
@@ -381,6 +396,8 @@ def main() -> None:
     parser.add_argument("--ring", type=int, default=60_000)
     parser.add_argument("--protocol", type=int, choices=(4, 5), default=4)
     parser.add_argument("--keep-times", type=int, choices=(0, 1), default=0)
+    parser.add_argument("--transport", default="mqtt", choices=("mqtt", "mqtts", "ws", "wss"))
+    parser.add_argument("--ca", default="")
     parser.add_argument("--source", default="factory", help="name, or MODULE:FUNCTION")
     options = vars(parser.parse_args())
     options["source"] = _source(options["source"])
