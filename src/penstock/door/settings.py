@@ -64,8 +64,8 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     certificate_names_user: Annotated[
         bool,
         msgspec.Meta(
-            description="Let in who shows a client certificate, under the name in it and without "
-            "a password. If false, the certificate comes on top of name and password."
+            description="The name in a client certificate says who it is, without a password. If "
+            "false, the certificate comes on top of name and password."
         ),
     ] = True
     minimum_version: Annotated[
