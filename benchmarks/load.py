@@ -63,12 +63,18 @@ def _packet(kind: int, body: bytes) -> bytes:
     return bytes((kind,)) + _length(len(body)) + body
 
 
-def connect_packet(client: str, protocol: int = 4) -> bytes:
-    """Return a CONNECT with a clean session and no keep-alive."""
-    name = client.encode()
+def connect_packet(client: str, protocol: int = 4, key: str = "") -> bytes:
+    """Return a CONNECT with a clean session, no keep-alive, and a key if there is one."""
     properties = b"\0" if protocol == 5 else b""
-    head = b"\0\4MQTT" + bytes((protocol, 2, 0, 0)) + properties
-    return _packet(0x10, head + len(name).to_bytes(2, "big") + name)
+    flags = 0xC2 if key else 2
+    head = b"\0\4MQTT" + bytes((protocol, flags, 0, 0)) + properties
+    texts = (client, "key", key) if key else (client,)
+    return _packet(0x10, head + b"".join(_text(text) for text in texts))
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return len(raw).to_bytes(2, "big") + raw
 
 
 @dataclass
@@ -212,6 +218,7 @@ def open_publisher(
     protocol: int,
     transport: str = "mqtt",
     ca: str = "",
+    key: str = "",
 ) -> Publisher:
     """Connect and wait for CONNACK."""
     from benchmarks.transport_sockets import framed, open_socket
@@ -219,7 +226,7 @@ def open_publisher(
     sock = open_socket(transport, host, port, ca)
     if transport in ("ws", "wss"):
         ring = framed(ring)
-    sock.sendall(connect_packet(client, protocol))
+    sock.sendall(connect_packet(client, protocol, key))
     answer = sock.recv(2)
     answer += sock.recv(answer[1])
     if answer[0] != 0x20 or answer[3]:
@@ -243,6 +250,7 @@ def run_load(
     source: Source = factory,
     transport: str = "mqtt",
     ca: str = "",
+    key: str = "",
 ) -> dict[str, float]:
     """Send for so long, or so many messages, and wait for every acknowledgement.
 
@@ -261,13 +269,14 @@ def run_load(
         source: Gives topics and payloads.
         transport: `mqtt`, `mqtts`, `ws` or `wss`.
         ca: PEM file with the issuer of the broker's certificate.
+        key: What the clients show to be let in.
     """
     tag = f"load-{time.time_ns() % 10**9}"
     clients = []
     for number in range(publishers):
         built = build_ring(source(number, ring), protocol)
         name = f"{tag}-{number}"
-        client = open_publisher(host, port, name, built, window, protocol, transport, ca)
+        client = open_publisher(host, port, name, built, window, protocol, transport, ca, key)
         client.keep_times = keep_times
         clients.append(client)
     started = time.perf_counter()
@@ -399,6 +408,7 @@ def main() -> None:
     parser.add_argument("--transport", default="mqtt", choices=("mqtt", "mqtts", "ws", "wss"))
     parser.add_argument("--ca", default="")
     parser.add_argument("--source", default="factory", help="name, or MODULE:FUNCTION")
+    parser.add_argument("--key", default="")
     options = vars(parser.parse_args())
     options["source"] = _source(options["source"])
     print(json.dumps(run_load(**options)))
