@@ -201,6 +201,12 @@ class Door:
         full = len(self._connections) >= settings.max_connections
         if full or self._closing or len(self._pending) >= settings.max_pending_connections:
             self.counts.rejected += 1
+            if full:
+                self.mistakes.report(
+                    "full",
+                    f"{len(self._connections)} connections are open and no more are taken; raise "
+                    "`door.max_connections`, or the limit of open files if that is the lower one",
+                )
             return False
         self._connections.add(connection)
         self._pending.add(connection)

@@ -131,8 +131,13 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         msgspec.Meta(description="Largest packet taken.", ge=1024, le=_MQTT_MAX_BYTES),
     ] = 16_777_216
     max_connections: Annotated[
-        int, msgspec.Meta(description="Most connections at one time.", ge=1)
-    ] = 10_000
+        int,
+        msgspec.Meta(
+            description="Most connections at one time. The process raises its limit of open files "
+            "to fit, as far as the system lets it.",
+            ge=1,
+        ),
+    ] = 20_000
     max_pending_connections: Annotated[
         int,
         msgspec.Meta(description="Most connections that have not finished CONNECT yet.", ge=1),

@@ -20,6 +20,7 @@ from penstock.log.settings import LogSettings
 from penstock.runtime.access_file import access_file
 from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.data_dir import door_folder, door_stats_file, write_stats
+from penstock.runtime.open_files import allow_connections
 
 #: Log partition that the door writes.
 PARTITION = "door"
@@ -39,6 +40,8 @@ class DoorConfig(msgspec.Struct, frozen=True, kw_only=True):
 async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event) -> None:
     """Listen until told to stop; then acknowledge what is on disk and close."""
     clock = SystemClock()
+    possible = allow_connections(config.door.max_connections)
+    settings = msgspec.structs.replace(config.door, max_connections=possible)
     data = Path(config.data_dir)
     stats = door_stats_file(data)
     stats.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +49,7 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
     writer = log.writer(PARTITION)
     journal = Journal(door_folder(data))
     door = Door(
-        config.door,
+        settings,
         writer,
         clock,
         internal_secret=internal_secret,
