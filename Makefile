@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers slow faults lock bench clean
+.PHONY: help run test check lint types format reference servers paho slow faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,10 @@ servers: ## Install the servers that some tests run against (Debian, as root)
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow
+
+PAHO_SUITE ?=
+paho: $(VENV)/dev.stamp ## Run Eclipse Paho's suite (PAHO_SUITE=FOLDER, or it is cloned); writes docs/reference/mqtt.md
+	PAHO_SUITE=$(PAHO_SUITE) $(BIN)/python -m tests.conformance.paho
 
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/

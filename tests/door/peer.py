@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from penstock.core.log import Block
@@ -12,9 +13,17 @@ from penstock.door import Door
 from penstock.door.decoding import decode
 from penstock.door.encoding import encode
 from penstock.door.intake import frame
-from penstock.door.packets import Ack, Packet, Publish, Request, Subscribe
+from penstock.door.packets import (
+    Ack,
+    Connack,
+    Disconnect,
+    Packet,
+    Publish,
+    Request,
+    Subscribe,
+)
 from penstock.door.presence import DOOR
-from penstock.door.properties import Kind
+from penstock.door.properties import Kind, Property
 from penstock.log import MemoryLog
 
 #: Nothing in these tests takes this long unless something is wrong.
@@ -108,6 +117,7 @@ class Peer:
         self.reader = reader
         self.writer = writer
         self.protocol = protocol
+        self.why = ""
 
     def send(self, *packets: Packet) -> None:
         self.raw(b"".join(encode(packet, self.protocol) for packet in packets))
@@ -116,13 +126,21 @@ class Peer:
         self.writer.write(data)
 
     async def receive(self) -> Packet:
-        """Return the next packet; raises `IncompleteReadError` when the door has closed."""
+        """Return the next packet; raises `IncompleteReadError` when the door has closed.
+
+        A reason in words is kept in `why` and is not part of what is returned.
+        """
         async with asyncio.timeout(PATIENCE_S):
             data = await self.reader.readexactly(2)
             while data[-1] & 0x80:
                 data += await self.reader.readexactly(1)
             body, stop = frame(data, 0, len(data), 1 << 28)
-            return decode(data[0], await self.reader.readexactly(stop - body), self.protocol)
+            packet = decode(data[0], await self.reader.readexactly(stop - body), self.protocol)
+        if isinstance(packet, Connack | Disconnect):
+            self.why = packet.properties.get(Property.REASON_STRING, "")
+            rest = {k: v for k, v in packet.properties.items() if k != Property.REASON_STRING}
+            packet = replace(packet, properties=rest)
+        return packet
 
     async def silent(self, seconds: float = 0.1) -> bool:
         """Say whether nothing comes for a moment."""

@@ -58,7 +58,16 @@ def _properties(kind: Kind, protocol: int) -> st.SearchStrategy[dict[int, Any]]:
         for key, (wire, places) in _TABLE.items()
         if kind in places and key != Property.TOPIC_ALIAS
     }
-    return st.fixed_dictionaries({}, optional=allowed)
+    if Property.RESPONSE_TOPIC in allowed:
+        allowed[Property.RESPONSE_TOPIC] = _names
+    return st.fixed_dictionaries({}, optional=allowed).map(_as_allowed)
+
+
+def _as_allowed(properties: dict[int, Any]) -> dict[int, Any]:
+    """Leave out data for an authentication that is not named."""
+    if Property.AUTHENTICATION_METHOD not in properties:
+        properties.pop(Property.AUTHENTICATION_DATA, None)
+    return properties
 
 
 def _acks(protocol: int) -> st.SearchStrategy[Ack]:

@@ -274,6 +274,11 @@ class Broker:
         self.keeper.hurry()
         self._write_soon()
 
+    def count_subscriptions(self) -> tuple[int, int]:
+        """Return how many subscriptions there are, and how many of them are shared."""
+        names = [name for session in self._sessions.values() for name in session.subscriptions]
+        return len(names), sum(split_share(name)[0] is not None for name in names)
+
     def tick(self) -> None:
         """Send wills that are due and end sessions that are over; called every second."""
         now_s = self.clock.monotonic_s()

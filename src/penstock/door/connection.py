@@ -14,11 +14,10 @@ from penstock.door.commit import Entry
 from penstock.door.control import handle
 from penstock.door.decoding import decode
 from penstock.door.delivery import Delivery, hand_over
-from penstock.door.encoding import encode
+from penstock.door.encoding import goodbye
 from penstock.door.intake import Intake, Run, frame
 from penstock.door.layers import GOODBYE_S
 from penstock.door.mistakes import first_words
-from penstock.door.packets import Disconnect
 from penstock.door.properties import Kind
 from penstock.door.reasons import ProtocolViolation, Reason, violation
 
@@ -32,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 #: More than this is written at once, so that a client that reads too slowly is noticed.
 FLUSH_BYTES = 65_536
+#: A client that goes on sending after our goodbye is cut off after this time.
+LAST_GOODBYE_S = 120.0
 _PUBLISH = Kind.PUBLISH << 4
 _CONNECT = Kind.CONNECT << 4
 #: Largest CONNECT: a will of 64 KiB, and as much again for all the rest. Who is not in yet gets
@@ -65,6 +66,8 @@ class Connection(asyncio.Protocol):
         self.opened_at_s = self.heard_at_s = door.clock.monotonic_s()
         #: Whether a CONNECT came that could be read, so that a CONNACK can answer it.
         self.heard_connect = False
+        #: Whether something came after our goodbye.
+        self.still_speaks = False
         self.topic_alias_maximum = 0
         self._arrival: Arrival | None = None
         self._aliases: dict[str, int] = {}
@@ -111,8 +114,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; incomplete packets wait for the rest."""
         if self.phase is Phase.CLOSED:
+            self.still_speaks = True
             return
         self.heard_at_s = self.door.clock.monotonic_s()
+        self.door.counts.received_bytes += len(data)
         if self._rest or self.phase is Phase.GREETING:
             self._rest.append(data)
             self._rest_bytes += len(data)
@@ -178,6 +183,7 @@ class Connection(asyncio.Protocol):
         data = b"".join(self._out)
         self._out.clear()
         self._out_bytes = 0
+        self.door.counts.sent_bytes += len(data)
         transport.write(data)
         if not self.writable and self.phase is not Phase.CLOSED:
             unread = transport.get_write_buffer_size()
@@ -196,6 +202,11 @@ class Connection(asyncio.Protocol):
         self._aliases[topic] = alias = len(self._aliases) + 1
         return topic, alias
 
+    def forget_alias(self, topic: str) -> None:
+        """Take back a new alias: the packet that was to bring it to the client is not sent."""
+        if self._aliases and self._aliases.get(topic) == len(self._aliases):
+            del self._aliases[topic]
+
     def end(self, reason: Reason, why: str, *, with_will: bool = True) -> None:
         """Say goodbye as far as the protocol can, and close."""
         if self.phase is Phase.CLOSED:
@@ -211,20 +222,19 @@ class Connection(asyncio.Protocol):
             return
         self._flush()
         if says_why:
-            transport.write(encode(Disconnect(reason), MQTT_5_0))
+            transport.write(goodbye(reason, why, self.packet_limit))
         # Closing with unread input would reset the connection and with it our last words, so
         # only our side is closed, and what still comes is thrown away for a moment.
         transport.write_eof()
         transport.resume_reading()
-        self.door.loop.call_later(GOODBYE_S, transport.abort)
+        Goodbye(transport, self, self.door).begin()
 
-    def close(self, *, with_will: bool) -> None:
-        """Close after the client's own goodbye."""
+    def close(self, reason: int) -> None:
+        """Close after the client's own goodbye; its will is due unless all is well (3.14.4)."""
         self._pass_on()  # what came before the goodbye is logged before it
         transport = self._transport
         self.phase = Phase.CLOSED
-        reason = Reason.DISCONNECT_WITH_WILL if with_will else Reason.SUCCESS
-        self._leave(reason, with_will=with_will)
+        self._leave(reason, with_will=reason != Reason.SUCCESS)
         if transport is not None:
             self._flush()
             transport.close()
@@ -279,6 +289,11 @@ class Connection(asyncio.Protocol):
         return self.phase is Phase.CLOSED or self._transport is None
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its socket is closed."""
+        return self._transport is None
+
+    @property
     def is_held(self) -> bool:
         """Whether reading from the client is stopped."""
         return bool(self._held)
@@ -298,13 +313,13 @@ class Connection(asyncio.Protocol):
 
     # Inside.
 
-    def farewell(self, reason: Reason) -> None:
+    def farewell(self, reason: int) -> None:
         """Tell the platform that the client is gone, unless it knows."""
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
             self.door.presence.left(arrival, reason)
 
-    def _leave(self, reason: Reason, *, with_will: bool) -> None:
+    def _leave(self, reason: int, *, with_will: bool) -> None:
         session, self.session = self.session, None
         if session is not None:
             self.door.broker.leave(session, self, with_will=with_will)
@@ -336,6 +351,7 @@ class Connection(asyncio.Protocol):
         while at < size and self.phase in (Phase.NEW, Phase.OPEN):
             if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
                 at = self.intake.take(data, at, size, self.heard_at_s)
+                self._check_window(self.intake)
                 if at == size:
                     break
             is_new = self.phase is Phase.NEW
@@ -365,10 +381,54 @@ class Connection(asyncio.Protocol):
         self._unacknowledged += run.acknowledged
         door = self.door
         door.commit.add(Entry(self, self.who.client, self.protocol, run, self._sender))
-        if self.protocol == MQTT_5_0 and self.session is not None:
-            open_ids = self._unacknowledged + len(self.session.inbound)
-            if open_ids > door.settings.receive_maximum:
-                self.end(Reason.RECEIVE_MAXIMUM_EXCEEDED, f"{open_ids} unacknowledged messages")
+
+    def _check_window(self, intake: Intake) -> None:
+        """Check that the client waits for answers (section 3.3.4).
+
+        This is before anything that came behind the messages is looked at: what that acknowledges
+        was open when the client sent them.
+        """
+        if self.protocol != MQTT_5_0 or self.session is None:
+            return
+        open_ids = self._unacknowledged + intake.unacknowledged + len(self.session.inbound)
+        most = self.door.settings.receive_maximum
+        if open_ids > most:
+            raise ProtocolViolation(
+                Reason.RECEIVE_MAXIMUM_EXCEEDED,
+                f"{open_ids} messages are unacknowledged; the receive maximum is {most}",
+            )
+
+
+class Goodbye:
+    """Cuts a client off once it has had time to read our last words.
+
+    A client that still sends, or still reads what waits for it, is on the way to them: cutting it
+    off would take them from it. It has `LAST_GOODBYE_S` at most, one that does nothing `GOODBYE_S`.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection, door: Door) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._door = door
+        self._unread = transport.get_write_buffer_size()
+        self._looks_left = round(LAST_GOODBYE_S / GOODBYE_S)
+
+    def begin(self) -> None:
+        """Look again in a moment."""
+        self._door.loop.call_later(GOODBYE_S, self._look)
+
+    def _look(self) -> None:
+        transport, connection = self._transport, self._connection
+        if transport.is_closing() and connection.is_gone:
+            return
+        unread = transport.get_write_buffer_size()
+        moves = connection.still_speaks or unread < self._unread
+        self._unread, connection.still_speaks = unread, False
+        self._looks_left -= 1
+        if moves and self._looks_left > 0 and not self._door.is_closing:
+            self.begin()
+        else:
+            transport.abort()
 
 
 class Welcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.door.encoding import encode
@@ -52,7 +53,7 @@ def handle(connection: Connection, packet: Packet) -> None:
         case Unsubscribe():
             broker = connection.door.broker
             reasons = tuple(broker.unsubscribe(session, name) for name in packet.filters)
-            connection.answer(encode(Unsuback(packet.packet_id, reasons), connection.protocol))
+            _answer(connection, Unsuback(packet.packet_id, reasons))
         case Disconnect():
             _goodbye(connection, session, packet)
         case _:
@@ -84,7 +85,20 @@ def _subscribe(connection: Connection, session: Session, packet: Subscribe) -> N
     for request, reason, is_new in granted:
         if reason < Reason.UNSPECIFIED_ERROR:
             retained += broker.plan_retained(session, request, identifier, is_new=is_new)
-    connection.answer(encode(Suback(packet.packet_id, reasons), connection.protocol), retained)
+    _answer(connection, Suback(packet.packet_id, reasons), retained)
+
+
+def _answer(
+    connection: Connection, packet: Suback | Unsuback, deliveries: Sequence[Delivery] = ()
+) -> None:
+    answer = encode(packet, connection.protocol)
+    if len(answer) > connection.packet_limit:
+        raise ProtocolViolation(
+            Reason.PACKET_TOO_LARGE,
+            f"the answer to so many filters has {len(answer)} bytes; the client takes "
+            f"{connection.packet_limit}",
+        )
+    connection.answer(answer, deliveries)
 
 
 def _for_suback(reason: int, protocol: int) -> int:
@@ -100,4 +114,4 @@ def _goodbye(connection: Connection, session: Session, packet: Disconnect) -> No
                 Reason.PROTOCOL_ERROR, "DISCONNECT cannot make a session last that was not to"
             )
         session.expiry_s = min(expiry_s, connection.door.settings.max_session_expiry_s)
-    connection.close(with_will=packet.reason == Reason.DISCONNECT_WITH_WILL)
+    connection.close(packet.reason)

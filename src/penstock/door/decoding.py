@@ -65,7 +65,15 @@ def decode_publish(first: int, body: bytes, protocol: int) -> Publish:
     properties = _properties(cursor, Kind.PUBLISH, protocol)
     if topic or Property.TOPIC_ALIAS not in properties:
         check_topic(topic)
+    _check_response_topic(properties)
     return Publish(topic, cursor.rest(), qos, bool(first & 1), dup, packet_id, properties)
+
+
+def _check_response_topic(properties: Properties) -> None:
+    """Check that one can answer to it (section 3.3.2.3.5)."""
+    topic = properties.get(Property.RESPONSE_TOPIC)
+    if topic is not None:
+        check_topic(topic)
 
 
 def _properties(cursor: Cursor, kind: Kind, protocol: int) -> Properties:
@@ -92,6 +100,10 @@ def _connect(cursor: Cursor, _kind: Kind, _protocol: int) -> Connect:
         raise malformed("CONNECT has its reserved flag set")
     keep_alive_s = cursor.u16()
     properties = _properties(cursor, Kind.CONNECT, protocol)
+    if Property.AUTHENTICATION_DATA in properties and (
+        Property.AUTHENTICATION_METHOD not in properties
+    ):
+        raise violation("CONNECT has authentication data but no authentication method")
     client = cursor.text()
     will = _will(cursor, flags, protocol)
     username = cursor.text() if flags & 0x80 else None
@@ -111,6 +123,7 @@ def _will(cursor: Cursor, flags: int, protocol: int) -> Will | None:
     if qos == 3:
         raise malformed("will has QoS 3")
     properties = _properties(cursor, Kind.WILL, protocol)
+    _check_response_topic(properties)
     topic = cursor.text()
     check_topic(topic)
     return Will(topic, cursor.binary(), qos, bool(flags & 0x20), properties)

@@ -13,11 +13,11 @@ from penstock.core.log import LogWriter
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
-from penstock.door.encoding import encode
+from penstock.door.counters import Counters
+from penstock.door.encoding import refusal
 from penstock.door.journal import Journal
 from penstock.door.listeners import Listeners
 from penstock.door.mistakes import Mistakes
-from penstock.door.packets import Connack
 from penstock.door.permissions import Permissions
 from penstock.door.presence import Presence
 from penstock.door.reasons import ProtocolViolation, Reason
@@ -74,6 +74,13 @@ class Door:
         )
         self.sign_in = SignIn(self.permissions, clock, internal_secret)
         self.broker = Broker(settings, clock, self.counts, self.permissions)
+        self._counters = Counters(
+            settings.sys_interval_s,
+            clock,
+            self.counts,
+            self.broker.count_subscriptions,
+            self.broker.publish,
+        )
         self._writer = writer
         self._journal = journal
         self._commit: GroupCommit | None = None
@@ -105,6 +112,11 @@ class Door:
         if self._loop is None:
             raise Bug("the front door was used before it was started")
         return self._loop
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing
 
     @property
     def commit(self) -> GroupCommit:
@@ -143,6 +155,8 @@ class Door:
         )
         self.broker.use(self._commit)
         self._presence = Presence(self.broker, self._commit, self.clock)
+        self._presence.start()  # before anyone can come in
+        self._counters.tick()
         try:
             await self._listeners.open(lambda: Connection(self), self.mistakes, self.counts)
         except PenstockError:
@@ -150,7 +164,6 @@ class Door:
             if self._journal is not None:
                 self._journal.close()
             raise
-        self._presence.start()
         self.broker.tick()
         self._ticker = self.loop.call_later(TICK_S, self._keep_ticking)
         self._looker = self.loop.call_later(LOOK_S, self._keep_looking)
@@ -236,7 +249,14 @@ class Door:
                 self.counts.refused += 1
                 self.mistakes.report("sign-in", f"{connection.caller.who}: {problem}")
             if connection.heard_connect or problem.reason is Reason.UNSUPPORTED_PROTOCOL_VERSION:
-                connection.send(encode(Connack(problem.reason), connection.protocol))
+                connection.send(
+                    refusal(
+                        problem.reason,
+                        str(problem),
+                        connection.protocol,
+                        connection.packet_limit,
+                    )
+                )
         connection.end(problem.reason, str(problem))
 
     def run(self, work: Coroutine[None, None, None]) -> None:
@@ -289,4 +309,5 @@ class Door:
             elif 0 < connection.keep_alive_s * 1.5 < idle_s:
                 connection.end(Reason.KEEP_ALIVE_TIMEOUT, f"nothing heard for {idle_s:.1f} s")
         self.broker.tick()
+        self._counters.tick()
         self._listeners.tick(now_s)

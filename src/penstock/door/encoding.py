@@ -21,8 +21,11 @@ from penstock.door.packets import (
     Unsuback,
     Unsubscribe,
 )
-from penstock.door.properties import Kind, Properties, encode_properties
-from penstock.door.reasons import CONNACK_3_1_1
+from penstock.door.properties import Kind, Properties, Property, encode_properties
+from penstock.door.reasons import CONNACK_3_1_1, Reason
+
+#: Longest reason that is told in words.
+MAX_REASON_CHARACTERS = 300
 
 
 def encode(packet: Packet, protocol: int) -> bytes:
@@ -75,6 +78,22 @@ def encode_publish(packet: Publish, protocol: int) -> bytes:
     length = sum(map(len, parts))
     first = 0x30 | packet.dup << 3 | packet.qos << 1 | packet.retain
     return b"".join((bytes((first,)), encode_length(length), *parts))
+
+
+def goodbye(reason: Reason, why: str, max_bytes: int) -> bytes:
+    """Return a DISCONNECT with its reason in words, without them if the client takes less."""
+    told = encode(Disconnect(reason, _in_words(why)), MQTT_5_0)
+    return told if len(told) <= max_bytes else encode(Disconnect(reason), MQTT_5_0)
+
+
+def refusal(reason: Reason, why: str, protocol: int, max_bytes: int) -> bytes:
+    """Return a CONNACK that lets nobody in, with the reason in words where there is room."""
+    told = encode(Connack(reason, properties=_in_words(why)), protocol)
+    return told if len(told) <= max_bytes else encode(Connack(reason), protocol)
+
+
+def _in_words(why: str) -> Properties:
+    return {Property.REASON_STRING: why[:MAX_REASON_CHARACTERS]}
 
 
 def _frame(kind: Kind, flags: int, body: bytes) -> bytes:

@@ -30,6 +30,7 @@ def greet(connection: Connection, packet: Connect) -> None:
     """Let a client in, or say why not; reading stops while its password is checked."""
     connection.protocol = packet.protocol
     connection.heard_connect = True
+    connection.packet_limit = packet.properties.get(Property.MAXIMUM_PACKET_BYTES, 1 << 30)
     if Property.AUTHENTICATION_METHOD in packet.properties:
         raise ProtocolViolation(
             Reason.BAD_AUTHENTICATION_METHOD, "extended authentication is not offered"
@@ -145,7 +146,6 @@ def _agree(connection: Connection, session: Session, packet: Connect) -> None:
     connection.receive_maximum = min(
         wishes.get(Property.RECEIVE_MAXIMUM, 65535), settings.max_inflight
     )
-    connection.packet_limit = wishes.get(Property.MAXIMUM_PACKET_BYTES, 1 << 30)
     connection.topic_alias_maximum = min(
         wishes.get(Property.TOPIC_ALIAS_MAXIMUM, 0), settings.max_topic_aliases
     )

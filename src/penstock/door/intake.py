@@ -214,6 +214,11 @@ class Intake:
             self._heads.forget()
         return self._heads
 
+    @property
+    def unacknowledged(self) -> int:
+        """QoS 1 messages taken and not harvested yet."""
+        return len(self._pubacks)
+
     def take_duplicates(self) -> int:
         """Return how many QoS 2 messages came again since the last time."""
         count, self._duplicates = self._duplicates, 0

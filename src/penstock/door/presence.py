@@ -35,7 +35,7 @@ STARTED = f"{PLATFORM}/door"
 CLIENTS = f"{PLATFORM}/clients"
 
 #: What ended a connection, in one word, where it is not "error".
-_WORDS = {
+_WORDS: dict[int, str] = {
     Reason.SUCCESS: "clean",
     Reason.DISCONNECT_WITH_WILL: "will",
     Reason.SESSION_TAKEN_OVER: "takeover",
@@ -69,7 +69,7 @@ class Presence:
         """Say that a client is here."""
         self._tell_of(arrival, online=True, why="connect")
 
-    def left(self, arrival: Arrival, reason: Reason) -> None:
+    def left(self, arrival: Arrival, reason: int) -> None:
         """Say that a client is gone, and why."""
         self._tell_of(arrival, online=False, why=_WORDS.get(reason, "error"))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from penstock.door.message import Message
+from penstock.door.topics import is_own
 
 
 @dataclass(slots=True)
@@ -45,16 +46,26 @@ class Retained:
         self.drop(message.topic)
         if not message.payload:
             return True
-        if self._count >= self._max_count or self._bytes + len(message.payload) > self._max_bytes:
+        if not self._has_room(message):
             return False
         node = self._root
         for level in message.topic.split("/"):
             node = node.children.setdefault(level, _Node())
         node.message = message
         self._noted(message.topic, message)
-        self._count += 1
-        self._bytes += len(message.payload)
+        self._add(message, 1)
         return True
+
+    def _has_room(self, message: Message) -> bool:
+        return is_own(message.topic) or (
+            self._count < self._max_count and self._bytes + len(message.payload) <= self._max_bytes
+        )
+
+    def _add(self, message: Message, count: int) -> None:
+        """Count a message; what the door itself has to say is neither counted nor bounded."""
+        if not is_own(message.topic):
+            self._count += count
+            self._bytes += count * len(message.payload)
 
     def drop(self, topic: str) -> None:
         """Forget the message of this topic, if there is one."""
@@ -67,8 +78,7 @@ class Retained:
             path.append(child)
         if path[-1].message is None:
             return
-        self._bytes -= len(path[-1].message.payload)
-        self._count -= 1
+        self._add(path[-1].message, -1)
         path[-1].message = None
         self._noted(topic, None)
         for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):

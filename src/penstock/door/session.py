@@ -48,6 +48,10 @@ class Link(Protocol):
         """Return the topic to write and the alias to give, 0 for none."""
         ...
 
+    def forget_alias(self, topic: str) -> None:
+        """Take back the alias just given for the topic; the packet is not sent."""
+        ...
+
     def end(self, reason: Reason, why: str) -> None:
         """Say goodbye and close."""
         ...
@@ -293,7 +297,8 @@ class Session:
             packet = encode_publish(whole, link.protocol)
         else:
             packet = message.plain(link.protocol, retain=retain)
-        self._send_within_limit(link, packet)
+        if not self._send_within_limit(link, packet) and topic and alias:
+            link.forget_alias(topic)
 
     def _transmit(self, link: Link, outgoing: Outgoing) -> None:
         """Send a message, or what its exchange has come to."""
@@ -302,6 +307,7 @@ class Session:
             self._waiting -= 1
             self._waiting_bytes -= len(outgoing.message.payload)
             self.sent_place = outgoing.place
+        topic, alias = "", 0
         if outgoing.is_released:
             packet = encode(Ack(Kind.PUBREL, outgoing.packet_id), link.protocol)
         elif (is_new and outgoing.message.is_expired(self._clock.monotonic_s())) or (
@@ -310,12 +316,15 @@ class Session:
             self._finish(outgoing)
             return
         else:
-            packet = self._packet(link, outgoing, dup=outgoing.is_sent)
+            topic, alias = link.alias_for(outgoing.message.topic)
+            packet = self._packet(link, outgoing, topic, alias)
         if self._send_within_limit(link, packet):
             outgoing.is_sent = True
             self._sent += 1
-        else:
-            self._finish(outgoing)
+            return
+        if topic and alias:
+            link.forget_alias(topic)
+        self._finish(outgoing)
 
     def _send_within_limit(self, link: Link, packet: bytes) -> bool:
         """Send, unless the client said that it takes no packet this large (3.1.2.11.4)."""
@@ -326,9 +335,8 @@ class Session:
         link.send(packet)
         return True
 
-    def _packet(self, link: Link, outgoing: Outgoing, *, dup: bool) -> bytes:
+    def _packet(self, link: Link, outgoing: Outgoing, topic: str, alias: int) -> bytes:
         message = outgoing.message
-        topic, alias = link.alias_for(message.topic)
         properties = message.properties_for(
             outgoing.identifiers, alias, self._clock.monotonic_s(), link.protocol
         )
@@ -337,7 +345,7 @@ class Session:
             message.payload,
             outgoing.qos,
             outgoing.retain,
-            dup,
+            outgoing.is_sent,
             outgoing.packet_id,
             properties,
         )

@@ -210,6 +210,14 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_retained: Annotated[
         int, msgspec.Meta(description="Most topics with a retained message.", ge=0)
     ] = 100_000
+    sys_interval_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Time between two looks at the figures under `$SYS/broker/`, as "
+            "Mosquitto's `sys_interval`; 0 for no such figures.",
+            ge=0,
+        ),
+    ] = 10.0
     max_retained_bytes: Annotated[
         int, msgspec.Meta(description="Most payload bytes in retained messages.", ge=0)
     ] = 134_217_728

@@ -31,6 +31,9 @@ class Stats:
     retained: int = 0
     unsynced_bytes: int = 0
     stalled: int = 0
+    #: Bytes that came from and went to clients, whatever they mean.
+    received_bytes: int = 0
+    sent_bytes: int = 0
 
     def as_metrics(self) -> dict[str, float]:
         """Return every figure under its Prometheus name."""
