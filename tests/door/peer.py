@@ -136,6 +136,10 @@ class Peer:
                 data += await self.reader.readexactly(1)
             body, stop = frame(data, 0, len(data), 1 << 28)
             packet = decode(data[0], await self.reader.readexactly(stop - body), self.protocol)
+        return self.without_words(packet)
+
+    def without_words(self, packet: Packet) -> Packet:
+        """Return the packet without its reason in words, which is kept in `why`."""
         if isinstance(packet, Connack | Disconnect):
             self.why = packet.properties.get(Property.REASON_STRING, "")
             rest = {k: v for k, v in packet.properties.items() if k != Property.REASON_STRING}

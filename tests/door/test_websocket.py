@@ -90,7 +90,7 @@ class WebPeer(Peer):
                 body, stop = frame(data, 0, len(data), 1 << 28)
                 if body and stop <= len(data):
                     self.stream = data[stop:]
-                    return decode(data[0], data[body:stop], self.protocol)
+                    return self.without_words(decode(data[0], data[body:stop], self.protocol))
             if self.reader.at_eof():
                 raise asyncio.IncompleteReadError(data, None)
             await self.pull()

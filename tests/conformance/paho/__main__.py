@@ -92,8 +92,8 @@ def table(outcomes: list[Outcome]) -> str:
     changed = ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in SETTINGS.items())
     lines += [
         "",
-        f"Settings other than the defaults: {changed}, which `test_server_keep_alive` expects. Nobody",
-        "may subscribe to `test/nosubscribe`, which `test_subscribe_failure` expects.",
+        f"Settings other than the defaults: {changed}, which `test_server_keep_alive` expects.",
+        "Nobody may subscribe to `test/nosubscribe`, which `test_subscribe_failure` expects.",
         "",
     ]
     failed = {name for outcome in outcomes for name in outcome.failed}

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from penstock.core.access import Principal
 from penstock.core.clock import SystemClock
 from penstock.door import Door, DoorSettings
-from penstock.door.auth import Action, AllowAll, Principal
 from penstock.door.journal import Journal
 from penstock.log import SegmentLog
 
@@ -19,17 +19,21 @@ from penstock.log import SegmentLog
 FORBIDDEN = "test/nosubscribe"
 
 
-class Rules(AllowAll):
-    """Everything is allowed but what the suite expects to be forbidden."""
+def forbid(door: Door) -> None:
+    """Let the door's permissions refuse that topic, and nothing else."""
+    decide = door.permissions.may_subscribe
 
-    def authorise(self, who: Principal, topic: str, action: Action) -> bool:
-        return action is not Action.SUBSCRIBE or topic != FORBIDDEN
+    def may_subscribe(who: Principal, wanted: str) -> bool:
+        return wanted != FORBIDDEN and decide(who, wanted)
+
+    door.permissions.may_subscribe = may_subscribe  # type: ignore[method-assign]
 
 
 async def serve(directory: Path, settings: DoorSettings) -> None:
     log = SegmentLog(directory / "log")
     journal = Journal(directory / "journal")
-    door = Door(settings, log.writer("door"), SystemClock(), Rules(), journal=journal)
+    door = Door(settings, log.writer("door"), SystemClock(), journal=journal)
+    forbid(door)
     await door.start()
     sys.stdout.write(f"{door.address[1]}\n")
     sys.stdout.flush()
