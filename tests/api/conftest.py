@@ -13,6 +13,7 @@ from penstock.core.series import Unit
 def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
     yield house
+    house.fleet.close()
     house.catalog.close()
 
 

@@ -23,7 +23,10 @@ from penstock.core.people import Actor, NewUser
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.publish import encode_publish
 from penstock.core.series import Series
+from penstock.devices.post import MemoryPost
 from penstock.ingest.live import LiveHub
+from penstock.runtime.config import Config
+from penstock.runtime.fleet import make_room
 from penstock.stores.memory import MemoryStore
 
 #: 2023-11-14T22:13:20Z, the time of `ManualClock`.
@@ -113,6 +116,15 @@ class House:
         self.identities = SqlIdentities(
             self.catalog.database, self.clock, self.passwords, accounts=accounts
         )
+        self.post = MemoryPost()
+        self.fleet = make_room(
+            Config(data_dir=str(folder)),
+            self.catalog,
+            self.store,
+            self.clock,
+            self.identities.access,
+            self.post,
+        )
         self.app: FastAPI = create_app(
             store=self.store,
             catalog=self.catalog,
@@ -123,6 +135,7 @@ class House:
             clock=self.clock,
             identities=self.identities,
             passwords=self.passwords,
+            fleet=self.fleet,
         )
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),

@@ -10,6 +10,7 @@ from tests.api.house import T0, House
 
 from penstock.api import answers
 from penstock.api.errors import ErrorAnswer
+from penstock.api.fleet import answers as fleet_answers
 from penstock.core.observation import observations
 from penstock.core.platform import DeadLetter, Health
 
@@ -30,7 +31,7 @@ def strictly(kind: Any, data: bytes) -> None:
         ("/datastreams/1/observations?width=1s", answers.Buckets),
         ("/observations?datastream=1&points=3&agg=min&times=iso", answers.Buckets),
         ("/latest", answers.LatestObservations),
-        ("/devices", answers.Devices),
+        ("/devices", fleet_answers.Devices),
         ("/dead-letters", answers.DeadLetters),
         ("/health", Health),
         ("/ingested?offset=0", answers.Ingested),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from penstock.core.catalog import DatastreamInfo, DeviceInfo
+from penstock.core.catalog import DatastreamInfo
 from penstock.core.series import ObservationType, Unit
 
 
@@ -142,12 +142,6 @@ class Discarded(msgspec.Struct, frozen=True):
     """How many dead letters were dropped."""
 
     discarded: int
-
-
-class Devices(msgspec.Struct, frozen=True):
-    """Devices by name."""
-
-    items: Sequence[DeviceInfo]
 
 
 class RegisteredDatastream(Datastream, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from penstock.api import (
     companies,
     datastreams,
     describing,
-    devices,
     errors,
     grants,
     keys,
@@ -29,12 +28,14 @@ from penstock.api import (
     web,
 )
 from penstock.api.context import Context
+from penstock.api.fleet.routers import ROUTERS
 from penstock.api.guard import Guard, is_loopback
 from penstock.api.meters import Meters
 from penstock.api.settings import ApiSettings
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import ConfigError
+from penstock.core.fleet import Fleet
 from penstock.core.identity import Identities
 from penstock.core.live import Live
 from penstock.core.passwords import Passwords
@@ -56,6 +57,7 @@ def create_app(
     clock: Clock | None = None,
     identities: Identities | None = None,
     passwords: Passwords | None = None,
+    fleet: Fleet | None = None,
 ) -> FastAPI:
     """Return the API over the parts of a platform; touches none of them yet.
 
@@ -73,6 +75,7 @@ def create_app(
         clock: Tells what `now` is; the machine's when not given.
         identities: Who may do what; without, everybody may do everything.
         passwords: Checks passwords; one of its own when not given.
+        fleet: Devices and commands to them; without, the API says that it has none.
 
     Raises:
         ConfigError: `settings` would open the API to everybody, since there are no accounts.
@@ -104,6 +107,7 @@ def create_app(
         clock=clock or SystemClock(),
         identities=identities,
         passwords=passwords,
+        fleet=fleet,
     )
     registry.register(operation.PlatformCollector(platform))
     errors.install(app)
@@ -123,7 +127,7 @@ def _versioned() -> list[APIRouter]:
         streaming.router,
         observations.router,
         messages.router,
-        devices.router,
+        *ROUTERS,
         registration.router,
         operation.health,
         sessions.router,

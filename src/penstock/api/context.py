@@ -20,6 +20,7 @@ from penstock.core.access import Access, Action, Principal, Resource, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
 from penstock.core.errors import Backpressure, NotFound
+from penstock.core.fleet import Fleet
 from penstock.core.identity import Identities
 from penstock.core.live import Live
 from penstock.core.organisation import Organisation
@@ -52,6 +53,7 @@ class Context:
         clock: Clock,
         identities: Identities | None = None,
         passwords: Passwords | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
         self.store = store
         self.catalog = catalog
@@ -60,6 +62,7 @@ class Context:
         self.settings = settings
         self.clock = clock
         self.identities = identities
+        self._fleet = fleet
         self.signing_in = SigningIn(clock, passwords or Passwords())
         self.secrets = Secrets(clock)
         self.rates = Rates(clock, settings)
@@ -86,6 +89,18 @@ class Context:
             msg = "this platform keeps no users, companies and keys"
             raise NotSupported(msg)
         return self.identities
+
+    @property
+    def fleet(self) -> Fleet:
+        """Devices, and commands to them.
+
+        Raises:
+            NotSupported: This platform has none.
+        """
+        if self._fleet is None:
+            msg = "this platform does not look after devices"
+            raise NotSupported(msg)
+        return self._fleet
 
     async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a call that waits for disk or lock in a thread, never in the event loop."""

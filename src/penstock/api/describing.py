@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from penstock import __version__
 from penstock.api import answers, people_answers
 from penstock.api.errors import ErrorAnswer
+from penstock.api.fleet import answers as fleet
 from penstock.api.registration_document import Document
 from penstock.core import people
 from penstock.core.platform import Health, Replayed
@@ -27,7 +28,8 @@ Every answer with status 400 or more has the body `{"error": {"code", "message",
 TAGS = [
     {"name": "data", "description": "Datastreams and their observations."},
     {"name": "messages", "description": "Messages in, dead letters, replay."},
-    {"name": "devices", "description": "Enrolment of devices."},
+    {"name": "devices", "description": "Devices: enrolment, commands, state, logs, targets."},
+    {"name": "sensors", "description": "Vibration sensors, by routes that their programs know."},
     {"name": "people", "description": "Users, companies, systems, clients, keys, grants."},
     {"name": "operation", "description": "Health, readiness, metrics."},
 ]
@@ -43,7 +45,6 @@ _TYPES = (
     answers.Ingested,
     answers.DeadLetters,
     answers.Discarded,
-    answers.Devices,
     answers.Registered,
     answers.Connection,
     Document,
@@ -58,6 +59,7 @@ _TYPES = (
     ErrorAnswer,
     Health,
     Replayed,
+    *fleet.TYPES,
 )
 _REF = "#/components/schemas/{name}"
 

@@ -55,6 +55,21 @@ async def get_readyz(ctx: Ctx) -> Response:
     return PlainTextResponse("OK")
 
 
+@health.get(
+    "/readyz",
+    summary="Is it ready?",
+    responses={
+        **gives(
+            "Messages are taken in, stored and can be queried.", media="text/plain", example="OK"
+        ),
+        503: {"description": "Not ready; the message says why."},
+    },
+)
+async def get_api_readyz(ctx: Ctx) -> Response:
+    """Answer as `/readyz` does."""
+    return await get_readyz(ctx)
+
+
 @router.get(
     "/metrics",
     summary="Counters and gauges for Prometheus",

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from penstock.catalog.device_models import DeviceFact
 from penstock.catalog.models import Device, Thing
 from penstock.core.catalog import DeviceStatus, Policy
 
@@ -71,12 +72,13 @@ class Admission:
         wanted = list(dict.fromkeys(names))
         held = self._devices(wanted)
         things = load_things(self._connection, wanted)
+        retired = self._retired(thing.id for name, thing in things.items() if name not in held)
         reasons: dict[ThingName, str] = {}
         admitted: list[ThingName] = []
         unknown: list[ThingName] = []
         for name in wanted:
             status = held[name][0] if name in held else None
-            if status is None and name in things:
+            if status is None and name in things and things[name].id not in retired:
                 status = DeviceStatus.ENROLLED
             if status is DeviceStatus.REFUSED:
                 reasons[name] = f"device {name.name!r} was refused"
@@ -107,6 +109,16 @@ class Admission:
             query = select(*columns).where(Device.name.in_(chunk))
             for system, name, status, thing_id in self._connection.execute(query):
                 found[ThingName(system, name)] = (DeviceStatus(status), thing_id)
+        return found
+
+    def _retired(self, things: Iterable[int]) -> set[int]:
+        """Return the Things of devices that were deleted: they are enrolled like new ones."""
+        found: set[int] = set()
+        for chunk in chunks(things):
+            query = select(DeviceFact.thing_id).where(
+                DeviceFact.retired, DeviceFact.thing_id.in_(chunk)
+            )
+            found.update(self._connection.execute(query).scalars())
         return found
 
     def _let_wait(self, names: list[ThingName]) -> dict[ThingName, str]:

@@ -47,13 +47,18 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Give the writing connection; what was done is on disk when the block ends."""
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Give the writing connection; what was done is on disk when the block ends.
+
+        Without `durable` it survives the end of the process, and a power loss only if something
+        durable was written after it; this saves a sync.
+        """
         self._check_open()
         with (
             mapped_errors(),
             self._writing,
             self.engine.connect().execution_options(penstock_begin="IMMEDIATE") as connection,
+            _synced(connection, durable=durable),
             connection.begin(),
         ):
             yield connection
@@ -129,6 +134,20 @@ def _set_up(connection: Any, _: object) -> None:
 def _begin(connection: Connection) -> None:
     kind = connection.get_execution_options().get("penstock_begin", "DEFERRED")
     connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+@contextmanager
+def _synced(connection: Connection, *, durable: bool) -> Iterator[None]:
+    """Let this connection commit without a sync until the block ends."""
+    driver = connection.connection.driver_connection
+    if durable or driver is None:
+        yield
+        return
+    driver.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA synchronous = FULL")
 
 
 @contextmanager

@@ -11,12 +11,16 @@ import numpy as np
 
 from penstock.core.codec import Codec, Int64s, Messages, Readings
 from penstock.core.errors import Bug
+from penstock.core.listening import PLATFORM_CLIENT, Kind
 from penstock.core.observation import MAX_TIME_US, MIN_TIME_US
 from penstock.ingest.messages import Batch
 from penstock.ingest.routes import NONE, TopicTable
 from penstock.ingest.tenancy import owned
 
 _log = logging.getLogger(__name__)
+
+#: Routes that lead to no codec.
+NOT_DECODED = frozenset({NONE, *Kind})
 
 #: How often a codec that raised is asked again with a part of the batch, to find the culprit.
 MAX_SEARCHES = 64
@@ -74,6 +78,9 @@ class Decoder:
         parts: list[Part] = []
         rejected: list[Rejected] = []
         routes = np.array([topic.route for topic in batch.topics], np.int64)
+        own = [at for at, name in enumerate(batch.clients) if name.startswith(PLATFORM_CLIENT)]
+        if own:
+            routes[np.isin(batch.block, own)] = TopicTable.OWN
         for route in np.unique(routes).tolist():
             members = np.flatnonzero(routes == route)
             if route == TopicTable.UNROUTED:
@@ -81,7 +88,7 @@ class Decoder:
                     Rejected(m, "", f"no route matches topic {batch.topics[m].name[:200]!r}")
                     for m in members.tolist()
                 )
-            elif route != TopicTable.OWN and self._routes[route] != (NONE,):
+            elif route != TopicTable.OWN and self._routes[route][0] not in NOT_DECODED:
                 self._chain(batch, members, self._routes[route], parts, rejected)
         return parts, rejected
 

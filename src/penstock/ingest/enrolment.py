@@ -91,6 +91,12 @@ class Enrolment:
         """Ask the catalog again for every series that it refused."""
         self._refusals.clear()
 
+    def forget(self) -> None:
+        """Ask the catalog again for every series."""
+        self._refusals.clear()
+        for known in self._ids.values():
+            known.clear()
+
     @property
     def has_refusals(self) -> bool:
         """Whether a series was refused lately."""

@@ -16,6 +16,7 @@ from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.codec import Codec
 from penstock.core.errors import Bug, NotConnected
+from penstock.core.listening import Listener
 from penstock.core.log import Log
 from penstock.core.platform import DeadLetter, Replayed
 from penstock.core.store import Marks, Store
@@ -23,15 +24,16 @@ from penstock.ingest.approvals import Approvals
 from penstock.ingest.columns import EMPTY
 from penstock.ingest.data_flow import DataFlow, is_wanted
 from penstock.ingest.dead_letters import RESERVED, DeadLetters
-from penstock.ingest.decoding import Decoder, Rejected
+from penstock.ingest.decoding import NOT_DECODED, Decoder, Rejected
 from penstock.ingest.enrolment import Enrolment
+from penstock.ingest.hearing import Hearing
 from penstock.ingest.live import LiveHub
 from penstock.ingest.messages import Batch
 from penstock.ingest.meters import Meters
 from penstock.ingest.patience import Closing, Patience
 from penstock.ingest.pipeline import Outcome, Pipeline
 from penstock.ingest.replays import Replay, discard_letters, replay_letters, replay_range
-from penstock.ingest.routes import NONE, TopicTable, routes_of
+from penstock.ingest.routes import TopicTable, routes_of
 from penstock.ingest.settings import IngestSettings
 from penstock.ingest.sources import Source, letters_of
 from penstock.ingest.tenancy import Tenancy, no_organisation
@@ -62,6 +64,7 @@ class Ingest:
         registry: Where histograms are offered to Prometheus.
         ends: Tells the offset behind the last message of each partition, for the lag.
         access: Gives the organisation as it is now; without it there is one system only.
+        listener: Hears what devices say beside their results.
 
     Raises:
         ConfigError: A route is not valid or names a codec that does not exist.
@@ -79,6 +82,7 @@ class Ingest:
         registry: CollectorRegistry | None = None,
         ends: Callable[[], Mapping[str, int]] | None = None,
         access: Callable[[], Access] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.log = log
         self.store = store
@@ -93,6 +97,7 @@ class Ingest:
         self._positions: dict[str, int] = {}
         self._sources: dict[str, Source] = {}
         self._replays: deque[Replay] = deque()
+        self._to_forget: deque[threading.Event] = deque()
         self._housekeeping_s = self._trimmed_s = -1e9
         self._approvals = Approvals(catalog, clock)
         self._failure = ""
@@ -102,7 +107,9 @@ class Ingest:
         self.patience = Patience(self._stop, settings.max_retry_s)
         routes = routes_of(settings)
         self.table = TopicTable(routes, settings.max_topics, Tenancy(access or no_organisation()))
-        names = dict.fromkeys(name for route in routes for name in route.codecs if name != NONE)
+        names = dict.fromkeys(
+            name for route in routes for name in route.codecs if name not in NOT_DECODED
+        )
         known = {name: codecs(name) for name in names}
         self._enrolment = Enrolment(
             catalog, known, settings.enrolment, self.patience, clock,
@@ -110,9 +117,11 @@ class Ingest:
             tenancy=self.table.tenancy,
         )  # fmt: skip
         flow = DataFlow(sys.stdout, clock) if is_wanted(settings.debug_data_flow) else None
+        hearing = None if listener is None else Hearing(listener, self.table, self.patience)
         self.pipeline = Pipeline(
-            Decoder(known, self.table), self._enrolment, store, self.live, self.patience, flow
-        )
+            Decoder(known, self.table), self._enrolment, store, self.live, self.patience, flow,
+            hearing,
+        )  # fmt: skip
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -216,6 +225,16 @@ class Ingest:
         """Return dead letters that wait by ascending id, those behind `after`."""
         return self.letters.list(after, limit)
 
+    def forget_series(self, timeout_s: float) -> bool:
+        """Ask the catalog anew about every series; return whether that is so from now on.
+
+        Afterwards no result of a Datastream that was deleted before this call is kept any more.
+        """
+        forgotten = threading.Event()
+        self._to_forget.append(forgotten)
+        self._wake.set()
+        return not self.is_running or forgotten.wait(timeout_s)
+
     def replay(
         self, partition: str, from_offset: int, until_offset: int | None = None
     ) -> Future[Replayed]:
@@ -276,6 +295,9 @@ class Ingest:
         if began_s - self._housekeeping_s >= HOUSEKEEPING_S:
             self._housekeeping_s = began_s
             self._keep_house()
+        while self._to_forget:
+            self._enrolment.forget()
+            self._to_forget.popleft().set()
         worked = False
         for source in self._sources.values():
             worked |= self._advance(source)
@@ -300,6 +322,7 @@ class Ingest:
             self.letters.append(letters_of(batch, outcome.rejected), self.patience)
             marks = {**self._positions, source.partition: batch.next_offset}
             self.pipeline.keep(outcome.observations, marks)
+            self.pipeline.saw(outcome.sightings)
         except Closing:
             raise
         except Exception as error:

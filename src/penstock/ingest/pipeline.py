@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from penstock.core.listening import Sighting
 from penstock.core.store import Marks, Store
 from penstock.ingest.columns import observations_of
 from penstock.ingest.data_flow import DataFlow
 from penstock.ingest.decoding import Decoder, Rejected
 from penstock.ingest.enrolment import Enrolment
+from penstock.ingest.hearing import Hearing, sightings_of
 from penstock.ingest.live import LiveHub
 from penstock.ingest.messages import Batch
 from penstock.ingest.patience import Patience
@@ -27,10 +29,12 @@ class Outcome:
     Attributes:
         observations: Rows for the store, in the order of the messages.
         rejected: Messages for the dead letters; each at most once.
+        sightings: Who sent results.
     """
 
     observations: pa.RecordBatch
     rejected: Sequence[Rejected]
+    sightings: Sequence[Sighting] = ()
 
 
 class Pipeline:
@@ -43,6 +47,7 @@ class Pipeline:
         live: Hands them on.
         patience: Waits when the store refuses for now.
         data_flow: Shows what passes, if asked to.
+        hearing: Takes what is no result, if anybody wants it.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Pipeline:
         live: LiveHub,
         patience: Patience,
         data_flow: DataFlow | None,
+        hearing: Hearing | None = None,
     ) -> None:
         self._decoder = decoder
         self._enrolment = enrolment
@@ -60,6 +66,7 @@ class Pipeline:
         self._live = live
         self._patience = patience
         self._data_flow = data_flow
+        self._hearing = hearing
 
     def read(self, batch: Batch) -> Outcome:
         """Turn messages into observations; keeps nothing but newly enrolled series.
@@ -67,6 +74,7 @@ class Pipeline:
         Raises:
             Closing: Ingest is asked to stop.
         """
+        unheard = [] if self._hearing is None else self._hearing.hear(batch)
         parts, rejected = self._decoder.decode(batch)
         if self._data_flow is not None:
             try:
@@ -74,7 +82,14 @@ class Pipeline:
             except Exception:
                 _log.exception("the data flow of %d messages could not be shown", len(batch))
         ids, not_enrolled = self._enrolment.resolve(parts)
-        return Outcome(observations_of(parts, ids), [*rejected, *not_enrolled])
+        sightings = () if self._hearing is None else sightings_of(batch, parts, ids)
+        refused = [*unheard, *rejected, *not_enrolled]
+        return Outcome(observations_of(parts, ids), refused, sightings)
+
+    def saw(self, sightings: Sequence[Sighting]) -> None:
+        """Tell who sent results that are kept."""
+        if self._hearing is not None:
+            self._hearing.saw(sightings)
 
     def keep(self, observations: pa.RecordBatch, marks: Marks) -> None:
         """Keep observations and hand them to watchers; waits while the store is busy.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from penstock.core.errors import ConfigError
+from penstock.core.listening import Kind
 from penstock.ingest.settings import DEFAULT_ROUTES, IngestSettings, Route
 from penstock.ingest.tenancy import Tenancy, no_organisation
 
@@ -158,14 +159,15 @@ def routes_of(settings: IngestSettings) -> tuple[Route, ...]:
     """Return all routes in the order in which they are tried.
 
     Raises:
-        ConfigError: A route names `none` beside other codecs.
+        ConfigError: A route names `none`, or what devices say beside results, beside codecs.
     """
     routes = settings.routes + (DEFAULT_ROUTES if settings.default_routes else ())
     for route in routes:
-        if NONE in route.codecs and len(route.codecs) > 1:
+        alone = [name for name in route.codecs if name == NONE or name in set(Kind)]
+        if alone and len(route.codecs) > 1:
             msg = (
-                f"route {route.topic!r} has codecs {', '.join(route.codecs)}; `none` keeps "
-                "messages in the log only and stands alone"
+                f"route {route.topic!r} has codecs {', '.join(route.codecs)}; `{alone[0]}` makes "
+                "no observations and stands alone"
             )
             raise ConfigError(msg)
     return routes

@@ -125,18 +125,39 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = False
 
 
+#: Levels that the topic of a device may have.
+MAX_DEVICE_LEVELS = 4
+
+
+def _below(level: str, rest: str, codec: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return routes for something below the topic of a device, however many levels that has."""
+    return tuple(
+        ("/".join([level] * levels + [rest]), (codec,))
+        for levels in range(1, MAX_DEVICE_LEVELS + 1)
+    )
+
+
 #: Tried in this order behind the configured routes.
 DEFAULT_ROUTES = tuple(
     Route(topic=topic, codecs=codecs)
     for topic, codecs in (
         ("sensor.{serial}.measurements", ("measurements",)),
         ("sensor/{serial}/measurements", ("measurements",)),
-        ("sensor.{serial}.registry.created", ("none",)),
-        ("sensor.{serial}.logs", ("none",)),
+        ("sensor.{serial}.registry.created", ("device_registry",)),
+        ("sensor.{serial}.logs", ("device_logs",)),
+        ("sensor.{serial}.tasks", ("device_answer",)),
+        ("sensor.{serial}.tasks/{task}", ("device_answer",)),
+        ("sensor.{serial}.state.reported", ("device_state",)),
+        ("sensor.{serial}.state.desired", ("none",)),
         ("sensor.{serial}.commands.{command}", ("none",)),
-        ("sensor/{serial}/registry/created", ("none",)),
-        ("sensor/{serial}/logs", ("none",)),
-        ("sensor/{serial}/commands/#", ("none",)),
+        ("sensor/{serial}/registry/created", ("device_registry",)),
+        *_below("+", "registry/created", "device_registry"),
+        *_below("+", "logs", "device_logs"),
+        *_below("+", "tasks", "device_answer"),
+        *_below("+", "tasks/{task}", "device_answer"),
+        *_below("+", "state/reported", "device_state"),
+        *_below("+", "state/desired", "none"),
+        *_below("+", "commands/{command}", "none"),
         ("factory_iot/{region}/{site}", ("factory",)),
         ("movements", ("positions",)),
         ("movements/{sensor}", ("positions",)),

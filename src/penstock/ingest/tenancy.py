@@ -84,6 +84,10 @@ class Tenancy:
             thing = prefix + thing
         return msgspec.structs.replace(series, system=system, thing=thing)
 
+    def prefix(self, system: int) -> str:
+        """Return what the names of a system's Things begin with; "" for the default system."""
+        return "" if system == DEFAULT_SYSTEM else f"{self._names.get(system, system)}."
+
     def objection(self, series: Series) -> str:
         """Say why an adopted series cannot be kept, or "" when nothing speaks against it."""
         if series.system != DEFAULT_SYSTEM or not self.is_divided:

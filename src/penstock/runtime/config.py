@@ -21,6 +21,7 @@ from penstock.api.settings import ApiSettings
 from penstock.catalog.settings import AccountSettings, CatalogSettings
 from penstock.codecs.settings import CodecSettings
 from penstock.core.errors import ConfigError
+from penstock.devices.settings import DeviceSettings
 from penstock.door.settings import DoorSettings
 from penstock.ingest.settings import IngestSettings
 from penstock.log.settings import LogSettings
@@ -54,6 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     catalog: CatalogSettings = CatalogSettings()
     accounts: AccountSettings = AccountSettings()
     store: LakeSettings = LakeSettings()
+    devices: DeviceSettings = DeviceSettings()
     api: ApiSettings = ApiSettings()
 
     @property

@@ -22,6 +22,7 @@ from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
+from penstock.runtime.fleet import make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
 from penstock.stores.lake.store import LakeStore
@@ -46,7 +47,7 @@ INGESTED_EVERY_S = 0.01
 class Hub:
     """Log reader, ingest, catalog and store of one platform; implements `core.platform`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, internal_secret: str = "") -> None:
         self._config = config
         self._clock = SystemClock()
         self._started_us = self._clock.now_us()
@@ -56,6 +57,10 @@ class Hub:
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
         self.store = LakeStore.open(data / "store", config.store, self._clock)
+        post = make_post(self.doors, internal_secret)
+        self.fleet = make_room(
+            config, self.catalog, self.store, self._clock, self.identities.access, post
+        )
         codec = partial(make, settings=config.codecs)
         self.registry = CollectorRegistry()
         self.ingest = Ingest(
@@ -68,7 +73,9 @@ class Hub:
             registry=self.registry,
             ends=self.log.ends,
             access=self.identities.access,
+            listener=self.fleet.listener,
         )
+        self.fleet.forget_series = self.ingest.forget_series
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,6 +83,7 @@ class Hub:
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
         self.ingest.start()
+        self.fleet.start()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._expire_forever()),
@@ -89,6 +97,7 @@ class Hub:
             task.cancel()
         self._publisher.close()
         await asyncio.to_thread(self.ingest.close)
+        await asyncio.to_thread(self.fleet.close)
         await asyncio.to_thread(self.store.close)
         self.identities.flush()
         self.passwords.close()

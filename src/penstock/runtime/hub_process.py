@@ -43,10 +43,9 @@ class Server(uvicorn.Server):
 
 async def main(config: Config, internal_secret: str, stopping: asyncio.Event) -> None:
     """Take in, store and serve until told to stop."""
-    del internal_secret  # for what speaks to devices through the door
     https = Https(config.api.tls) if config.api.tls.certificate else None
     sock = _listen(config)
-    hub = await asyncio.to_thread(Hub, config)
+    hub = await asyncio.to_thread(Hub, config, internal_secret)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     hub.start()
@@ -59,6 +58,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         settings=config.api,
         identities=hub.identities,
         passwords=hub.passwords,
+        fleet=hub.fleet,
     )
     server = Server(
         uvicorn.Config(

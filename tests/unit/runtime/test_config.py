@@ -64,7 +64,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_section_has_an_environment_name() -> None:
     assert environment_name("door", "max_packet_bytes") == "PENSTOCK_DOOR_MAX_PACKET_BYTES"
-    rooms = {"door", "log", "ingest", "codecs", "catalog", "store", "api"}
+    rooms = {"door", "log", "ingest", "codecs", "catalog", "store", "devices", "api"}
     assert {"", *rooms} <= set(sections())
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from penstock.catalog.models import Thing
+from penstock.catalog.device_models import DeviceFact
 
 
 def run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Thing.metadata, render_as_batch=True)
+    context.configure(
+        connection=connection, target_metadata=DeviceFact.metadata, render_as_batch=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,0 +1,1 @@
+"""Devices over HTTP: who they are, commands, state, logs, tracks, targets."""

@@ -1,0 +1,1 @@
+"""What the catalog keeps of devices: one file for each contract of `core.devices`."""

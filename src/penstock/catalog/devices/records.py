@@ -1,0 +1,391 @@
+"""Devices: what they are, when they were seen, whether they are connected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from penstock.catalog.admission import Admission, ThingName, chunks
+from penstock.catalog.database import Database
+from penstock.catalog.device_models import (
+    AssignmentRow,
+    ClientPresence,
+    DeviceFact,
+    DoomedDatastream,
+    TargetRow,
+)
+from penstock.catalog.devices.scoping import seen_by
+from penstock.catalog.models import (
+    Datastream,
+    Device,
+    HistoricalLocation,
+    Location,
+    Thing,
+    historical_location_location,
+    thing_location,
+)
+from penstock.catalog.search import reindex
+from penstock.core.access import Scope
+from penstock.core.catalog import DeviceStatus, Policy
+from penstock.core.devices import Device as Known
+from penstock.core.devices import DeviceFacts, Presence, Seen, TargetName
+from penstock.core.errors import NotFound
+
+#: Clients that are gone are remembered for so long, microseconds.
+PRESENCE_KEPT_US = 90 * 86_400 * 1_000_000
+
+
+class SqlDevices:
+    """Keeps devices. See `core.devices.DeviceRecords`."""
+
+    def __init__(self, database: Database, max_pending: int) -> None:
+        self._database = database
+        self._max_pending = max_pending
+
+    def devices(
+        self,
+        scope: Scope,
+        *,
+        name: str | None = None,
+        topic: str | None = None,
+        things: Sequence[int] | None = None,
+        type_: str | None = None,
+        status: DeviceStatus | None = None,
+    ) -> Sequence[Known]:
+        """Return devices by name and system, those that `scope` holds."""
+        query = _devices().where(seen_by(scope, Device.system_id, Device.thing_id))
+        if name is not None:
+            query = query.where(Device.name == name)
+        if topic is not None:
+            query = query.where(DeviceFact.topic == topic)
+        if type_ is not None:
+            query = query.where(DeviceFact.type == type_)
+        if status is not None:
+            query = query.where(Device.status == status)
+        query = query.order_by(Device.name, Device.system_id)
+        found: list[Known] = []
+        with self._database.read() as connection:
+            if things is None:
+                return _known(connection.execute(query).all())
+            for chunk in chunks(sorted(set(things))):
+                rows = connection.execute(query.where(Device.thing_id.in_(chunk))).all()
+                found.extend(_known(rows))
+        return found
+
+    def register(
+        self, devices: Sequence[DeviceFacts], policy: Policy, now_us: int
+    ) -> Sequence[Known]:
+        """Take devices in as `policy` allows, and what is known of them; again is harmless."""
+        by_system: dict[int, list[DeviceFacts]] = {}
+        for one in devices:
+            by_system.setdefault(one.system, []).append(one)
+        found: list[Known] = []
+        with self._database.write() as connection:
+            for system, some in by_system.items():
+                admission = Admission(connection, policy, now_us, self._max_pending)
+                things, _ = admission.admit(ThingName(system, one.name) for one in some)
+                for one in some:
+                    thing = things.get(ThingName(system, one.name))
+                    if thing is not None:
+                        self._learn(connection, thing.id, one)
+                names = [one.name for one in some]
+                for chunk in chunks(names):
+                    query = _devices().where(Device.system_id == system, Device.name.in_(chunk))
+                    found.extend(_known(connection.execute(query).all()))
+        return found
+
+    def decide(self, system: int, name: str, status: DeviceStatus) -> None:
+        """Approve or refuse a device."""
+        with self._database.write() as connection:
+            done = connection.execute(
+                update(Device)
+                .where(Device.system_id == system, Device.name == name)
+                .values(status=status)
+            )
+        if done.rowcount == 0:
+            raise _unknown(name)
+
+    @staticmethod
+    def _learn(connection: Any, thing_id: int, known: DeviceFacts) -> None:
+        facts = {
+            name: value
+            for name, value in (
+                ("type", known.type),
+                ("topic", known.topic),
+                ("sample_frequency", known.sample_frequency),
+            )
+            if value not in ("", None)
+        }
+        statement = upsert(DeviceFact).values(thing_id=thing_id, retired=False, **facts)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["thing_id"], set_={"retired": False, **facts}
+            )
+        )
+        if known.description or known.properties:
+            held = connection.execute(
+                select(Thing.description, Thing.properties).where(Thing.id == thing_id)
+            ).one()
+            values = {
+                "description": known.description or held.description,
+                "properties": {**held.properties, **known.properties},
+            }
+            connection.execute(update(Thing).where(Thing.id == thing_id).values(**values))
+            reindex(connection, [thing_id], [])
+
+    def note(
+        self, seen: Sequence[Seen] = (), presence: Sequence[Presence] = (), started_us: int = 0
+    ) -> None:
+        """Keep who was seen and who is connected, where it is newer than what is held."""
+        with self._database.write(durable=False) as connection:
+            if started_us:
+                connection.execute(
+                    update(ClientPresence)
+                    .where(ClientPresence.online, ClientPresence.at_us < started_us)
+                    .values(online=False, at_us=started_us, reason="door")
+                )
+                connection.execute(
+                    delete(ClientPresence).where(
+                        ~ClientPresence.online,
+                        ClientPresence.at_us < started_us - PRESENCE_KEPT_US,
+                    )
+                )
+            if presence:
+                connection.execute(
+                    _upsert_presence(),
+                    [
+                        {
+                            "client": one.client,
+                            "online": one.online,
+                            "at_us": one.at_us,
+                            "user": one.user,
+                            "reason": one.reason,
+                            "keep_alive_s": one.keep_alive_s,
+                            "address": one.address,
+                        }
+                        for one in presence
+                    ],
+                )
+            if seen:
+                self._see(connection, seen)
+
+    @staticmethod
+    def _see(connection: Any, seen: Sequence[Seen]) -> None:
+        there: set[int] = set()
+        for chunk in chunks(one.thing_id for one in seen):
+            there.update(connection.execute(select(Thing.id).where(Thing.id.in_(chunk))).scalars())
+        rows = [
+            {
+                "thing_id": one.thing_id,
+                "type": one.type,
+                "topic": one.topic,
+                "last_seen_us": one.at_us,
+                "client": one.client,
+                "retired": False,
+            }
+            for one in seen
+            if one.thing_id in there
+        ]
+        if rows:
+            connection.execute(_upsert_seen(), rows)
+
+    def things_of(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the Thing of each Datastream that exists."""
+        found: dict[int, int] = {}
+        with self._database.read() as connection:
+            for chunk in chunks(datastreams):
+                query = select(Datastream.id, Datastream.thing_id).where(Datastream.id.in_(chunk))
+                found.update((id_, thing) for id_, thing in connection.execute(query))
+        return found
+
+    def remove(self, system: int, name: str, *, with_data: bool) -> Sequence[int]:
+        """Forget a device: one that sends again must be enrolled again."""
+        with self._database.write() as connection:
+            which = (Device.system_id == system, Device.name == name)
+            held = connection.execute(select(Device.thing_id).where(*which)).first()
+            if held is None:
+                raise _unknown(name)
+            connection.execute(delete(Device).where(*which))
+            thing_id = held.thing_id
+            if thing_id is None:
+                return []
+            if not with_data:
+                statement = upsert(DeviceFact).values(thing_id=thing_id, retired=True)
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["thing_id"], set_={"retired": True, "last_seen_us": None}
+                    )
+                )
+                connection.execute(
+                    update(AssignmentRow)
+                    .where(AssignmentRow.thing_id == thing_id, AssignmentRow.until_us.is_(None))
+                    .values(until_us=AssignmentRow.from_us)
+                )
+                return []
+            query = select(Datastream.id).where(Datastream.thing_id == thing_id)
+            doomed = list(connection.execute(query).scalars())
+            if doomed:
+                connection.execute(
+                    upsert(DoomedDatastream).on_conflict_do_nothing(), [{"id": at} for at in doomed]
+                )
+            _remove_thing(connection, thing_id)
+            return doomed
+
+    def doomed(self) -> Sequence[int]:
+        """Return Datastreams that are gone and whose observations may still be in the store."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(DoomedDatastream.id)).scalars())
+
+    def buried(self, datastreams: Sequence[int]) -> None:
+        """Know that nothing is left of these Datastreams."""
+        with self._database.write() as connection:
+            for chunk in chunks(datastreams):
+                connection.execute(delete(DoomedDatastream).where(DoomedDatastream.id.in_(chunk)))
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"there is no device {name[:80]!r}; `devices` lists those that are")
+
+
+def _remove_thing(connection: Any, thing_id: int) -> None:
+    places = (
+        select(historical_location_location.c.location_id)
+        .join(
+            HistoricalLocation,
+            HistoricalLocation.id == historical_location_location.c.historical_location_id,
+        )
+        .where(HistoricalLocation.thing_id == thing_id)
+        .union(select(thing_location.c.location_id).where(thing_location.c.thing_id == thing_id))
+    )
+    found = list(connection.execute(places).scalars())
+    connection.execute(delete(Datastream).where(Datastream.thing_id == thing_id))
+    connection.execute(delete(Thing).where(Thing.id == thing_id))
+    remove_lonely_places(connection, found)
+
+
+def remove_lonely_places(connection: Any, places: Sequence[int]) -> None:
+    """Remove those of the Locations at which nothing is or was."""
+    for chunk in chunks(places):
+        connection.execute(
+            delete(Location).where(
+                Location.id.in_(chunk),
+                ~select(thing_location.c.location_id)
+                .where(thing_location.c.location_id == Location.id)
+                .exists(),
+                ~select(historical_location_location.c.location_id)
+                .where(historical_location_location.c.location_id == Location.id)
+                .exists(),
+            )
+        )
+
+
+def _devices() -> Any:
+    """Every device, with the newest word on its client: its own name, or who last sent."""
+    named, sender = ClientPresence.__table__.alias("named"), ClientPresence.__table__.alias("last")
+    newest = or_(
+        sender.c.client.is_(None),
+        and_(named.c.client.is_not(None), named.c.at_us >= sender.c.at_us),
+    )
+
+    def pick(column: str) -> Any:
+        return case((newest, named.c[column]), else_=sender.c[column]).label(column)
+
+    query: Any = (
+        select(
+            Device.name,
+            Device.system_id,
+            Device.status,
+            Device.first_seen_us,
+            Device.thing_id,
+            DeviceFact.type,
+            DeviceFact.topic,
+            DeviceFact.sample_frequency,
+            DeviceFact.last_seen_us,
+            DeviceFact.client.label("last_client"),
+            Thing.position,
+            Thing.located_us,
+            TargetRow.id.label("target_id"),
+            TargetRow.name.label("target_name"),
+            *(pick(name) for name in ("client", "online", "at_us", "reason", "keep_alive_s")),
+            pick("address"),
+        )
+        .join(Thing, Device.thing_id == Thing.id, isouter=True)
+        .join(DeviceFact, DeviceFact.thing_id == Device.thing_id, isouter=True)
+        .join(named, named.c.client == Device.name, isouter=True)
+        .join(
+            sender,
+            and_(sender.c.client == DeviceFact.client, DeviceFact.client != Device.name),
+            isouter=True,
+        )
+        .join(
+            AssignmentRow,
+            and_(AssignmentRow.thing_id == Device.thing_id, AssignmentRow.until_us.is_(None)),
+            isouter=True,
+        )
+        .join(TargetRow, TargetRow.id == AssignmentRow.target_id, isouter=True)
+    )
+    return query
+
+
+def _known(rows: Sequence[Any]) -> list[Known]:
+    return [
+        Known(
+            name=row.name,
+            system=row.system_id,
+            status=DeviceStatus(row.status),
+            first_seen_us=row.first_seen_us,
+            thing_id=row.thing_id,
+            type=row.type or "",
+            topic=row.topic or "",
+            sample_frequency=row.sample_frequency,
+            last_seen_us=row.last_seen_us,
+            online=row.online,
+            online_since_us=row.at_us,
+            reason=row.reason or "",
+            client=row.last_client or row.client or "",
+            address=row.address or "",
+            keep_alive_s=row.keep_alive_s,
+            target=None if row.target_id is None else TargetName(row.target_id, row.target_name),
+            location=None if row.position is None else tuple(row.position),
+            located_us=row.located_us,
+        )
+        for row in rows
+    ]
+
+
+def _upsert_presence() -> Any:
+    statement = upsert(ClientPresence)
+    new = statement.excluded
+    names = ("online", "at_us", "user", "reason", "keep_alive_s", "address")
+    return statement.on_conflict_do_update(
+        index_elements=["client"],
+        set_={name: new[name] for name in names},
+        where=new.at_us >= ClientPresence.at_us,
+    )
+
+
+def _upsert_seen() -> Any:
+    statement = upsert(DeviceFact)
+    new = statement.excluded
+
+    def unless_empty(name: str) -> Any:
+        held = getattr(DeviceFact, name)
+        return case((new[name] != "", new[name]), else_=held)
+
+    def unless_known(name: str) -> Any:
+        held = getattr(DeviceFact, name)
+        return case((held != "", held), else_=new[name])
+
+    return statement.on_conflict_do_update(
+        index_elements=["thing_id"],
+        set_={
+            "type": unless_known("type"),
+            "topic": unless_known("topic"),
+            "last_seen_us": new.last_seen_us,
+            "client": unless_empty("client"),
+        },
+        where=or_(DeviceFact.last_seen_us.is_(None), new.last_seen_us >= DeviceFact.last_seen_us),
+    )
