@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers paho slow faults lock bench clean
+.PHONY: help run test check lint types format reference servers node paho slow faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,10 @@ reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the
 servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q
 	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core
+
+node: ## Install the npm client that some tests use (npm from Debian, as root, if it is missing)
+	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
+	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

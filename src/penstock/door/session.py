@@ -316,7 +316,11 @@ class Session:
             self._finish(outgoing)
             return
         else:
-            topic, alias = link.alias_for(outgoing.message.topic)
+            topic = outgoing.message.topic
+            if outgoing.qos == 1:
+                topic, alias = link.alias_for(topic)
+            # Clients keep a QoS 2 message until PUBREL, and npm's mqtt has forgotten by then what
+            # the alias stood for.
             packet = self._packet(link, outgoing, topic, alias)
         if self._send_within_limit(link, packet):
             outgoing.is_sent = True

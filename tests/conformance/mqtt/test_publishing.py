@@ -171,6 +171,16 @@ async def test_aliases_are_given_up_to_the_clients_maximum(door: Door, meet: Mee
     ]
 
 
+async def test_a_qos_2_message_comes_without_an_alias(door: Door, meet: Meet) -> None:
+    listener = await meet(door, "l", 5, properties={Property.TOPIC_ALIAS_MAXIMUM: 2})
+    await listener.subscribe("#", 2)
+    sender = await meet(door, "s")
+    for qos in (1, 2):
+        await sender.publish("a", b"", qos)
+    aliases = [(await got(listener)).properties.get(Property.TOPIC_ALIAS) for _ in range(2)]
+    assert aliases == [1, None]
+
+
 @requirement("MQTT-3.1.2-27")
 async def test_a_client_that_takes_no_aliases_gets_none(door: Door, meet: Meet) -> None:
     listener = await meet(door, "l", 5)
