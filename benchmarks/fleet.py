@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import random
@@ -85,8 +86,10 @@ async def serve(folder: Path, port: int) -> None:
     from penstock.door import Door, DoorSettings
     from penstock.door.journal import Journal
     from penstock.log import SegmentLog
+    from penstock.runtime.door_process import GC_THRESHOLDS
+    from penstock.runtime.open_files import allow_connections
 
-    allow_files()
+    allow_connections(DoorSettings().max_connections)
     log = SegmentLog(folder / "log")
     door = Door(
         DoorSettings(port=port),
@@ -96,6 +99,8 @@ async def serve(folder: Path, port: int) -> None:
         organisation=folder / "access.json",
     )
     await door.start()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     print(json.dumps(door.address), flush=True)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import time
@@ -26,6 +27,9 @@ from penstock.runtime.open_files import allow_connections
 PARTITION = "door"
 #: How often the door's counters are left for the hub, in seconds.
 STATS_EVERY_S = 1.0
+#: Looking through ten thousand connections for garbage takes a quarter of a second, in which
+#: nobody is answered; at Python's default pace that is every few seconds.
+GC_THRESHOLDS = (50_000, 20, 50)
 
 
 class DoorConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +61,8 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
         organisation=access_file(data),
     )
     await door.start()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     host, port = door.address
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, door.reload)
     say_ready(host=host, port=port, doors=door.addresses)
