@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.door.peer import PATIENCE_S, Journal, Meet, OpenDoor, Peer, eventually
 from tests.door.pki import new_pki
 from websockets.client import ClientProtocol
@@ -29,7 +31,7 @@ from penstock.door.packets import Ack, Connack, Connect, Disconnect, Ping, Publi
 from penstock.door.properties import Kind
 from penstock.door.reasons import Reason
 from penstock.door.settings import TlsSettings, WebSocketSettings
-from penstock.door.upgrade import is_allowed
+from penstock.door.upgrade import is_allowed, upgrade
 
 WEB = WebSocketSettings(port=0)
 
@@ -231,6 +233,24 @@ async def test_plain_http_is_told_that_it_needs_a_web_socket(open_door: OpenDoor
     answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
     assert answer.startswith(b"HTTP/1.1 426 ")
     writer.close()
+
+
+REQUEST = (
+    b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Origin: http://localhost\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(REQUEST) - 5), st.binary(max_size=3)), max_size=4))
+def test_any_request_gets_an_answer(changes: list[tuple[int, bytes]]) -> None:
+    head = REQUEST
+    for at, instead in changes:
+        head = head[:at] + instead + head[at + 1 :]
+    answer, why = upgrade(head, WEB)
+    assert answer.startswith(b"HTTP/1.1 101 ") is not bool(why)
+    if head == REQUEST:
+        assert not why
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class FrameReader:
             data = self._rest + data
             self._rest = b""
         payload: list[bytes] = []
-        at = self._go_on(data, payload) if self._missing else 0
+        at = self._go_on(data, 0, payload) if self._missing else 0
         size = len(data)
         # The usual frame: whole, binary, shorter than 64 KiB.
         while not self._in_message and at + 6 <= size and data[at] == _FINAL_BINARY:
@@ -102,14 +102,14 @@ class FrameReader:
         self._rest = data[at:] if self.problem is None else b""
         return payload[0] if len(payload) == 1 else b"".join(payload)
 
-    def _go_on(self, data: bytes, payload: list[bytes]) -> int:
-        """Take more of the frame that is being read; return where it ends here."""
-        piece = data[: self._missing]
+    def _go_on(self, data: bytes, at: int, payload: list[bytes]) -> int:
+        """Take more of the frame that is being read, from `at`; return where it ends here."""
+        piece = data[at : at + self._missing]
         payload.append(unmask(piece, self._key))
         self._missing -= len(piece)
         turn = len(piece) % 4
         self._key = self._key[turn:] + self._key[:turn]
-        return len(piece)
+        return at + len(piece)
 
     def _take(self, data: bytes, at: int, payload: list[bytes]) -> int:
         """Take one frame of any kind; return where it ends, or `at` if more must come first."""
@@ -142,7 +142,7 @@ class FrameReader:
             return start + length
         self._in_message = not first & 0x80
         self._missing, self._key = length, key
-        return start + self._go_on(data[start:], payload)
+        return self._go_on(data, start, payload)
 
     def _check(self, first: int, second: int) -> Problem | None:
         opcode = first & 0x0F

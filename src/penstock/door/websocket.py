@@ -98,12 +98,14 @@ class WebSocketLayer(Layer):
 
     def _obey(self, frames: FrameReader) -> None:
         """Do what control frames ask for, and close for a broken rule."""
-        for opcode, payload in frames.take_controls():
-            if self.ended:
-                return
-            if opcode is Opcode.PING:
-                self.answer(build(Opcode.PONG, payload))
-            elif opcode is Opcode.CLOSE:
+        controls = frames.take_controls()
+        if self.ended:
+            return
+        if controls:
+            pings = [payload for opcode, payload in controls if opcode is Opcode.PING]
+            self.answer(b"".join(build(Opcode.PONG, payload) for payload in pings))
+        for opcode, payload in controls:
+            if opcode is Opcode.CLOSE:
                 if len(payload) == 1:
                     self._close_code = Code.PROTOCOL_ERROR
                 self.close()
