@@ -276,12 +276,15 @@ class FolderSpool:
                 return
             tail = os.dup(self._tail) if self._unsynced and self._tail >= 0 else -1
             self._unsynced = False
-        with contextlib.suppress(OSError):
+        try:
             if tail >= 0:
                 _sync(tail)
+        except OSError:
+            self._unsynced = True
+        finally:
+            if tail >= 0:
                 os.close(tail)
-            with self._lock:
-                self._save()
+        self.note()
 
     def note(self) -> None:
         """Write the position."""
