@@ -156,10 +156,11 @@ class Consumer:
                 result = cast(stream.observation_type, result)
         now_us = self._clock.now_us()
         at_us = _time(fields.get("phenomenonTime"), now_us)
+        same = fields.get("resultTime") == fields.get("phenomenonTime")
         return Message(
             result=result,
             time_us=at_us,
-            result_time_us=_time(fields.get("resultTime"), at_us),
+            result_time_us=at_us if same else _time(fields.get("resultTime"), at_us),
             datastream_id=id_,
             datastream=stream,
             extra={name: value for name, value in fields.items() if name not in RESERVED},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -36,8 +37,8 @@ class Inbox:
         self._is_durable = is_durable
         self._read = spool.trimmed
         self._acks: list[bytes] = []
-        #: Not acknowledged yet: packet identifiers by number, and numbers by fingerprint.
-        self._owed: dict[int, int] = {}
+        #: Not acknowledged yet: packet identifier and fingerprint by number, and the reverse.
+        self._owed: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
         self._numbers: dict[bytes, int] = {}
         #: What there was no room for.
         self._held: list[Packet] = []
@@ -66,10 +67,10 @@ class Inbox:
         with self._arrived:
             self.spool.trim(number)
             self.spool.note()
-            for one in [one for one in self._owed if one <= number]:
-                self._acks.append(puback(self._owed.pop(one)))
-            if len(self._numbers) > len(self._owed):
-                self._numbers = {f: n for f, n in self._numbers.items() if n in self._owed}
+            while self._owed and (first := next(iter(self._owed))) <= number:
+                packet_id, mark = self._owed.pop(first)
+                self._acks.append(puback(packet_id))
+                self._numbers.pop(mark, None)
 
     def close(self) -> None:
         """Release. Safe to call twice."""
@@ -123,8 +124,8 @@ class Inbox:
             if mark and (mark in prints or mark in self._seen):
                 self.repeated += 1
                 number = self._numbers.get(mark)
-                if number is not None and number > self.spool.trimmed:
-                    self._owed[number] = packet.packet_id
+                if number is not None and number > self.spool.trimmed and number not in self._owed:
+                    self._owed[number] = (packet.packet_id, mark)
                 elif packet.packet_id:
                     self._acks.append(puback(packet.packet_id))
             else:
@@ -145,8 +146,9 @@ class Inbox:
             if self._is_durable:
                 self._acks.append(puback(packet.packet_id))
             else:
-                self._owed[number] = packet.packet_id
-                self._numbers[fingerprint(packet.payload)] = number
+                mark = fingerprint(packet.payload)
+                self._owed[number] = (packet.packet_id, mark)
+                self._numbers[mark] = number
 
 
 def fingerprint(payload: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from datetime import UTC, datetime
@@ -74,6 +75,9 @@ def _read(value: object) -> int | None:
     if isinstance(value, datetime):
         return _of(value) if value.tzinfo is not None else None
     if isinstance(value, str):
+        if len(value) == 27 and value[26] == "Z" and value[19] == ".":  # as `iso` writes it
+            with contextlib.suppress(ValueError):
+                return _of(datetime.fromisoformat(value))
         text = value.strip()
         if re.fullmatch(r"[0-9]+", text):
             return _epoch(int(text), len(text))
