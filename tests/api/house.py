@@ -105,10 +105,15 @@ class House:
     """Everything behind one API."""
 
     def __init__(
-        self, folder: Path, settings: ApiSettings | None = None, *, accounts: bool = False
+        self,
+        folder: Path,
+        settings: ApiSettings | None = None,
+        *,
+        accounts: bool = False,
+        content: bytes | None = None,
     ) -> None:
         self.store = MemoryStore()
-        self.catalog = fresh_catalog(folder)
+        self.catalog = fresh_catalog(folder, content=content)
         self.live = LiveHub()
         self.platform = CardboardPlatform()
         self.clock = ManualClock(T0)
@@ -192,7 +197,7 @@ class AsgiStream:
         self._gone = asyncio.Event()
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self.status = 0
-        self.is_finished = False
+        self.finished = asyncio.Event()
         self._text = ""
 
     async def __aenter__(self) -> Self:
@@ -216,8 +221,20 @@ class AsgiStream:
         else:
             self._pieces.put_nowait(bytes(message.get("body", b"")))
             if not message.get("more_body"):
-                self.is_finished = True
+                self.finished.set()
                 self._pieces.put_nowait(b"")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the answer has come to its end."""
+        return self.finished.is_set()
+
+    @property
+    def text(self) -> str:
+        """All that came and was not read as blocks yet."""
+        while not self._pieces.empty():
+            self._text += self._pieces.get_nowait().decode()
+        return self._text
 
     async def block(self) -> dict[str, str]:
         """Return the fields of the next event or comment."""

@@ -25,8 +25,10 @@ def fast_passwords() -> Passwords:
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
-def fresh_catalog(folder: Path, settings: CatalogSettings | None = None) -> SqlCatalog:
-    """Return an empty catalog in a folder."""
+def fresh_catalog(
+    folder: Path, settings: CatalogSettings | None = None, content: bytes | None = None
+) -> SqlCatalog:
+    """Return a catalog in a folder, empty unless the bytes of its file are given."""
     file = folder / "catalog.db"
-    file.write_bytes(_empty())
+    file.write_bytes(_empty() if content is None else content)
     return SqlCatalog.open(file, settings)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.api.house import House
-from tests.permissions.town import Town
+from tests.permissions.town import settle
 
 from penstock.core.access import Access, Action
 from penstock.core.clock import ManualClock
@@ -58,9 +57,8 @@ def test_a_cell_is_what_access_decides(name: str, column: str, allowed: bool) ->
 
 @pytest.mark.parametrize("name", [name for name, *_ in matrix.ROWS])
 async def test_a_row_is_what_the_api_answers(tmp_path: Path, name: str) -> None:
-    house = House(tmp_path)
+    house, town = settle(tmp_path)
     try:
-        town = Town(house)
         transport = httpx.ASGITransport(house.app, raise_app_exceptions=False)
         client = httpx.AsyncClient(
             transport=transport, base_url="http://localhost", headers=town.headers(name)

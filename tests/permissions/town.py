@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from pathlib import Path
+
 from tests.api.house import T0, House
 
 from penstock.core.access import PLATFORM
@@ -22,6 +26,25 @@ from penstock.core.series import Series
 from penstock.testing import permission_matrix as matrix
 
 ROOT = Actor(PLATFORM)
+
+
+def settle(folder: Path) -> tuple[House, Town]:
+    """Return a house with the organisation in it."""
+    content, town = _template()
+    house = House(folder, content=content)
+    house.clock.advance(1)
+    return house, town
+
+
+@functools.cache
+def _template() -> tuple[bytes, Town]:
+    """Make it once for all tests of a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        house = House(Path(folder))
+        town = Town(house)
+        house.passwords.close()
+        house.catalog.close()
+        return (Path(folder) / "catalog.db").read_bytes(), town
 
 
 class Town:

@@ -66,7 +66,7 @@ class Listeners:
             if not 0 <= place.port <= 65535:
                 raise ConfigError(f"{place.setting}: {place.port} is no port; give 0 to 65535")
         #: Whether others than this machine could come in without showing anything.
-        self.is_exposed = any(_is_open_house(place, settings) for place in self.places)
+        self.is_exposed = is_exposed(settings)
         tls = settings.tls
         if tls.certificate:
             self._certificate = ServerCertificate(
@@ -180,6 +180,11 @@ def _places(settings: DoorSettings) -> Iterator[Place]:
         yield Place(
             "wss", web.host or settings.host, web.tls_port, "`door.websocket.host` and `tls_port`"
         )
+
+
+def is_exposed(settings: DoorSettings) -> bool:
+    """Say whether others can reach the door, and TLS alone does not keep them out."""
+    return any(_is_open_house(place, settings) for place in _places(settings))
 
 
 def _is_open_house(place: Place, settings: DoorSettings) -> bool:

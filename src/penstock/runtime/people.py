@@ -15,14 +15,20 @@ from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import ConfigError
 from penstock.core.passwords import Passwords
 from penstock.core.people import Actor, NewUser, UserInfo
+from penstock.door.listeners import is_exposed
 from penstock.runtime.access_file import access_file, write_access
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import lock
 
 
 def needs_accounts(config: Config) -> bool:
-    """Tell whether somebody else could reach the platform, so that everybody must sign in."""
-    return not all(is_loopback(host) for host in (config.api.host, config.door.host))
+    """Tell whether somebody else could reach the platform, so that everybody must sign in.
+
+    A door that lists its own device accounts keeps others out by itself.
+    """
+    if not is_loopback(config.api.host):
+        return True
+    return is_exposed(config.door) and not config.door.users
 
 
 def open_identities(
