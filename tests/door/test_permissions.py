@@ -555,3 +555,12 @@ async def test_the_demos_devices_are_clients_of_the_default_system(
     assert len(journal.messages()) == 1
     wrong = await refusal(call, door, username="$penstock-demo", password=b"outside")
     assert wrong.reason is Reason.BAD_USER_NAME_OR_PASSWORD
+
+
+async def test_a_key_that_is_none_any_more_costs_no_password_check(
+    door: Door, monkeypatch: pytest.MonkeyPatch, call: Meet
+) -> None:
+    monkeypatch.setattr(door.sign_in, "slowly", None)
+    for username in ("sue", "SN-4711"):
+        connack = await refusal(call, door, username=username, password=b"pnk_was-revoked")
+        assert connack.reason is Reason.BAD_USER_NAME_OR_PASSWORD

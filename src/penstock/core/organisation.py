@@ -22,6 +22,9 @@ DEFAULT_SYSTEM_NAME = "default"
 #: Endings of a system's own topics: its data, what others share with it, its log.
 TOPIC_KINDS = (".int", ".ext", ".log")
 
+#: How the secrets of keys begin, so that one finds them where they should not be.
+KEY_PREFIX = "pnk_"
+
 Id = Annotated[int, msgspec.Meta(ge=1)]
 
 

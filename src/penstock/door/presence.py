@@ -41,6 +41,7 @@ _WORDS: dict[int, str] = {
     Reason.SESSION_TAKEN_OVER: "takeover",
     Reason.KEEP_ALIVE_TIMEOUT: "keep-alive",
     Reason.SERVER_SHUTTING_DOWN: "shutdown",
+    Reason.ADMINISTRATIVE_ACTION: "revoked",
 }
 
 

@@ -14,10 +14,9 @@ from penstock.catalog.identities.desk import Change, Desk, check_text
 from penstock.catalog.organisation_models import ApiKey, ClientRow, SystemRow
 from penstock.core.access import Action, Kind, Resource, digest
 from penstock.core.errors import Conflict, InvalidInput, NotFound
+from penstock.core.organisation import KEY_PREFIX
 from penstock.core.people import Actor, Event, IssuedKey, KeyInfo, NewKey
 
-#: How secrets begin, so that one finds them where they should not be.
-PREFIX = "pnk_"
 #: Random bytes in a secret.
 SECRET_BYTES = 32
 #: Characters of a secret that are kept to tell keys apart: of 43 random ones, these are given away.
@@ -129,7 +128,7 @@ class SqlKeys:
             if new.expires_us is not None and not change.now_us < new.expires_us < 2**62:
                 msg = f"expires_us = {new.expires_us} is not in the future; give microseconds UTC"
                 raise InvalidInput(msg)
-            secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+            secret = KEY_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
             found.append(secret)
             rows.append(
                 {
