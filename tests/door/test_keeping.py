@@ -234,6 +234,7 @@ class Life(RuleBasedStateMachine):
         before = _known(self.broker)
         self.end_offset = self.disk.end_offset
         self.journal.close()
+        self.clock = ManualClock(self.clock.now_us())
         self._start()
         assert _known(self.broker) == before
 
@@ -247,7 +248,8 @@ class Life(RuleBasedStateMachine):
             for file in Path(self.place.name).iterdir():
                 shutil.copy(file, place)
             journal = Journal(Path(place))
-            broker = Broker(self.broker.settings, self.clock, Stats(), Permissions(self.clock))
+            clock = ManualClock(self.clock.now_us())  # another machine start: it counts from 0
+            broker = Broker(self.broker.settings, clock, Stats(), Permissions(clock))
             restore(journal, broker, self.disk.end_offset)
             journal.close()
         assert _known(broker) == _known(self.broker)
@@ -263,7 +265,14 @@ def _known(broker: Broker) -> dict[str, Any]:
     ahead_s = broker.keeper.ahead_s
     now_s = broker.clock.monotonic_s()
     retained = [
-        (m.topic, m.payload, m.qos, m.publisher, m.expires_at_s, dict(m.properties))
+        (
+            m.topic,
+            m.payload,
+            m.qos,
+            m.publisher,
+            m.expires_at_s and m.expires_at_s + ahead_s,
+            dict(m.properties),
+        )
         for m in broker.retained.match("#", now_s)
     ]
     return {

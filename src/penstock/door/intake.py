@@ -257,7 +257,10 @@ class Intake:
         return run
 
     def _is_usual(self, data: bytes, at: int, body: int, stop: int) -> bool:
-        """Say whether a packet needs nothing but logging and a PUBACK; remember its head."""
+        """Take a packet without anything unusual; say whether it was one.
+
+        If it needs nothing but logging and a PUBACK, its head is remembered.
+        """
         first = data[at]
         if stop - body < 5 or first not in (0x30, 0x32):
             return False
@@ -266,14 +269,22 @@ class Intake:
         five = self._protocol == MQTT_5_0
         if rest + five > stop or (five and data[rest]):
             return False
-        if self._routes.known.get(data[body + 2 : name_end]) is not QUIET:
+        name = data[body + 2 : name_end]
+        route = self._routes.known.get(name)
+        if route is None or route is DENIED:
             return False
         if first == 0x32:
             packet_id = data[name_end:rest]
             if packet_id == _NO_ID:
                 return False
             self._pubacks.append(packet_id)
-        self._heads.learn(data[at:name_end], stop - at if first == 0x32 else at - stop)
+        if route is QUIET:
+            self._heads.learn(data[at:name_end], stop - at if first == 0x32 else at - stop)
+        else:
+            payload = data[rest + five : stop]
+            qos = first >> 1 & 1
+            message = Message.plainly(name.decode(), payload, qos, self._client, len(self._ends))
+            self._messages.append(message)
         return True
 
     def _examine(self, first: int, body: bytes, now_s: float) -> bytes | None:

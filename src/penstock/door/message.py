@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from penstock.core.log import MQTT_5_0
-from penstock.door.encoding import encode_publish
+from penstock.door.fields import encode_length, u16
 from penstock.door.packets import Publish, Will
-from penstock.door.properties import NONE, Properties, Property
+from penstock.door.properties import NONE, Properties, Property, encode_properties
 
 #: Properties of a PUBLISH that subscribers get as the publisher sent them (section 3.3.2.3).
 _PASSED_ON = (
@@ -69,6 +69,24 @@ class Message:
         self.uses = 0
         self._plain: tuple[int, bool, bytes] | None = None
 
+    @classmethod
+    def plainly(cls, topic: str, payload: bytes, qos: int, publisher: str, index: int) -> Message:
+        """Return a message without properties that is not retained: the usual kind, made fast."""
+        message = cls.__new__(cls)
+        message.topic = topic
+        message.payload = payload
+        message.qos = qos
+        message.retain = False
+        message.publisher = publisher
+        message.properties = NONE
+        message.expires_at_s = None
+        message.index = index
+        message.offset = None
+        message.number = 0
+        message.uses = 0
+        message._plain = None  # noqa: SLF001 - it is a constructor
+        return message
+
     def is_expired(self, now_s: float) -> bool:
         """Say whether nobody should get it any more."""
         return self.expires_at_s is not None and now_s >= self.expires_at_s
@@ -78,8 +96,19 @@ class Message:
         made = self._plain
         if made is not None and made[0] == protocol and made[1] is retain:
             return made[2]
-        whole = Publish(self.topic, self.payload, 0, retain, properties=self.properties)
-        packet = encode_publish(whole, protocol)
+        name = self.topic.encode()
+        properties = encode_properties(self.properties) if protocol == MQTT_5_0 else b""
+        payload = self.payload
+        packet = b"".join(
+            (
+                b"\x31" if retain else b"\x30",
+                encode_length(2 + len(name) + len(properties) + len(payload)),
+                u16(len(name)),
+                name,
+                properties,
+                payload,
+            )
+        )
         self._plain = (protocol, retain, packet)
         return packet
 
