@@ -65,6 +65,7 @@ def measure(name: str) -> None:
     """Run one benchmark and keep its result."""
     print(f"{name} ...", flush=True)
     began = time.time()
+    load = os.getloadavg()[0]
     stolen, total = cpu_ticks()
     result = importlib.import_module(f"benchmarks.{name}").run()
     stolen_after, total_after = cpu_ticks()
@@ -72,6 +73,7 @@ def measure(name: str) -> None:
         "command": f"python -m benchmarks {name}",
         "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "seconds": round(time.time() - began, 1),
+        "load_average_before": round(load, 1),
         "cpu_stolen_by_host": round((stolen_after - stolen) / max(total_after - total, 1), 3),
         "machine": machine(),
         "versions": versions(),
