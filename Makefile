@@ -45,6 +45,7 @@ reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the
 	$(BIN)/python -m penstock.runtime.settings_reference > docs/reference/settings.md
 	$(BIN)/python -m penstock.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m penstock.testing.permission_matrix > docs/reference/permissions.md
+	$(BIN)/python -m tests.conformance.statements
 
 servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q

@@ -130,3 +130,24 @@ def test_what_was_acknowledged_survives_kill_minus_nine(tmp_path: Path, seed: in
 @pytest.mark.parametrize("seed", range(100, 200))
 def test_what_was_acknowledged_survives_a_hundred_kills(tmp_path: Path, seed: int) -> None:
     assert _trial(tmp_path, random.Random(seed)) >= 200
+
+
+def test_a_door_that_was_killed_says_that_nobody_is_here_any_more(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("serve.py")
+    for name in ("first", "second"):
+        with subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as door:
+            assert door.stdout is not None
+            client = Sender(int(door.stdout.readline()), name)
+            # What is acknowledged is on disk, and the coming of its client with it.
+            while not client.acked:
+                assert client.step()
+            door.kill()
+            client.sock.close()
+    told = []
+    reader = SegmentLog(tmp_path / "log").reader("door")
+    while blocks := reader.read():
+        told += [parse_publish(b.packets, b.protocol) for b in blocks if b.client == DOOR]
+    assert [topic.rsplit("/", 1)[-1] for topic, _ in told] == ["door", "first", "door", "second"]
+    assert all(b'"online":true' in payload for _, payload in told[1::2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from penstock.core.log import MQTT_5_0
 from penstock.door.encoding import encode
 from penstock.door.greeting import greet
 from penstock.door.packets import (
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from penstock.door.connection import Connection
     from penstock.door.delivery import Delivery
     from penstock.door.session import Session
+
+
+#: Reasons that a client can give in DISCONNECT (section 3.14.2.1).
+_GOODBYES = frozenset((0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, *range(0x93, 0x9A)))
 
 
 def handle(connection: Connection, packet: Packet) -> None:
@@ -107,6 +112,8 @@ def _for_suback(reason: int, protocol: int) -> int:
 
 
 def _goodbye(connection: Connection, session: Session, packet: Disconnect) -> None:
+    if connection.protocol == MQTT_5_0 and packet.reason not in _GOODBYES:
+        raise violation(f"a client's DISCONNECT cannot have reason 0x{packet.reason:02x}")
     expiry_s = packet.properties.get(Property.SESSION_EXPIRY_S)
     if expiry_s is not None:
         if expiry_s and not session.expiry_s:

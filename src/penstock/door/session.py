@@ -316,12 +316,11 @@ class Session:
             self._finish(outgoing)
             return
         else:
-            topic = outgoing.message.topic
-            if outgoing.qos == 1:
-                topic, alias = link.alias_for(topic)
+            topic, alias = link.alias_for(outgoing.message.topic)
             # Clients keep a QoS 2 message until PUBREL, and npm's mqtt has forgotten by then what
-            # the alias stood for.
-            packet = self._packet(link, outgoing, topic, alias)
+            # the alias stood for: those messages have their topic too.
+            name = topic if outgoing.qos == 1 else outgoing.message.topic
+            packet = self._packet(link, outgoing, name, alias)
         if self._send_within_limit(link, packet):
             outgoing.is_sent = True
             self._sent += 1

@@ -148,6 +148,16 @@ async def test_disconnect_cannot_make_a_session_last_that_was_not_to(
     assert await peer.receive() == Disconnect(Reason.PROTOCOL_ERROR)
 
 
+@requirement("MQTT-3.14.2-1")
+@pytest.mark.parametrize("reason", [0x8B, 0x05, 0xFF])
+async def test_disconnect_must_have_a_reason_that_clients_have(
+    door: Door, meet: Meet, reason: int
+) -> None:
+    peer = await meet(door, "a", 5)
+    peer.send(Disconnect(reason))
+    assert await peer.receive() == Disconnect(Reason.PROTOCOL_ERROR)
+
+
 @requirement("MQTT-3.1.3-6", "MQTT-3.1.3-7", "MQTT-3.2.2-16")
 async def test_a_client_without_identifier_is_given_one_of_its_own(door: Door, meet: Meet) -> None:
     first, second = await meet(door, "", 5), await meet(door, "", 5)
