@@ -225,7 +225,11 @@ class Connection(asyncio.Protocol):
             transport.write(goodbye(reason, why, self.packet_limit))
         # Closing with unread input would reset the connection and with it our last words, so
         # only our side is closed, and what still comes is thrown away for a moment.
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # the client has cut the connection, and we are about to hear of it
+            transport.abort()
+            return
         transport.resume_reading()
         Goodbye(transport, self, self.door).begin()
 
