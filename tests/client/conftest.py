@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,25 +52,15 @@ class Platform(Victim):
         wait_until(lambda: self.numbers(name) == numbers, f"{name} = {numbers[:20]}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One platform for a file of tests."""
+    """One platform for all tests; who kills it starts it again."""
     one = Platform(tmp_path_factory.mktemp("platform") / "data")
-    one.start()
-    yield one
-    one.stop()
-    one.release()
-
-
-@pytest.fixture
-def own_platform(tmp_path: Path) -> Iterator[Platform]:
-    """A platform that a test may kill."""
-    one = Platform(tmp_path / "data")
     one.start()
     yield one
     with contextlib.suppress(AssertionError):
         if one.is_running():
-            one.kill_everything()
+            one.stop()
     one.release()
 
 

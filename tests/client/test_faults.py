@@ -21,14 +21,17 @@ from penstock.core.errors import Backpressure, NotConnected
 
 Connect = Callable[..., Client]
 
+#: Starting a platform may take a minute on a machine with much else to do.
+pytestmark = pytest.mark.timeout(400)
+
 #: Produces numbers from where it left off, and says which are kept.
 PRODUCER = """
 import sys, time
 from pathlib import Path
 from penstock.client import Client, Quantity
-url, buffer, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+url, buffer, count = sys.argv[1], sys.argv[2], int(sys.argv[4])
 client = Client(url, buffer=buffer, name="victim", max_retry_s=0.3)
-client.register(Quantity("number", "Victim"))
+client.register(Quantity("number", sys.argv[3]))
 done = Path(buffer) / "done"
 number = int(done.read_text()) if done.exists() else 0
 if number == 0:
@@ -45,53 +48,51 @@ client.close()
 
 
 def test_a_client_killed_while_it_produces_loses_and_doubles_nothing(
-    own_platform: Platform, tmp_path: Path
+    platform: Platform, tmp_path: Path
 ) -> None:
     buffer = tmp_path / "buffer"
     rng = random.Random(7)
     for _ in range(4):
-        child = run_python(PRODUCER, own_platform.url, str(buffer), "1000000")
+        child = run_python(PRODUCER, platform.url, str(buffer), "Killed", "1000000")
         assert child.stdout is not None
         for _ in range(rng.randrange(100, 800)):
             assert child.stdout.readline()
         child.send_signal(signal.SIGKILL)
         child.stdout.read()
         child.communicate()
-    with Client(own_platform.url, buffer=buffer, max_retry_s=0.3) as again:
-        again.register(Quantity("number", "Victim"))
+    with Client(platform.url, buffer=buffer, max_retry_s=0.3) as again:
+        again.register(Quantity("number", "Killed"))
         kept = again._outbox.spool.last
         assert again.flush(PATIENCE_S)
     assert kept > 400
-    own_platform.wait_for("Victim.number", [float(number) for number in range(kept)])
+    platform.wait_for("Killed.number", [float(number) for number in range(kept)])
 
 
 def test_a_platform_killed_while_a_client_produces_loses_and_doubles_nothing(
-    own_platform: Platform, tmp_path: Path
+    platform: Platform, tmp_path: Path
 ) -> None:
-    child = run_python(PRODUCER, own_platform.url, str(tmp_path / "buffer"), "6000")
+    child = run_python(PRODUCER, platform.url, str(tmp_path / "buffer"), "Victim", "6000")
     try:
         assert child.stdout is not None
         for kill in ("door", "hub", "everything"):
             for _ in range(1000):
                 assert child.stdout.readline()
             if kill == "everything":
-                own_platform.kill_everything()
-                own_platform.start()
+                platform.kill_everything()
+                platform.start()
             else:
-                own_platform.kill(kill)
+                platform.kill(kill)
         said = child.stdout.read()
     finally:
         child.kill()
         _, problem = child.communicate()
     assert said.endswith("end True\n"), problem
-    own_platform.wait_for("Victim.number", [float(number) for number in range(6000)])
+    platform.wait_for("Victim.number", [float(number) for number in range(6000)])
 
 
 def test_a_device_starts_and_produces_without_the_network_and_sends_it_all_later(
-    tmp_path: Path,
+    platform: Platform, tmp_path: Path
 ) -> None:
-    platform = Platform(tmp_path / "data")
-    platform.start()
     buffer = tmp_path / "buffer"
     quantity = Quantity("level", "Offline", "m")
     with Client(platform.url, buffer=buffer) as device:
@@ -120,14 +121,10 @@ def test_a_device_starts_and_produces_without_the_network_and_sends_it_all_later
         device.register(quantity)
         assert device.flush(PATIENCE_S)
     platform.wait_for("Offline.level", [float(number) for number in range(200)])
-    platform.stop()
-    platform.release()
 
 
-def test_a_full_buffer_is_said_and_memory_stays_bounded(
-    nobody: str, own_platform: Platform
-) -> None:
-    device = Client(own_platform.url, max_memory_bytes=65_536, mqtt=nobody.replace("http", "mqtt"))
+def test_a_full_buffer_is_said_and_memory_stays_bounded(nobody: str, platform: Platform) -> None:
+    device = Client(platform.url, max_memory_bytes=65_536, mqtt=nobody.replace("http", "mqtt"))
     device.register(Quantity("x", "Full"))
     with pytest.raises(Backpressure, match="the buffer in memory holds 65536 bytes"):
         produce_much(device)
@@ -164,9 +161,9 @@ while True:
 
 
 def test_a_consumer_killed_again_and_again_deals_with_each_message_once(
-    own_platform: Platform, tmp_path: Path, connect: Connect
+    platform: Platform, tmp_path: Path, connect: Connect
 ) -> None:
-    source = connect(own_platform.url)
+    source = connect(platform.url)
     source.register(Quantity("number", "Source"))
     out = tmp_path / "out"
     out.write_text("")
@@ -185,7 +182,7 @@ def test_a_consumer_killed_again_and_again_deals_with_each_message_once(
             if child is not None:
                 child.communicate()
             seed += 1
-            arguments = [own_platform.url, str(tmp_path / "buffer"), str(out), str(seed)]
+            arguments = [platform.url, str(tmp_path / "buffer"), str(out), str(seed)]
             child = subprocess.Popen(
                 [sys.executable, "-c", CONSUMER, *arguments], stdout=subprocess.PIPE
             )
@@ -195,7 +192,7 @@ def test_a_consumer_killed_again_and_again_deals_with_each_message_once(
             source.produce_many("number", range(produced, produced + 100))
             produced += 100
             if produced == 1500:
-                own_platform.kill("door")
+                platform.kill("door")
         time.sleep(0.02)
     assert child is not None
     os.kill(child.pid, signal.SIGKILL)
@@ -204,13 +201,13 @@ def test_a_consumer_killed_again_and_again_deals_with_each_message_once(
 
 
 def test_what_was_handed_out_before_an_error_comes_again_also_without_a_buffer(
-    own_platform: Platform, connect: Connect
+    platform: Platform, connect: Connect
 ) -> None:
-    source = connect(own_platform.url)
+    source = connect(platform.url)
     source.register(Quantity("number", "Again"))
 
     def fail() -> None:
-        with Client(own_platform.url, name="fragile") as reader:
+        with Client(platform.url, name="fragile") as reader:
             reader.subscribe("*")
             source.produce_many("number", range(5))
             wait_until(lambda: bool(reader.consume(0.5, most=2)), "messages")
@@ -220,17 +217,17 @@ def test_what_was_handed_out_before_an_error_comes_again_also_without_a_buffer(
         fail()
     source.produce("number", 5)
     got: list[float] = []
-    with Client(own_platform.url, name="fragile") as reader:
+    with Client(platform.url, name="fragile") as reader:
         reader.subscribe("*")
         wait_until(lambda: got.extend(m.result for m in reader.consume(0.5)) or len(got) >= 6)
     assert got == [0, 1, 2, 3, 4, 5]
 
 
 def test_records_that_may_not_be_sent_are_kept_aside_with_the_reason(
-    own_platform: Platform,
+    platform: Platform,
 ) -> None:
     refused: list[tuple[str, bytes, str]] = []
-    device = Client(own_platform.url, on_refused=lambda *one: refused.append(one))
+    device = Client(platform.url, on_refused=lambda *one: refused.append(one))
     device.register(Quantity("x", "Refused"))
     device._outbox.add([b"\0\x05$SYS/" + json.dumps({"result": 1}).encode()], 0)
     device.produce("x", 1)
@@ -240,7 +237,7 @@ def test_records_that_may_not_be_sent_are_kept_aside_with_the_reason(
     ]
     assert device.refused() == [("$SYS/", b'{"result": 1}')]
     assert device.status().refused == 1
-    own_platform.wait_for("Refused.x", [1.0])
+    platform.wait_for("Refused.x", [1.0])
     assert device.retry_refused() == 1
     assert device.flush(30)
     assert device.status().refused == 1

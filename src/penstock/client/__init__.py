@@ -11,6 +11,7 @@ from penstock.core.lazy import lazily
 
 if TYPE_CHECKING:
     from penstock.client.client import Client, Status
+    from penstock.client.commands import DeviceInfo, Task
     from penstock.client.consuming import Message
     from penstock.client.following import Observation
     from penstock.client.line import State
@@ -26,6 +27,7 @@ __getattr__ = lazily(
         "Client": "penstock.client.client",
         "ClientSettings": "penstock.client.settings",
         "Datastream": "penstock.client.things",
+        "DeviceInfo": "penstock.client.commands",
         "Message": "penstock.client.consuming",
         "Observation": "penstock.client.following",
         "ObservationType": "penstock.core.series",
@@ -33,6 +35,7 @@ __getattr__ = lazily(
         "Quantity": "penstock.client.registering",
         "State": "penstock.client.line",
         "Status": "penstock.client.client",
+        "Task": "penstock.client.commands",
         "Unit": "penstock.core.series",
     },
 )
@@ -41,6 +44,7 @@ __all__ = [
     "Client",
     "ClientSettings",
     "Datastream",
+    "DeviceInfo",
     "Message",
     "Observation",
     "ObservationType",
@@ -48,5 +52,6 @@ __all__ = [
     "Quantity",
     "State",
     "Status",
+    "Task",
     "Unit",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from penstock.client.commands import DeviceInfo, Handler, Orders, Servant, Task
 from penstock.client.consuming import Consumer, Message
 from penstock.client.inbox import Inbox, Seen
 from penstock.client.line import Line, State
@@ -136,6 +137,8 @@ class Client:
         self._receiving = self._line(
             f"{self._id}/consumer", self._inbox, keeps_session=bool(self.settings.name)
         )
+        self._orders = Orders(web)
+        self._servant = Servant(self._sending, self._outbox)
         self._system = ""
         self._closed = False
 
@@ -374,6 +377,68 @@ class Client:
         streams = self._reader.choose(datastreams)
         return iter(Follower(self._reader.web, streams, start_us, self.settings.max_retry_s, 60.0))
 
+    # Devices.
+
+    def devices(self, search: str = "") -> list[DeviceInfo]:
+        """Return devices whose names hold a text, by name."""
+        return self._orders.devices(search)
+
+    def register_device(self, name: str, type: str = "", topic: str = "") -> DeviceInfo:  # noqa: A002
+        """Register a device, so that it can be commanded; again is harmless.
+
+        Args:
+            name: Its name.
+            type: Its device type, which says what commands it has.
+            topic: Below which topic it talks; by default as its type says.
+        """
+        return self._orders.register(name, type, topic)
+
+    def send_command(
+        self,
+        device: str,
+        command: str,
+        *,
+        wait_s: float = 60.0,
+        time_to_live_s: float | None = None,
+        **parameters: Any,
+    ) -> Task:
+        """Order a command of a device, and return what became of it.
+
+        Args:
+            device: Its name.
+            command: As its type declares it.
+            wait_s: How long to wait for its end; 0 returns at once.
+            time_to_live_s: How long the device has to accept it.
+            parameters: What the command needs.
+
+        Raises:
+            NotFound: There is no such device.
+            InvalidInput: It has no such command, or a parameter is not allowed.
+            Forbidden: It is not yours to command.
+        """
+        return self._orders.send(device, command, parameters, time_to_live_s, wait_s)
+
+    def on_command(
+        self, device: str, command: str, timeout_s: float = 10.0
+    ) -> Callable[[Handler], Handler]:
+        """Let a function carry out a command of a device that this program is.
+
+        The function gets the parameters by name. What it returns is the message of the task; when
+        it raises, the task has failed. Commands are carried out one after the other, each once.
+
+        Raises:
+            NotFound: There is no such device; see `register_device`.
+            Forbidden: Its commands are not for this client.
+            NotConnected: The platform cannot be reached.
+        """
+
+        def take(handler: Handler) -> Handler:
+            topic = self._orders.command_topic(device, command, self.system)
+            self._servant.serve(topic, handler, timeout_s)
+            return handler
+
+        return take
+
     # Ending.
 
     def disconnect(self, timeout_s: float = 5.0) -> None:
@@ -405,6 +470,7 @@ class Client:
         if self._closed:
             return
         self._closed = True
+        self._servant.close()
         if self._outbox.spool.last > self._outbox.spool.trimmed:
             self._sending.start()
         self._sending.close(timeout_s)
@@ -458,6 +524,7 @@ class Client:
 
     def _on_message(self, packet: Packet) -> None:
         """Take what comes over the line that sends: commands."""
+        self._servant.take(packet)
 
 
 __all__ = ["Client", "PenstockError", "Status"]

@@ -61,12 +61,15 @@ class Web:
         *,
         params: Mapping[str, Any] | None = None,
         body: object = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> T:
         """Return the answer as a type. Errors as in `open`."""
         data = None if body is None else msgspec.json.encode(body)
-        headers = {"Content-Type": "application/json"} if data is not None else {}
-        with self.open(method, path, params, data, headers, timeout_s) as answer:
+        sent = {"Content-Type": "application/json"} if data is not None else {}
+        with self.open(
+            method, path, params, data, {**sent, **(headers or {})}, timeout_s
+        ) as answer:
             content = answer.read()
         if kind is type(None):
             return None
