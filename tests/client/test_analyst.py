@@ -18,6 +18,9 @@ from penstock.client import Client, Observation, Quantity, Unit
 from penstock.client.reading import when
 from penstock.core.errors import InvalidInput, MissingDependency, NotFound
 
+#: Starting a platform may take a minute on a machine with much else to do.
+pytestmark = pytest.mark.timeout(400)
+
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 BEGIN_US = 1_767_225_600_000_000
 

@@ -13,6 +13,9 @@ from penstock.client import Client
 from penstock.client.packets import PUBLISH, RESPONSE_TOPIC, Packet
 from penstock.core.errors import InvalidInput, NotFound
 
+#: Starting a platform may take a minute on a machine with much else to do.
+pytestmark = pytest.mark.timeout(400)
+
 Connect = Callable[..., Client]
 
 BOILER = {

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from tests.client.conftest import Platform
 
+#: Starting a platform may take a minute on a machine with much else to do.
+pytestmark = pytest.mark.timeout(400)
+
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/guides/python-client.md").read_text()
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
@@ -24,7 +27,7 @@ def run(platform: Platform, folder: Path, *arguments: str) -> str:
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path, "PENSTOCK_URL": platform.url},
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

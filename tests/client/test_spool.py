@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.client.conftest import run_python
 
-from penstock.client.spool import FolderSpool, MemorySpool, Spool
+from penstock.client.folder_spool import FolderSpool
+from penstock.client.spool import MemorySpool, Spool
 from penstock.core.errors import Backpressure, Conflict, DiskFull, PenstockError
 
 Make = Callable[..., Spool]
@@ -124,7 +125,7 @@ def test_what_was_appended_is_there_after_kill_9_and_nothing_else(tmp_path: Path
     code = """
 import sys
 from pathlib import Path
-from penstock.client.spool import FolderSpool
+from penstock.client.folder_spool import FolderSpool
 spool = FolderSpool(Path(sys.argv[1]), 10_000_000, drop_oldest=False, segment_bytes=5_000)
 number = spool.last
 while True:

@@ -14,6 +14,9 @@ from tests.client.conftest import Platform, wait_until
 from penstock.client import Client, Message, ObservationType, Quantity, State
 from penstock.core.errors import InvalidInput, NotFound
 
+#: Starting a platform may take a minute on a machine with much else to do.
+pytestmark = pytest.mark.timeout(400)
+
 Connect = Callable[..., Client]
 
 INSTANCES: dict[str, Any] = {

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 
-from penstock.client.commands import DeviceInfo, Handler, Orders, Servant, Task
+from penstock.client.analysing import Analysing
+from penstock.client.commanding import Commanding
+from penstock.client.commands import Orders, Servant
 from penstock.client.consuming import Consumer, Message
+from penstock.client.folder_spool import FolderSpool
 from penstock.client.inbox import Inbox, Seen
 from penstock.client.line import Line, State
 from penstock.client.outbox import Outbox
 from penstock.client.packets import Packet, split_record
 from penstock.client.producing import Producer
-from penstock.client.reading import Chosen, Reader, when
+from penstock.client.reading import Reader
 from penstock.client.registering import Quantities, document_of
 from penstock.client.settings import gather
-from penstock.client.spool import FolderSpool, MemorySpool, Spool
+from penstock.client.spool import MemorySpool, Spool
 from penstock.client.things import Datastream
 from penstock.client.times import Stamps
 from penstock.client.web import Web
 from penstock.client.whereabouts import Whereabouts
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.errors import NotConnected, PenstockError
-
-if TYPE_CHECKING:
-    from penstock.client.following import Observation
-    from penstock.client.observations import Observations
+from penstock.core.errors import NotConnected
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +58,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     connects: int
 
 
-class Client:
+class Client(Analysing, Commanding):
     """Works with one Penstock platform. Everything that is not given comes from the environment.
 
     Making one touches neither network nor, without `buffer`, disk. It may be used by several
@@ -274,8 +273,8 @@ class Client:
         """Receive what is produced for Datastreams, from now on, or where this name left off.
 
         Args:
-            names: Full names, or "*" for all of the own system (`.int`) and all that others share
-                with it (`.ext`).
+            names: Full names, also of systems that granted to be read; or "*" for all of the own
+                system (`.int`) and what was sent to it (`.ext`).
             timeout_s: How long to wait for the platform's answer.
 
         Raises:
@@ -290,8 +289,10 @@ class Client:
             filters = [f"{own}.int/#", f"{own}.ext/#"]
         else:
             streams = self._reader.choose(given)
-            filters = [f"{own}.{kind}" for kind in ("int", "ext")]
-            filters += [f"{own}.{kind}/{s.id}" for s in streams for kind in ("int", "ext")]
+            homes = {own, *(stream.owner() for stream in streams)}
+            filters = [f"{home}.{kind}" for home in sorted(homes) for kind in ("int", "ext")]
+            filters += [f"{s.owner()}.int/{s.id}" for s in streams]
+            filters += [f"{own}.ext/{s.id}" for s in streams]
             if self._consumer.wanted is not None:
                 self._consumer.wanted |= {stream.id for stream in streams}
         self._receiving.subscribe(filters, timeout_s)
@@ -313,131 +314,6 @@ class Client:
         """Say that what `consume` returned is dealt with, without waiting for the next call."""
         self._consumer.acknowledge()
         self._receiving.wake()
-
-    # Reading.
-
-    def datastreams(self, search: str = "") -> list[Datastream]:
-        """Return the Datastreams in whose names, units or properties all words occur."""
-        return self._reader.datastreams(search)
-
-    def observations(
-        self,
-        datastreams: Chosen | Iterable[Chosen],
-        start: object = None,
-        end: object = None,
-        *,
-        every: str | None = None,
-    ) -> Observations:
-        """Return observations, to be had as Arrow, pandas or polars; read when asked for.
-
-        Args:
-            datastreams: Names, ids or Datastreams.
-            start: First time wanted: as in `produce`, or `now-1h`, or 2026-01.
-            end: First time not wanted any more.
-            every: Width of buckets (10s, 1m, 1h, 1d), to read less.
-
-        Raises:
-            NotFound: There is no such Datastream.
-        """
-        return self._reader.observations(datastreams, start, end, every, self._clock.now_us())
-
-    def latest(self, datastreams: Chosen | Iterable[Chosen] = "*") -> list[Observation]:
-        """Return the newest observation of each, of those that have any; "*" is all there are."""
-        from penstock.client.following import Observation, result_of
-
-        if datastreams == "*":
-            streams = self._reader.datastreams(include="latest")
-        else:
-            streams = self._reader.choose(datastreams, include="latest")
-        return [
-            Observation(s, s.latest.time_us, result_of(s, s.latest.number, s.latest.text))
-            for s in streams
-            if s.latest is not None
-        ]
-
-    def count(self, datastreams: Chosen | Iterable[Chosen] = "*") -> int:
-        """Return how many observations there are; "*" is all."""
-        if datastreams == "*":
-            streams = self._reader.datastreams(include="count")
-        else:
-            streams = self._reader.choose(datastreams, include="count")
-        return sum(stream.count or 0 for stream in streams)
-
-    def follow(
-        self, datastreams: Chosen | Iterable[Chosen], start: object = None
-    ) -> Iterator[Observation]:
-        """Give what is stored since `start`, then each new observation, without end.
-
-        After a broken connection it goes on where it was. An observation whose result changes
-        comes again.
-        """
-        from penstock.client.following import Follower
-
-        start_us = when(start, self._clock.now_us())
-        streams = self._reader.choose(datastreams)
-        return iter(Follower(self._reader.web, streams, start_us, self.settings.max_retry_s, 60.0))
-
-    # Devices.
-
-    def devices(self, search: str = "") -> list[DeviceInfo]:
-        """Return devices whose names hold a text, by name."""
-        return self._orders.devices(search)
-
-    def register_device(self, name: str, type: str = "", topic: str = "") -> DeviceInfo:  # noqa: A002
-        """Register a device, so that it can be commanded; again is harmless.
-
-        Args:
-            name: Its name.
-            type: Its device type, which says what commands it has.
-            topic: Below which topic it talks; by default as its type says.
-        """
-        return self._orders.register(name, type, topic)
-
-    def send_command(
-        self,
-        device: str,
-        command: str,
-        *,
-        wait_s: float = 60.0,
-        time_to_live_s: float | None = None,
-        **parameters: Any,
-    ) -> Task:
-        """Order a command of a device, and return what became of it.
-
-        Args:
-            device: Its name.
-            command: As its type declares it.
-            wait_s: How long to wait for its end; 0 returns at once.
-            time_to_live_s: How long the device has to accept it.
-            parameters: What the command needs.
-
-        Raises:
-            NotFound: There is no such device.
-            InvalidInput: It has no such command, or a parameter is not allowed.
-            Forbidden: It is not yours to command.
-        """
-        return self._orders.send(device, command, parameters, time_to_live_s, wait_s)
-
-    def on_command(
-        self, device: str, command: str, timeout_s: float = 10.0
-    ) -> Callable[[Handler], Handler]:
-        """Let a function carry out a command of a device that this program is.
-
-        The function gets the parameters by name. What it returns is the message of the task; when
-        it raises, the task has failed. Commands are carried out one after the other, each once.
-
-        Raises:
-            NotFound: There is no such device; see `register_device`.
-            Forbidden: Its commands are not for this client.
-            NotConnected: The platform cannot be reached.
-        """
-
-        def take(handler: Handler) -> Handler:
-            topic = self._orders.command_topic(device, command, self.system)
-            self._servant.serve(topic, handler, timeout_s)
-            return handler
-
-        return take
 
     # Ending.
 
@@ -525,6 +401,3 @@ class Client:
     def _on_message(self, packet: Packet) -> None:
         """Take what comes over the line that sends: commands."""
         self._servant.take(packet)
-
-
-__all__ = ["Client", "PenstockError", "Status"]

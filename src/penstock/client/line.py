@@ -7,42 +7,32 @@ import logging
 import random
 import selectors
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from penstock.client.dialling import Greeted, dial, receive, send_some
 from penstock.client.packets import (
-    CONNACK,
     DISCONNECT,
     GOODBYE,
     PINGREQ,
-    PUBLISH,
-    RECEIVE_MAXIMUM,
-    SERVER_KEEP_ALIVE,
     SUBACK,
-    Cutter,
     Packet,
-    connect,
     subscribe,
     unsubscribe,
 )
 from penstock.client.settings import ClientSettings
-from penstock.client.web import tls_context
 from penstock.client.whereabouts import Whereabouts
 from penstock.core.errors import Forbidden, NotConnected, PenstockError
 
 _log = logging.getLogger(__name__)
 
-#: Bytes taken from the network at once, and the most that wait to go out.
-_PIECE = 262_144
+#: Most bytes that wait to go out.
 _MOST_OUT = 1_048_576
 #: First pause before connecting again, in seconds; it doubles up to `max_retry_s`.
 _FIRST_RETRY_S = 0.1
-#: Unacknowledged messages that the server may send us; it has a limit of its own too.
-_RECEIVE_MAXIMUM = 1000
 #: Reason of a server whose queue for us is full.
 _QUOTA_EXCEEDED = 0x97
 #: Pause between two looks at what is to be done, in seconds.
@@ -218,10 +208,16 @@ class Line:
         while not self._must_end():
             opened_s = 0.0
             try:
-                link = self._open()
+                found = dial(
+                    self._settings,
+                    self._whereabouts,
+                    self._client_id,
+                    keeps_session=self._keeps_session,
+                )
                 opened_s = time.monotonic()
-                with link:
-                    self._serve(link, bell)
+                with found.link:
+                    self._opened(found)
+                    self._serve(found, bell)
             except (PenstockError, OSError) as error:
                 self._set(State.OFFLINE, str(error) or type(error).__name__)
             except Exception as error:
@@ -246,80 +242,25 @@ class Line:
             self._handler.tick()
             time.sleep(min(left, 0.05))
 
-    def _open(self) -> socket.socket:
-        scheme, host, port = self._whereabouts.door()
-        settings = self._settings
-        try:
-            link = socket.create_connection((host, port), settings.timeout_s)
-        except OSError as error:
-            msg = (
-                f"cannot reach the MQTT door at {host}:{port}: {error.strerror or error}; is "
-                "Penstock up, and may this machine connect to it?"
-            )
-            raise NotConnected(msg) from error
-        try:
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if scheme == "mqtts":
-                link = tls_context(settings.ca_file).wrap_socket(link, server_hostname=host)
-            self._greet(link)
-            link.setblocking(False)
-        except ssl.SSLError as error:
-            link.close()
-            msg = f"no encrypted connection to {host}:{port}: {error}; see ca_file"
-            raise NotConnected(msg) from error
-        except BaseException:
-            link.close()
-            raise
-        return link
-
-    def _greet(self, link: socket.socket) -> None:
-        settings = self._settings
-        link.sendall(
-            connect(
-                self._client_id,
-                username=settings.name if settings.key else "",
-                password=settings.key,
-                keep_alive_s=settings.keep_alive_s,
-                session_expiry_s=settings.session_expiry_s if self._keeps_session else 0,
-                receive_maximum=_RECEIVE_MAXIMUM,
-                clean_start=not self._keeps_session,
-            )
-        )
-        self._cutter = Cutter()
-        self._early: list[Packet] = []
-        answer: Packet | None = None
-        while answer is None:
-            data = link.recv(_PIECE)
-            if not data:
-                raise NotConnected("the MQTT door closed the connection at once; see its log")
-            for packet in self._cutter.feed(data):
-                if answer is None:
-                    answer = packet
-                else:
-                    self._early.append(packet)
-        if answer.kind != CONNACK or answer.reason >= 0x80:
-            hint = "; check the key (key, PENSTOCK_KEY)" if answer.reason in {0x86, 0x87} else ""
-            raise NotConnected(f"the MQTT door does not let us in: {answer.why}{hint}")
-        window = answer.properties.get(RECEIVE_MAXIMUM, 65_535)
-        alive = answer.properties.get(SERVER_KEEP_ALIVE, settings.keep_alive_s)
-        self._alive_s = min(settings.keep_alive_s, int(alive) or settings.keep_alive_s) * 0.8
-        self._handler.opened(min(int(window), settings.window))
+    def _opened(self, found: Greeted) -> None:
+        self._handler.opened(min(found.window, self._settings.window))
         with self._changed:
             self._asking.clear()
             self._to_ask = list(self._filters)
-            self.gaps += bool(self.connects and self._filters and not answer.session_present)
+            self.gaps += bool(self.connects and self._filters and not found.session_present)
             self.connects += 1
         self._set(State.ONLINE)
 
-    def _serve(self, link: socket.socket, bell: socket.socket) -> None:
+    def _serve(self, found: Greeted, bell: socket.socket) -> None:
         """Send and receive until told to end.
 
         Raises:
             NotConnected: The other side is gone.
         """
+        link, cutter = found.link, found.cutter
         out = bytearray()
         heard_s = sent_s = time.monotonic()
-        self._hear(self._early)
+        self._hear(found.early)
         with selectors.DefaultSelector() as selector:
             selector.register(bell, selectors.EVENT_READ)
             selector.register(link, selectors.EVENT_READ)
@@ -334,11 +275,11 @@ class Line:
                 self._handler.tick()
                 if len(out) < _MOST_OUT:
                     out += self._requests() + self._handler.pump()
-                if not out and now_s - min(heard_s, sent_s) > self._alive_s and now_s - sent_s > 1:
+                if not out and now_s - min(heard_s, sent_s) > found.alive_s and now_s - sent_s > 1:
                     out += PINGREQ
-                if now_s - heard_s > self._alive_s + self._settings.timeout_s:
+                if now_s - heard_s > found.alive_s + self._settings.timeout_s:
                     raise NotConnected(f"the MQTT door was silent for {now_s - heard_s:.0f} s")
-                if out and (sent := _send(link, out)):
+                if out and (sent := send_some(link, out)):
                     del out[:sent]
                     sent_s = now_s
                 events = selectors.EVENT_READ | (selectors.EVENT_WRITE if out else 0)
@@ -354,9 +295,9 @@ class Line:
                     if key.fileobj is bell:
                         with contextlib.suppress(OSError):
                             bell.recv(4096)
-                if data := _receive(link):
+                if data := receive(link):
                     heard_s = time.monotonic()
-                    self._hear(self._cutter.feed(data))
+                    self._hear(cutter.feed(data))
 
     def _hear(self, packets: Iterable[Packet]) -> None:
         ours: list[Packet] = []
@@ -409,37 +350,3 @@ class Line:
             self._on_state(state, problem)
         except Exception:
             _log.exception("on_state failed")
-
-
-def _send(link: socket.socket, out: bytearray) -> int:
-    try:
-        with memoryview(out) as view:
-            return link.send(view[:_PIECE])
-    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return 0
-    except OSError as error:
-        raise NotConnected(f"the connection broke: {error.strerror or error}") from error
-
-
-def _receive(link: socket.socket) -> bytes:
-    parts: list[bytes] = []
-    try:
-        while True:
-            data = link.recv(_PIECE)
-            if not data:
-                if parts:
-                    break
-                raise NotConnected("the MQTT door closed the connection")
-            parts.append(data)
-            if len(data) < _PIECE and not isinstance(link, ssl.SSLSocket):
-                break
-            if len(parts) >= 16 and not isinstance(link, ssl.SSLSocket):
-                break  # what TLS has decrypted already would not wake us again
-    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        pass
-    except OSError as error:
-        raise NotConnected(f"the connection broke: {error.strerror or error}") from error
-    return b"".join(parts)
-
-
-__all__ = ["PUBLISH", "Handler", "Line", "State"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.core.organisation import DEFAULT_SYSTEM, DEFAULT_SYSTEM_NAME
 from penstock.core.series import ObservationType, Unit
 
 
@@ -36,6 +37,7 @@ class Datastream(msgspec.Struct, frozen=True, kw_only=True):
         count: How many observations there are, where that was asked for.
         first_us: Time of the first one, microseconds UTC.
         last_us: Time of the last one, microseconds UTC.
+        system: Id of the system that it belongs to.
         key: Its key in the document that it was registered with.
     """
 
@@ -53,7 +55,14 @@ class Datastream(msgspec.Struct, frozen=True, kw_only=True):
     count: int | None = None
     first_us: int | None = None
     last_us: int | None = None
+    system: int = DEFAULT_SYSTEM
     key: str = ""
+
+    def owner(self) -> str:
+        """Return the name of the system that it belongs to."""
+        if self.system == DEFAULT_SYSTEM:
+            return DEFAULT_SYSTEM_NAME
+        return ".".join(self.name.split(".")[:4])
 
 
 class Page(msgspec.Struct, frozen=True):
