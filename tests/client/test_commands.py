@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Callable
 
 import pytest
@@ -18,28 +17,22 @@ pytestmark = pytest.mark.timeout(400)
 
 Connect = Callable[..., Client]
 
-BOILER = {
-    "name": "boiler",
-    "commands": [
-        {
-            "name": "heat",
-            "parameters": [
-                {"name": "to", "unit": "°C", "minimum": 10, "maximum": 90},
-                {"name": "mode", "kind": "text", "values": ["eco", "fast"], "required": False},
-            ],
-        },
-        {"name": "explode"},
-    ],
-}
+BOILER = [
+    {
+        "name": "heat",
+        "parameters": [
+            {"name": "to", "unit": "°C", "minimum": 10, "maximum": 90},
+            {"name": "mode", "kind": "text", "values": ["eco", "fast"], "required": False},
+        ],
+    },
+    {"name": "explode"},
+]
 
 
 @pytest.fixture(scope="module")
 def boilers(platform: Platform) -> Platform:
     """A platform that knows what a boiler is."""
-    request = urllib.request.Request(
-        f"{platform.url}/api/v1/device-types/boiler", json.dumps(BOILER).encode(), method="PUT"
-    )
-    urllib.request.urlopen(request, timeout=30).close()
+    Client(platform.url).declare_device_type("boiler", BOILER)
     return platform
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.client.conftest import Platform, wait_until
 
-from penstock.client import Client, Message, ObservationType, Quantity, State
+from penstock.client import Client, Datastream, Message, ObservationType, Quantity, State
 from penstock.core.errors import InvalidInput, NotFound
 
 #: Starting a platform may take a minute on a machine with much else to do.
@@ -169,3 +169,9 @@ def test_the_client_tells_how_it_stands(platform: Platform, connect: Connect) ->
     twin.disconnect()
     twin.disconnect()
     assert states == [State.ONLINE, State.CLOSED]
+
+
+def test_a_datastream_knows_whose_it_is() -> None:
+    assert Datastream(id=1, name="Roof.temperature").owner() == "default"
+    name = "cz.icecars.fleet.Car1.roof.temperature"
+    assert Datastream(id=2, name=name, system=7).owner() == "cz.icecars.fleet.Car1"

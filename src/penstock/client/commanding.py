@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from penstock.client.commands import DeviceInfo, Handler, Orders, Servant, Task
@@ -22,6 +22,19 @@ class Commanding:
     def devices(self, search: str = "") -> list[DeviceInfo]:
         """Return devices whose names hold a text, by name."""
         return self._orders.devices(search)
+
+    def declare_device_type(self, name: str, commands: Sequence[Mapping[str, Any]]) -> None:
+        """Say which commands devices of a type have; for the platform's administrators.
+
+        Args:
+            name: Of the type.
+            commands: Each with `name`, and `parameters` with `name`, `kind`, `unit`, `minimum`, ...
+
+        Raises:
+            Forbidden: It is not yours to say.
+            InvalidInput: It cannot be declared like that.
+        """
+        self._orders.declare(name, commands)
 
     def register_device(self, name: str, type: str = "", topic: str = "") -> DeviceInfo:  # noqa: A002
         """Register a device, so that it can be commanded; again is harmless.

@@ -106,6 +106,11 @@ class Orders:
         new = {"name": name, "type": type_, "topic": topic}
         return self._web.ask("POST", "/devices", DeviceInfo, body=new)
 
+    def declare(self, type_: str, commands: Sequence[Mapping[str, Any]]) -> None:
+        """Declare a device type."""
+        body = {"name": type_, "commands": commands}
+        self._web.ask("PUT", f"/device-types/{type_}", dict, body=body)
+
     def send(
         self,
         device: str,
