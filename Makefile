@@ -62,6 +62,9 @@ PAHO_SUITE ?=
 paho: $(VENV)/dev.stamp ## Run Eclipse Paho's suite (PAHO_SUITE=FOLDER, or it is cloned); writes docs/reference/mqtt.md
 	PAHO_SUITE=$(PAHO_SUITE) $(BIN)/python -m tests.conformance.paho
 
+schemathesis: $(VENV)/dev.stamp ## Ask the API 100 requests of each kind that nobody thought of
+	PENSTOCK_SCHEMATHESIS_EXAMPLES=100 $(BIN)/python -m pytest --timeout 3600 tests/api/test_schemathesis.py
+
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/
 	$(BIN)/python -m tests.faults.campaign --trials $(TRIALS) --result benchmarks/results/faults.json

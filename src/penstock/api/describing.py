@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 from fastapi import FastAPI
@@ -66,7 +66,7 @@ _REF = "#/components/schemas/{name}"
 
 def gives(
     description: str,
-    *kinds: type,
+    *kinds: Any,
     status: int = 200,
     media: str = "application/json",
     example: Any = None,
@@ -76,13 +76,13 @@ def gives(
 
     Args:
         description: One sentence.
-        kinds: Types that the JSON body can have.
+        kinds: Types that the JSON body can have; `list[T]` is a list of them.
         status: The status.
         media: Media type when there are no `kinds`.
         example: An answer.
         others: Ignored names to descriptions of further media types of the same answer.
     """
-    refs = [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds]
+    refs = [_ref(kind) for kind in kinds]
     schema: dict[str, Any] = {"anyOf": refs} if len(refs) > 1 else (refs or [{"type": "string"}])[0]
     content: dict[str, Any] = {media: {"schema": schema}}
     if example is not None:
@@ -90,6 +90,12 @@ def gives(
     for media_type in others.values():
         content[media_type] = {"schema": {"type": "string", "format": "binary"}}
     return {status: {"description": description, "content": content}}
+
+
+def _ref(kind: Any) -> dict[str, Any]:
+    if get_origin(kind) is list:
+        return {"type": "array", "items": _ref(get_args(kind)[0])}
+    return {"$ref": _REF.format(name=kind.__name__)}
 
 
 def takes(kind: type | None, example: Any, description: str) -> dict[str, Any]:
@@ -110,6 +116,18 @@ def _any_value(kind: type) -> dict[str, Any]:
     raise NotImplementedError(kind)
 
 
+def _plain(schema: Any) -> Any:
+    """Return a schema with tuples as lists of a fixed length, which every tool understands."""
+    if isinstance(schema, (list, tuple)):
+        return [_plain(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {name: _plain(part) for name, part in schema.items()}
+    if "prefixItems" in parts and parts.get("type") == "array":
+        parts["items"] = {"anyOf": parts.pop("prefixItems")}
+    return parts
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document of an app; made once."""
     if app.openapi_schema:
@@ -123,7 +141,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
     )
     _, schemas = msgspec.json.schema_components(_TYPES, schema_hook=_any_value, ref_template=_REF)
-    document["components"] = {"schemas": schemas}
+    document["components"] = {"schemas": _plain(schemas)}
     problem = {
         "description": "Something went wrong; the status says whose turn it is.",
         "content": {"application/json": {"schema": {"$ref": _REF.format(name="ErrorAnswer")}}},

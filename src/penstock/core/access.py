@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from penstock.core.clock import Clock
-from penstock.core.errors import Forbidden, Unauthenticated
+from penstock.core.errors import Forbidden, NotFound, Unauthenticated
 from penstock.core.organisation import (
     DEFAULT_SYSTEM,
     TOPIC_KINDS,
@@ -180,7 +180,9 @@ class Access:
     # May they?
 
     def allows(self, who: Principal, action: Action, what: Resource) -> bool:
-        """Decide."""
+        """Decide. What does not exist is nobody's."""
+        if not self._exists(what):
+            return False
         if self._may_everything(who):
             return True
         if not self.is_welcome(who):
@@ -194,10 +196,14 @@ class Access:
 
         Raises:
             Unauthenticated: Nobody has said who asks.
+            NotFound: There is no such company, system, client or user.
             Forbidden: The one who asks may not.
         """
         if self.allows(who, action, what):
             return
+        if not self._exists(what) and self.is_welcome(who):
+            msg = f"there is no {what.kind} with id {what.id}"
+            raise NotFound(msg)
         if not self.is_welcome(who):
             msg = "sign in, or show a key that is valid, to do this"
             raise Unauthenticated(msg)
@@ -266,6 +272,16 @@ class Access:
         return self._meets(wanted, systems)
 
     # How
+
+    def _exists(self, what: Resource) -> bool:
+        """Tell whether there is such a company, system, client or user; others are not known."""
+        if what.kind == "system":
+            return what.id in self._systems
+        if what.kind == "client":
+            return what.id in self._clients
+        if what.kind == "company":
+            return what.id == 0 or what.id in self._companies
+        return what.kind != "user" or what.id == 0 or what.id in self._users
 
     def _is_past(self, time_us: int | None) -> bool:
         return time_us is not None and time_us <= self._clock.now_us()

@@ -52,7 +52,7 @@ _TASKS = {"items": [TASK], "next": None}
 @router.get(
     "/sensors",
     summary="List sensors",
-    responses=gives("Sensors by serial number.", answers.Sensor, example=[_SENSOR]),
+    responses=gives("Sensors by serial number.", list[answers.Sensor], example=[_SENSOR]),
 )
 async def list_sensors(ctx: Ctx, by: By) -> Response:
     """Return vibration sensors."""
