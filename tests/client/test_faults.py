@@ -90,6 +90,10 @@ def test_a_platform_killed_while_a_client_produces_loses_and_doubles_nothing(
     platform.wait_for("Victim.number", [float(number) for number in range(6000)])
 
 
+def wait_until_offline(device: Client) -> None:
+    wait_until(lambda: device.status().state is State.OFFLINE, "offline")
+
+
 def test_a_device_starts_and_produces_without_the_network_and_sends_it_all_later(
     platform: Platform, tmp_path: Path
 ) -> None:
@@ -111,7 +115,7 @@ def test_a_device_starts_and_produces_without_the_network_and_sends_it_all_later
             device.produce("level", number)
         assert not device.flush(0.3)
         assert device.status().waiting == start + 100
-        assert device.status().state is State.OFFLINE
+        wait_until_offline(device)
         device.close(0)
     assert any("cannot reach the MQTT door" in why for _, why in states)
     with pytest.raises(NotConnected, match="connection refused; is Penstock up there"):

@@ -165,10 +165,10 @@ def test_the_client_tells_how_it_stands(platform: Platform, connect: Connect) ->
     twin.produce("x", 1)
     assert twin.flush(30)
     status = twin.status()
-    assert (status.state, status.waiting, status.acknowledged) == (State.ONLINE, 0, 1)
+    assert (status.waiting, status.acknowledged) == (0, 1)
     twin.disconnect()
     twin.disconnect()
-    assert states == [State.ONLINE, State.CLOSED]
+    assert states[-2:] == [State.ONLINE, State.CLOSED]
 
 
 def test_a_datastream_knows_whose_it_is() -> None:
