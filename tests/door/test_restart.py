@@ -122,6 +122,14 @@ async def saved(door: Door) -> None:
     await eventually(lambda: keeper.is_idle and not door.commit.is_busy)
 
 
+async def _leave(door: Door, peer: Peer, client: str) -> None:
+    """Break a connection, and wait until the door has noticed."""
+    session = door.broker.session_of(client)
+    assert session is not None
+    await peer.close()
+    await eventually(lambda: session.link is None)
+
+
 async def _heard(peer: Peer) -> None:
     """Wait until the door has taken what the client sent, and see that it has nothing to say."""
     peer.send(Ping(Kind.PINGREQ))
@@ -154,8 +162,7 @@ async def test_a_session_its_subscriptions_and_what_waits_are_there_again(
     listener = await meet(door, "listener", **LASTING)
     given = {Property.SUBSCRIPTION_IDENTIFIER: (7,)}
     assert await listener.subscribe("plant/+", 2, properties=given) == Suback(1, (2,))
-    await listener.close()
-    await eventually(lambda: door.broker.session_of("listener").link is None)  # type: ignore[union-attr]
+    await _leave(door, listener, "listener")
     sender = await meet(door, "sender", 5)
     said = {
         Property.CONTENT_TYPE: "text/plain",
@@ -284,10 +291,7 @@ async def test_messages_keep_their_order_and_their_first_dup_flag(house: House, 
         await sender.publish("a", b"%d" % number)
     for _ in range(2):
         assert isinstance(await listener.receive(), Publish)
-    await listener.close()
-    session = door.broker.session_of("listener")
-    assert session is not None
-    await eventually(lambda: session.link is None)
+    await _leave(door, listener, "listener")
     await saved(door)
 
     door = await house.restart(max_inflight=10)
@@ -355,7 +359,7 @@ async def test_a_log_that_lost_messages_does_not_take_the_sessions_with_it(
     door = await house.open()
     listener = await meet(door, "listener", **LASTING)
     await listener.subscribe("a", 1)
-    await listener.close()
+    await _leave(door, listener, "listener")
     await (await meet(door, "sender")).publish("a", b"1")
     # Another group, so that the journal knows that the message was in the log.
     await (await meet(door, "another", **LASTING)).subscribe("b", 1)
@@ -490,7 +494,7 @@ async def test_a_clean_start_forgets_on_disk_too(house: House, meet: Meet) -> No
     door = await house.open()
     listener = await meet(door, "listener", **LASTING)
     await listener.subscribe("a", 1)
-    await listener.close()
+    await _leave(door, listener, "listener")
     await (await meet(door, "sender")).publish("a", b"1")
     await meet(door, "listener", 5)
     door = await house.restart()
@@ -503,7 +507,7 @@ async def test_a_session_that_comes_back_not_to_last_is_not_kept(house: House, m
     door = await house.open()
     listener = await meet(door, "listener", **LASTING)
     await listener.subscribe("a", 1)
-    await listener.close()
+    await _leave(door, listener, "listener")
     await (await meet(door, "sender")).publish("a", b"1")
     again = await meet(door, "listener", 5, clean_start=False)
     assert again.connack.session_present  # type: ignore[attr-defined]
@@ -518,7 +522,7 @@ async def test_what_a_member_of_a_share_did_not_take_goes_to_another(
     door = await house.open()
     one = await meet(door, "one", **LASTING)
     await one.subscribe("$share/team/work", 1)
-    await one.close()
+    await _leave(door, one, "one")
     sender = await meet(door, "sender")
     for number in range(4):
         await sender.publish("work", b"%d" % number)
@@ -573,7 +577,7 @@ async def test_bounds_hold_after_a_restart(house: House, meet: Meet) -> None:
     door = await house.open(max_queued_messages=3)
     listener = await meet(door, "listener", **LASTING)
     await listener.subscribe("a", 1)
-    await listener.close()
+    await _leave(door, listener, "listener")
     sender = await meet(door, "sender")
     for number in range(2):
         await sender.publish("a", b"%d" % number)
