@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from penstock.core.access import EVERYTHING, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo, DeviceStatus, Enrolled, Policy
 from penstock.core.errors import Forbidden, InvalidInput, NotFound
 from penstock.core.registration import (
@@ -78,6 +79,31 @@ class CatalogContract:
         )
         assert info.id > 0
         assert info.thing_id > 0
+
+    def test_a_scope_leaves_out_what_is_not_in_it(self, catalog: Catalog) -> None:
+        self.enrol(catalog, series("a", "x"), series("a", "y"), series("b", "x"))
+        ax, ay, bx = catalog.datastreams()
+        for scope, wanted in (
+            (EVERYTHING, [ax, ay, bx]),
+            (Scope(), []),
+            (Scope(systems=frozenset({ax.system})), [ax, ay, bx]),
+            (Scope(systems=frozenset({ax.system + 1})), []),
+            (Scope(things=frozenset({ax.thing_id})), [ax, ay]),
+            (Scope(datastreams=frozenset({ay.id})), [ay]),
+            (Scope(things=frozenset({bx.thing_id}), datastreams=frozenset({ax.id})), [ax, bx]),
+            (Scope(datastreams=frozenset(range(1, 5000))), [ax, ay, bx]),
+        ):
+            ids = [info.id for info in wanted]
+            assert catalog.datastreams(scope=scope) == wanted
+            assert catalog.count_datastreams(scope=scope) == len(wanted)
+            assert list(catalog.readable(scope)) == ids
+            assert list(catalog.readable(scope, [bx.id, ax.id, 99, -1])) == [
+                id_ for id_ in ids if id_ != ay.id
+            ]
+            assert catalog.datastreams(ids=[ay.id], scope=scope) == [i for i in wanted if i == ay]
+            assert [i.name for i in catalog.datastreams("x", scope=scope)] == [
+                i.name for i in wanted if i.name.endswith("x")
+            ]
 
     def test_the_observed_property_is_the_name_when_not_known(self, catalog: Catalog) -> None:
         assert self.enrol_one(catalog, series()).observed_property == "temperature"
