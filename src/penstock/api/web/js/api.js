@@ -5,11 +5,20 @@ const TIMEOUT_MS = 30000;
 
 /** What the server said when it refused, or that it did not answer (`status` 0). */
 export class ApiError extends Error {
-  constructor(message, status = 0, code = "unreachable") {
+  constructor(message, status = 0, code = "unreachable", retryAfterS = 0) {
     super(message);
     this.status = status;
     this.code = code;
+    /** After so many seconds it is worth asking again; 0 when the server did not say. */
+    this.retryAfterS = retryAfterS;
   }
+}
+
+let onStranger = () => {};
+
+/** Call `listener` whenever the server does not know (any more) who asks. */
+export function whenStranger(listener) {
+  onStranger = listener;
 }
 
 /** Address of an endpoint; array values become repeated parameters, empty ones are left out. */
@@ -22,11 +31,11 @@ export function address(path, params = {}) {
   return url;
 }
 
-/** Ask the server and return what it answers in JSON; raises `ApiError`. */
+/** Ask the server, with `body` as JSON if there is one, and return its answer; raises `ApiError`. */
 export async function request(
   path,
   params,
-  { method = "GET", signal, timeoutMs = TIMEOUT_MS } = {},
+  { method = "GET", body, headers = {}, signal, timeoutMs = TIMEOUT_MS } = {},
 ) {
   const signals = [AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])];
   let response;
@@ -34,7 +43,12 @@ export async function request(
     response = await fetch(address(path, params), {
       method,
       cache: "no-store",
-      headers: { Accept: "application/json" },
+      headers: {
+        Accept: "application/json",
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.any(signals),
     });
   } catch (error) {
@@ -42,14 +56,16 @@ export async function request(
     throw new ApiError("The server does not answer.");
   }
   noteServerTime(response);
-  const body = response.status === 204 ? null : await response.json().catch(() => null);
-  if (response.ok) return body;
-  const problem = body?.error ?? body ?? {};
+  const answer = response.status === 204 ? null : await response.json().catch(() => null);
+  if (response.ok) return answer;
+  if (response.status === 401) onStranger();
+  const problem = answer?.error ?? answer ?? {};
   const said = problem.message ?? problem.detail ?? `The server answered ${response.status}.`;
   throw new ApiError(
     typeof said === "string" ? said : JSON.stringify(said),
     response.status,
     problem.code,
+    Number(response.headers.get("Retry-After")) || 0,
   );
 }
 

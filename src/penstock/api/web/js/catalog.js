@@ -1,4 +1,4 @@
-/** Asks what exists: datastreams and devices. */
+/** Asks what exists and how it stands: datastreams, health, dead letters. */
 
 import { request } from "./api.js";
 
@@ -6,16 +6,13 @@ import { request } from "./api.js";
 export const listDatastreams = ({ search, after, limit }, signal) =>
   request("datastreams", { search, after, limit }, { signal });
 
+/** The datastreams of the thing of a name, up to a thousand. */
+export const listDatastreamsOf = async (thing) =>
+  (await request("datastreams", { thing, limit: 1000 })).items;
+
 /** Facts about these datastreams; unknown ids are left out. */
 export const readDatastreams = async (ids) =>
   (await request("datastreams", { id: ids, limit: ids.length })).items;
-
-/** Devices that stand in a state: `enrolled`, `pending` or `refused`. */
-export const listDevices = async (status) => (await request("devices", { status })).items;
-
-/** Let a device in (`approve`) or keep it out (`refuse`). */
-export const decideDevice = (name, decision) =>
-  request(`devices/${encodeURIComponent(name)}/${decision}`, {}, { method: "POST" });
 
 export const readHealth = () => request("health", {}, { timeoutMs: 4000 });
 

@@ -5,6 +5,7 @@ import { Icon } from "./icons.js";
 import { formatRate, zoneName } from "./format.js";
 import { readableSpan } from "./spans.js";
 import { app, useApp } from "./state.js";
+import { UserMenu } from "./usermenu.js";
 
 const LINKS = {
   live: ["ok", "Live"],
@@ -80,5 +81,6 @@ export function Header() {
     </div>
     ${health && html`<${Lights} checks=${health.checks} />`}
     <${Toggles} />
+    <${UserMenu} />
   </header>`;
 }

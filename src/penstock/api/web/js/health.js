@@ -2,7 +2,7 @@
 
 import { html } from "./html.js";
 import { DeadLetters } from "./deadletters.js";
-import { Devices } from "./devices.js";
+import { Waiting } from "./fleet/waiting.js";
 import { readHealth } from "./catalog.js";
 import { formatCount, formatRate, formatTime } from "./format.js";
 import { readableSpan } from "./spans.js";
@@ -13,10 +13,11 @@ const EVERY_MS = 2000;
 /** Requests that fail one after the other before the server counts as unreachable. */
 const FAILURES = 2;
 
-/** Ask for the health from now on, at every moment the page is visible. */
+/** Ask for the health from now on, at every moment the page is visible; returns how to stop. */
 export function watchHealth() {
   let timer = 0;
   let failures = 0;
+  let isOver = false;
   const ask = async () => {
     clearTimeout(timer);
     if (!document.hidden) {
@@ -28,10 +29,16 @@ export function watchHealth() {
         if (failures >= FAILURES) app.set({ reachable: false });
       }
     }
-    timer = setTimeout(ask, EVERY_MS);
+    if (!isOver) timer = setTimeout(ask, EVERY_MS);
   };
-  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  const look = () => document.hidden || ask();
+  document.addEventListener("visibilitychange", look);
   ask();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
 }
 
 function Figures({ health }) {
@@ -81,7 +88,7 @@ export function HealthView({ isShown }) {
       <${Figures} health=${health} />
       <p class="muted">Started ${formatTime(health.started_us, utc)}.</p>
     </section>
-    <${Devices} pending=${health.devices_pending} />
+    <${Waiting} pending=${health.devices_pending} />
     <${DeadLetters} waiting=${health.dead_letters} />
   </section>`;
 }

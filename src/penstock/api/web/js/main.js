@@ -5,6 +5,11 @@ import { Icon } from "./icons.js";
 import { ChartView } from "./chartview.js";
 import { Header } from "./header.js";
 import { HealthView, watchHealth } from "./health.js";
+import { DevicesView } from "./fleet/devices.js";
+import { AccountView } from "./people/account.js";
+import { OrganisationView } from "./people/organisation.js";
+import { isStranger, watchSession } from "./session.js";
+import { SignIn } from "./signin.js";
 import { StreamList } from "./list.js";
 import { ValuesView } from "./values.js";
 import { Welcome } from "./welcome.js";
@@ -17,14 +22,19 @@ const TABS = [
   ["streams", "Streams"],
   ["chart", "Chart"],
   ["values", "Values"],
+  ["devices", "Devices"],
   ["health", "Health"],
+  ["organisation", "Organisation"],
 ];
+/** Views that need the whole width: the list of datastreams makes room. */
+const WIDE = ["devices", "organisation", "account"];
 
 function Tabs({ view, health }) {
+  const isBare = useApp((state) => state.session.isBare);
   const waiting = (health?.dead_letters ?? 0) + (health?.devices_pending ?? 0);
   return html`<nav class="tabs" aria-label="Views">
-    ${TABS.map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
-        aria-current=${view === id ? "page" : undefined} onClick=${() => app.set({ view: id })}>
+    ${TABS.filter(([id]) => id !== "organisation" || !isBare).map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
+        aria-current=${view === id ? "page" : undefined} onClick=${() => app.set(id === "devices" ? { view: id, device: null } : { view: id })}>
       <${Icon} name=${id} /><span>${label}</span>
       ${id === "health" && waiting > 0 && html`<span class="badge">
         ${waiting > 99 ? "99+" : waiting}<span class="visually-hidden"> waiting</span></span>`}
@@ -47,20 +57,34 @@ function App() {
     if (unknown.length) readDatastreams(unknown).then(learn, () => {});
   }, [picked]);
   useEffect(() => wantLatest("chart", picked), [picked]);
-  const isWelcome = isNew && view !== "health";
+  useEffect(watchHealth, []);
+  const isWelcome = isNew && ["streams", "chart", "values"].includes(view);
+  const isWide = WIDE.includes(view);
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <${Header} />
-    <div class=${`frame showing-${view} ${isWelcome ? "is-welcome" : ""}`}>
+    <${Tabs} view=${view} health=${health} />
+    <div class=${`frame showing-${view} ${isWelcome || isWide ? "is-wide" : ""}`}>
       <aside class="side"><${StreamList} key=${isNew} /></aside>
       <main id="main">
-        <${Tabs} view=${view} health=${health} />
         ${isWelcome && html`<${Welcome} />`}
         <${ChartView} isShown=${!isWelcome && (view === "chart" || view === "streams")} />
         <${ValuesView} isShown=${!isWelcome && view === "values"} />
+        <${DevicesView} isShown=${view === "devices"} />
         <${HealthView} isShown=${view === "health"} />
+        <${OrganisationView} isShown=${view === "organisation"} />
+        <${AccountView} isShown=${view === "account"} />
       </main>
     </div>`;
+}
+
+/** What one sees depends on who one is. */
+function Gate() {
+  const session = useApp((state) => state.session);
+  const isLost = useApp((state) => state.reachable === false);
+  if (isStranger(session)) return html`<${SignIn} />`;
+  if (session) return html`<${App} />`;
+  return html`<p class="nothing">${isLost ? "The server does not answer. This page keeps trying." : ""}</p>`;
 }
 
 window.penstock = {
@@ -75,5 +99,5 @@ window.penstock = {
 const isBareAddress = !location.hash;
 keepInUrl();
 if (isBareAddress) suggestWhenKnown();
-watchHealth();
-render(html`<${App} />`, document.getElementById("app"));
+watchSession();
+render(html`<${Gate} />`, document.getElementById("app"));

@@ -4,7 +4,8 @@ import { useEffect, useState } from "./html.js";
 import { formatSpan, parseSpan } from "./spans.js";
 
 const THEMES = ["auto", "light", "dark"];
-export const VIEWS = ["streams", "chart", "values", "health"];
+export const VIEWS = ["streams", "chart", "values", "devices", "health", "organisation", "account"];
+const PLACE = /^(company|system)-([1-9][0-9]{0,15})$/;
 /** Series are picked up to here; more would be neither readable nor fast. */
 export const MAX_PICKED = 50;
 
@@ -42,6 +43,14 @@ export const app = createStore({
   health: null,
   /** Whether the server answered lately; null before it is known. */
   reachable: null,
+  /** Who looks at the page, as the server says; null before it is known. */
+  session: null,
+  /** Part of a view that has several, or null for its first. */
+  part: null,
+  /** Company or system that is looked at, `{kind, id}`, or null. */
+  place: null,
+  /** Device that is looked at, `{name, system}`, or null for all of them. */
+  device: null,
   /** Datastream facts by id. */
   infos: new Map(),
   /** Newest row by datastream id: `{time, number, text}`. */
@@ -94,8 +103,12 @@ export function learnLatest(rows) {
 }
 
 /** Write the part of the state that makes a view reproducible as a URL hash. */
-export function toHash({ view, picked, range, utc }) {
+export function toHash({ view, picked, range, utc, part, place, device }) {
   const parts = [`view=${view}`];
+  if (view === "devices" && device)
+    parts.push(`device=${encodeURIComponent(device.name)}`, `in=${device.system}`);
+  if (["organisation", "account"].includes(view) && part) parts.push(`part=${part}`);
+  if (view === "organisation" && place) parts.push(`place=${place.kind}-${place.id}`);
   if (picked.length) parts.push(`streams=${picked.join(",")}`);
   if (range.live) parts.push(`last=${formatSpan(range.live)}`);
   else parts.push(`from=${iso(range.from)}`, `to=${iso(range.to)}`);
@@ -103,11 +116,18 @@ export function toHash({ view, picked, range, utc }) {
   return `#${parts.join("&")}`;
 }
 
+/** Address of what the page would show with some of its state changed; for links. */
+export const hashWith = (patch) => toHash({ ...app.get(), ...patch });
+
 /** Read a URL hash; what is missing or wrong is left out. */
 export function fromHash(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const patch = {};
   if (VIEWS.includes(given.get("view"))) patch.view = given.get("view");
+  if (given.has("device")) patch.device = { name: given.get("device"), system: Number(given.get("in")) || 1 };
+  if (given.has("part")) patch.part = given.get("part");
+  const place = PLACE.exec(given.get("place"));
+  if (place) patch.place = { kind: place[1], id: Number(place[2]) };
   if (given.has("streams")) {
     const ids = given.get("streams").split(",").map(Number);
     patch.picked = [...new Set(ids.filter((id) => Number.isSafeInteger(id) && id > 0))].slice(
@@ -121,6 +141,8 @@ export function fromHash(hash) {
   if (given.get("utc") === "1") patch.utc = true;
   return patch;
 }
+
+const IN_ADDRESS = ["view", "picked", "range", "utc", "part", "place", "device"];
 
 /** Keep URL and state the same, both ways, and preferences in this browser. */
 export function keepInUrl() {
@@ -137,14 +159,13 @@ export function keepInUrl() {
   app.subscribe((state, before) => {
     if (state.utc !== before.utc) localStorage.setItem("penstock.utc", state.utc ? "1" : "0");
     if (state.theme !== before.theme) localStorage.setItem("penstock.theme", state.theme);
-    const shown = state.view === before.view && state.picked === before.picked;
-    if (shown && state.range === before.range && state.utc === before.utc) return;
+    if (IN_ADDRESS.every((name) => state[name] === before[name])) return;
     if (!timer) timer = setTimeout(write, 150);
   });
   addEventListener("hashchange", () => {
     if (location.hash === written) return;
     written = location.hash;
-    app.set({ picked: [], ...fromHash(location.hash) });
+    app.set({ picked: [], part: null, place: null, device: null, ...fromHash(location.hash) });
   });
   write();
 }
