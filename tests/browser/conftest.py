@@ -16,17 +16,25 @@ import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 from tests.browser.waiting import PATIENCE_S
+from tests.catalog.template import fast_passwords, fresh_catalog
 
 from penstock.api import ApiSettings, create_app
-from penstock.catalog import SqlCatalog
+from penstock.catalog.identities import SqlIdentities
+from penstock.core.access import PLATFORM, Kind, Principal
 from penstock.core.catalog import DeviceStatus, Policy
+from penstock.core.clock import SystemClock
 from penstock.core.observation import observations
+from penstock.core.people import Actor, NewUser
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.series import ObservationType, Series, Unit
+from penstock.devices.post import MemoryPost
 from penstock.ingest.live import LiveHub
+from penstock.runtime.config import Config
+from penstock.runtime.fleet import make_room
 from penstock.stores.memory import MemoryStore
 
 SECOND = 1_000_000
+PASSWORD = "correct horse"
 
 #: Chromium for tests: no window, no sandbox (containers), nothing of its own on the network.
 ARGUMENTS = (
@@ -107,9 +115,21 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.store = MemoryStore()
-        self.catalog = SqlCatalog.open(folder / "catalog.db")
+        self.catalog = fresh_catalog(folder)
         self.platform = CardboardPlatform(self)
         self.live = LiveHub()
+        self.clock = SystemClock()
+        self.passwords = fast_passwords()
+        self.identities = SqlIdentities(self.catalog.database, self.clock, self.passwords)
+        self.post = MemoryPost()
+        self.fleet = make_room(
+            Config(data_dir=str(folder)),
+            self.catalog,
+            self.store,
+            self.clock,
+            self.identities.access,
+            self.post,
+        )
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -126,6 +146,7 @@ class Site:
         self.stop()
         if self._place is not None:
             self._place.close()
+        self.fleet.close()
         self.catalog.close()
 
     @property
@@ -146,6 +167,10 @@ class Site:
             platform=self.platform,
             registry=CollectorRegistry(),
             settings=ApiSettings(),
+            clock=self.clock,
+            identities=self.identities,
+            passwords=self.passwords,
+            fleet=self.fleet,
         )
         config = uvicorn.Config(self._app, log_level="warning", lifespan="off")
         self._server = uvicorn.Server(config)
@@ -163,6 +188,11 @@ class Site:
             each.get_loop().call_soon_threadsafe(self._app.state.context.closing.set)
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
+
+    def add_user(self, name: str, **more: Any) -> Actor:
+        """Add a user, whose password is `PASSWORD`, and return them; the first runs everything."""
+        new = NewUser(name=name, password=PASSWORD, **more)
+        return Actor(Principal(Kind.USER, self.identities.users.add(Actor(PLATFORM), new).id))
 
     def enrol(self, thing: str, name: str, unit: str = "", **more: Any) -> int:
         """Return the id of a new datastream."""
@@ -236,7 +266,7 @@ class Pages:
         self.foreign: list[str] = []
 
     def open(self, hash_: str = "#view=chart", *, phone: bool = False, **more: Any) -> Any:
-        """Return the page at a hash, at desktop or phone size, with its list shown."""
+        """Return the page at a hash, at desktop or phone size, once it says who looks at it."""
         size = {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
         context = self._browser.new_context(**(size if phone else {"viewport": DESKTOP}), **more)
         context.set_default_timeout(PATIENCE_S * 1000)
@@ -247,6 +277,19 @@ class Pages:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
         page.goto(self._site.url + hash_)
+        page.wait_for_selector("header.bar, form[aria-label='Sign in']")
+        return page
+
+    def sign_in(self, page: Any, name: str, password: str = PASSWORD) -> None:
+        """Fill the form in and send it."""
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_label("Password", exact=True).fill(password)
+        page.get_by_role("button", name="Sign in").click()
+
+    def enter(self, hash_: str, name: str, **more: Any) -> Any:
+        """Return the page at a hash as somebody who has signed in sees it."""
+        page = self.open(hash_, **more)
+        self.sign_in(page, name)
         page.wait_for_selector("header.bar")
         return page
 

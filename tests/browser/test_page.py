@@ -14,7 +14,8 @@ from penstock.core.series import Series
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=\"alert('name')\"><script>alert(1)</script>"
-VIEWS = ("chart", "values", "health")
+VIEWS = ("chart", "values", "devices", "health")
+ALL_VIEWS = ("streams", *VIEWS, "organisation")
 
 
 def fill_in(site: Any) -> list[int]:
@@ -51,6 +52,8 @@ def show(page: Any, view: str) -> None:
         "streams": "button.stream",
         "values": ".values tbody tr",
         "health": ".letters tbody tr",
+        "devices": ".device-row",
+        "organisation": ".node",
     }
     page.wait_for_selector(filled.get(view, ".chip"))
 
@@ -86,7 +89,7 @@ def test_hostile_names_are_shown_as_text(site: Any, pages: Any) -> None:
 def test_nothing_is_wider_than_a_phone(site: Any, pages: Any) -> None:
     ids = ",".join(map(str, fill_in(site)))
     page = pages.open(f"#streams={ids}&last=5m", phone=True)
-    for view in ("streams", *VIEWS):
+    for view in ALL_VIEWS:
         show(page, view)
         assert page.evaluate("document.scrollingElement.scrollWidth") == 390
         overflowing = page.evaluate(
@@ -118,12 +121,12 @@ def test_nothing_leaves_the_window_between_phone_and_desktop(
 def test_what_one_touches_on_a_phone_is_large_enough(site: Any, pages: Any) -> None:
     ids = ",".join(map(str, fill_in(site)))
     page = pages.open(f"#streams={ids}&last=5m", phone=True)
-    for view in ("streams", *VIEWS):
+    for view in ALL_VIEWS:
         show(page, view)
         small = page.evaluate(
             """() => [...document.querySelectorAll('button, a.quiet, input')]
               .filter((e) => e.checkVisibility({ visibilityProperty: true }))
-              .filter((e) => !e.closest('td') && e.getBoundingClientRect().height < 40)
+              .filter((e) => !e.closest('td, th, label') && e.getBoundingClientRect().height < 40)
               .map((e) => e.outerHTML.slice(0, 90))"""
         )
         assert small == [], view
@@ -134,7 +137,7 @@ def test_every_view_is_quiet_and_asks_nobody_else(site: Any, pages: Any) -> None
     for phone in (False, True):
         page = pages.open(f"#streams={ids}&last=5m", phone=phone)
         until(page, "penstock.app.get().link === 'live'")
-        for view in VIEWS:
+        for view in ALL_VIEWS[1:]:
             show(page, view)
     assert pages.complaints == []
     assert pages.foreign == []

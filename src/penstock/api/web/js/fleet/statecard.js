@@ -69,8 +69,8 @@ export function StateCard({ device, mayCommand }) {
       </div>
       <div><h3>Reported <span class="muted">${state.reported_us ? agoText(state.reported_us) : ""}</span></h3>
         <pre tabindex="0">${state.reported_us ? pretty(state.reported) : "the device has said nothing"}</pre>
-        <p class=${`state ${open ? "warn" : "ok"}`} role="status"><span class="dot" aria-hidden="true"></span>
-          ${open ? `not yet as desired: ${Object.keys(state.delta).join(", ")}` : "as desired"}</p>
+        ${state.desired_us && html`<p class=${`state ${open ? "warn" : "ok"}`} role="status"><span class="dot" aria-hidden="true"></span>
+          ${open ? `not yet as desired: ${Object.keys(state.delta).join(", ")}` : "as desired"}</p>`}
       </div>
     </div>
   </section>`;

@@ -42,7 +42,7 @@ export function Audit() {
   }, [kind]);
   return html`<section class="card audit" aria-label="Audit trail">
     <div class="actions"><h2>Audit trail</h2>
-      <label class="pick">of <select value=${kind} onChange=${(event) => setKind(event.currentTarget.value)}>
+      <label class="pick">of <select aria-label="Kind of what was changed" value=${kind} onChange=${(event) => setKind(event.currentTarget.value)}>
         <option value="">everything</option>
         ${KINDS.map((one) => html`<option key=${one} value=${one}>${one}s</option>`)}
       </select></label></div>

@@ -3,6 +3,7 @@
 import { html, useState } from "../html.js";
 import { Field, Said } from "../form.js";
 import { useDoing, useLoaded } from "../loading.js";
+import { learnSession } from "../session.js";
 import { app, useApp } from "../state.js";
 import { addCompany, listCompanies, listSystems } from "./api.js";
 import { Company, placeLink, System } from "./places.js";
@@ -61,7 +62,8 @@ export function Structure() {
   const session = useApp((state) => state.session);
   const companies = useLoaded(listCompanies, [session.id]);
   const systems = useLoaded(listSystems, [session.id]);
-  const reload = () => Promise.all([companies.reload(), systems.reload()]);
+  // With a company or system of one's own one may do more than before.
+  const reload = () => Promise.all([companies.reload(), systems.reload(), learnSession()]);
   const problem = companies.error ?? systems.error;
   const [all, parts] = [companies.data ?? [], systems.data ?? []];
   const company = place?.kind === "company" && all.find((one) => one.id === place.id);
