@@ -564,3 +564,19 @@ async def test_a_key_that_is_none_any_more_costs_no_password_check(
     for username in ("sue", "SN-4711"):
         connack = await refusal(call, door, username=username, password=b"pnk_was-revoked")
         assert connack.reason is Reason.BAD_USER_NAME_OR_PASSWORD
+
+
+async def test_taking_back_reaches_topics_that_the_fast_path_knows(
+    come: Meet, door: Door, file: Path, journal: Journal
+) -> None:
+    people = two_companies()
+    car = await come("car", protocol=4)
+    for number in range(3):
+        await car.publish(f"{CAR}/quiet", b"%d" % number)
+    reader = msgspec.structs.replace(people.clients[0], may_write=False)
+    leave(two_companies(clients=(reader, *people.clients[1:])), file)
+    door.look()
+    for _ in range(3):
+        await car.publish(f"{CAR}/quiet", b"x")
+    assert [message.payload for message in journal.messages()] == [b"0", b"1", b"2"]
+    assert door.stats()[DENIED] == 3

@@ -112,8 +112,8 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     host: Annotated[
         str,
         msgspec.Meta(
-            description="Address to listen on. Other than loopback only with `users`, or with "
-            "client certificates that are required.",
+            description="Address to listen on. On another than loopback, everybody must show who "
+            "they are.",
             min_length=1,
         ),
     ] = "127.0.0.1"
@@ -122,7 +122,11 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 1883
     users: Annotated[
         tuple[User, ...],
-        msgspec.Meta(description="Who may come in; nobody named means anyone, without password."),
+        msgspec.Meta(
+            description="Device accounts, clients of the default system, beside the users, clients "
+            "and keys of the platform. While there is none of all these, and only this machine can "
+            "reach the door, anyone may come in."
+        ),
     ] = ()
     tls: TlsSettings = TlsSettings()
     websocket: WebSocketSettings = WebSocketSettings()
