@@ -33,7 +33,7 @@ def name_of(kind: Kind, path: str, fields: Mapping[str, str]) -> str:
             return fields[field]
     base = base_of(kind, path)
     serial = _SERIAL.fullmatch(base)
-    return serial[1] if serial is not None else base.replace("/", ".")
+    return serial[1] if serial is not None else base
 
 
 def topic_of(type_: DeviceType, device: Device, system: str) -> str:

@@ -144,9 +144,9 @@ class DeviceRoom:
         self.forget()
         if with_data:
             self.logs.delete(system, name)
-            self._bury()
+            self.bury()
 
-    def _bury(self) -> None:
+    def bury(self) -> None:
         """Delete the observations of Datastreams that are gone."""
         ids = tuple(self.records.doomed())
         if ids:
@@ -155,7 +155,7 @@ class DeviceRoom:
 
     def _run(self) -> None:
         trimmed_s = self._clock.monotonic_s() - TRIM_EVERY_S + 10.0
-        self._try("observations of deleted devices", self._bury)
+        self._try("observations of deleted devices", self.bury)
         while not self._stop.wait(self._settings.seen_every_s):
             self._try("who was seen", self._watch.write)
             if self._clock.monotonic_s() - trimmed_s >= TRIM_EVERY_S:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 
 import msgspec
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from penstock.core.errors import ConfigError
 from penstock.simulators.message import Batches, Message, generator, merge
+from penstock.simulators.sensor import MAX_RATE_HZ, Sensors, said, stamp
 
 Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
@@ -27,8 +28,6 @@ WAVES = (
     (0.36, 550.0, 0.0),
 )
 SERIALS = ("AAD-1123", "BBB-3423")
-#: Highest sample frequency of a sensor, Hz; beyond it two samples would share a microsecond.
-MAX_RATE_HZ = 1_000_000.0
 #: What a sensor says while it boots: milliseconds after power-on, and the line.
 BOOT = (
     (0, "power on"),
@@ -54,7 +53,8 @@ class Accelerometers:
     """Sensors that boot, register and then send their samples once per second.
 
     Each sensor is an MQTT client of its own. Topics are `sensor.<serial>.logs`,
-    `sensor.<serial>.registry.created` and `sensor.<serial>.measurements` (retained).
+    `sensor.<serial>.registry.created` and `sensor.<serial>.measurements` (retained). They obey
+    commands, see `simulators.sensor`.
 
     Args:
         seed: Of all random numbers.
@@ -75,6 +75,7 @@ class Accelerometers:
         self._rate = rate
         extra = (f"SIM-{number:04d}" for number in range(1, count))
         self._serials = [*SERIALS, *extra][:count]
+        self.obedience = Sensors(self._serials, rate)
 
     @property
     def devices(self) -> Sequence[str]:
@@ -93,24 +94,28 @@ class Accelerometers:
             at_us = power_on_us + after_ms * 1000
             log = {
                 "SerialNumber": serial,
-                "Timestamp": _stamp(at_us * 1000),
+                "Timestamp": stamp(at_us),
                 "Level": "INFO",
                 "Message": line.format(rate=self._rate),
             }
-            yield _json(at_us, serial, "logs", log)
+            yield said(at_us, serial, "logs", log)
         ready_us = power_on_us + BOOT[-1][0] * 1000
         known = {"SerialNumber": serial, "SampleFrequency": self._rate}
-        yield _json(ready_us, serial, "registry.created", known)
+        yield said(ready_us, serial, "registry.created", known)
         topic = f"sensor.{serial}.measurements"
+        sensor = self.obedience.sensors[serial]
         second = 0
         while True:
-            samples = np.arange(ceil(second * self._rate), ceil((second + 1) * self._rate))
+            rate = sensor.rate
+            samples = np.arange(ceil(second * rate), ceil((second + 1) * rate))
             second += 1
-            values = signal(samples / self._rate, random)
-            if len(samples):
-                times_ns = ready_us * 1000 + np.round(samples * (1e9 / self._rate)).astype(np.int64)
+            payload = b""
+            if len(samples) and not sensor.is_asleep:
+                values = signal(samples / rate, random)
+                times_ns = ready_us * 1000 + np.round(samples * (1e9 / rate)).astype(np.int64)
                 payload = measurements(serial, times_ns, values)
-                yield Message(ready_us + second * 1_000_000, topic, payload, serial, retain=True)
+            # An empty one is not sent; it lets time pass for a sensor that is silent.
+            yield Message(ready_us + second * 1_000_000, topic, payload, serial, retain=True)
 
 
 def measurements(serial: str, times_ns: Int64s, values: Floats) -> bytes:
@@ -143,12 +148,3 @@ def _fraction(nanoseconds: int) -> str:
 
 def _second(second: int) -> str:
     return str(np.datetime64(second, "s"))
-
-
-def _stamp(time_ns: int) -> str:
-    second, rest = divmod(time_ns, 1_000_000_000)
-    return f"{_second(second)}{_fraction(rest)}Z"
-
-
-def _json(time_us: int, serial: str, what: str, body: Mapping[str, object]) -> Message:
-    return Message(time_us, f"sensor.{serial}.{what}", msgspec.json.encode(body), serial)

@@ -17,7 +17,7 @@ from penstock.core.errors import PenstockError
 from penstock.simulators.accelerometer import Accelerometers
 from penstock.simulators.factory import Factory
 from penstock.simulators.fleet import Fleet
-from penstock.simulators.message import Batches, Simulator
+from penstock.simulators.message import Batches, Simulator, obedience_of
 from penstock.simulators.mqtt import Broker
 from penstock.simulators.run import Run, run_until_signal
 from penstock.simulators.stations import Stations
@@ -48,6 +48,7 @@ class WithHistory:
         self._without = without
         self.name = simulator.name
         self.devices = simulator.devices
+        self.obedience = obedience_of(simulator)
 
     def messages(self, start_us: int) -> Batches:
         """Yield history up to `start_us`, and then what follows."""

@@ -61,6 +61,31 @@ class Simulator(Protocol):
         ...
 
 
+class Obedience(Protocol):
+    """What devices do that obey commands."""
+
+    def subscriptions(self, device: str) -> Sequence[str]:
+        """Return the topics on which a device is told what to do."""
+        ...
+
+    def obey(self, topic: str, payload: bytes, time_us: int) -> Sequence[Message]:
+        """Do what a device is told at a time, and return what it says to that at once.
+
+        Never raises: a device lives with whatever it is told.
+        """
+        ...
+
+    def sends(self, message: Message) -> bool:
+        """Tell whether a message is sent when it is due; a device that sleeps is silent."""
+        ...
+
+
+def obedience_of(simulator: Simulator) -> Obedience | None:
+    """Return the obedience of a simulator whose devices obey; None for others."""
+    found: Obedience | None = getattr(simulator, "obedience", None)
+    return found
+
+
 def generator(seed: int, device: str) -> np.random.Generator:
     """Return the random numbers of one device; they do not depend on which others there are."""
     return np.random.default_rng([seed, zlib.crc32(device.encode())])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from penstock.core.clock import Clock, SystemClock
-from penstock.simulators.message import Message
+from penstock.simulators.message import Message, Obedience
 from penstock.simulators.publisher import Publisher
 
 #: Seconds to wait at the end for the last acknowledgements.
@@ -87,6 +87,7 @@ async def play(
     limits: Limits | None = None,
     progress: Progress | None = None,
     stop: asyncio.Event | None = None,
+    obedience: Obedience | None = None,
 ) -> Progress:
     """Send batches when they are due, until they end, a limit is reached or `stop` is set.
 
@@ -94,7 +95,9 @@ async def play(
     nothing.
     """
     progress = progress or Progress()
-    sending = asyncio.ensure_future(_send(batches, publisher, pace, limits or Limits(), progress))
+    sending = asyncio.ensure_future(
+        _send(batches, publisher, pace, limits or Limits(), progress, obedience)
+    )
     stopped = asyncio.ensure_future((stop or asyncio.Event()).wait())
     try:
         await asyncio.wait({sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,16 +117,21 @@ async def _send(
     pace: Pace,
     limits: Limits,
     progress: Progress,
+    obedience: Obedience | None,
 ) -> None:
     for whole in batches:
         batch = _within(whole, limits, progress.messages)
+        is_last = len(batch) < len(whole)
         if batch:
             progress.behind_s = await pace.wait(batch[0].time_us)
+            time_us = batch[-1].time_us
+            if obedience is not None:
+                batch = [message for message in batch if obedience.sends(message)]
             await publisher.send(batch)
             progress.messages += len(batch)
             progress.payload_bytes += sum(len(message.payload) for message in batch)
-            progress.time_us = batch[-1].time_us
-        if len(batch) < len(whole):
+            progress.time_us = time_us
+        if is_last:
             break
         await asyncio.sleep(0)  # let acknowledgements in, even when nothing waits
 

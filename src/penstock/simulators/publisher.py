@@ -10,7 +10,8 @@ from typing import Annotated, Self
 
 import msgspec
 
-from penstock.simulators.message import Message
+from penstock.core.clock import Clock, SystemClock
+from penstock.simulators.message import Message, Obedience
 from penstock.simulators.mqtt import Broker, Connection
 
 
@@ -45,6 +46,7 @@ class Publisher:
         self._suffix = f"-{secrets.token_hex(3)}" if suffix is None else suffix
         self._connections: dict[str, Connection] = {}
         self._shared: list[Connection] = []
+        self._replies: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Return itself; `open` connects."""
@@ -54,8 +56,13 @@ class Publisher:
         """Close."""
         await self.close()
 
-    async def open(self, devices: Sequence[str]) -> None:
-        """Connect the devices.
+    async def open(
+        self,
+        devices: Sequence[str],
+        obedience: Obedience | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Connect the devices, and let them listen if they obey.
 
         Raises:
             NotConnected: The broker cannot be reached or refuses.
@@ -65,9 +72,23 @@ class Publisher:
             connection = Connection(
                 self._broker, device + self._suffix, settings.qos, settings.window
             )
-            await connection.open()
             self._connections[device] = connection
             self._shared.append(connection)
+        if obedience is not None:
+            self._listen(devices, obedience, clock or SystemClock())
+        for connection in self._shared:
+            await connection.open()
+
+    def _listen(self, devices: Sequence[str], obedience: Obedience, clock: Clock) -> None:
+        def hear(topic: str, payload: bytes) -> None:
+            said = obedience.obey(topic, payload, clock.now_us())
+            if said:
+                reply = asyncio.create_task(self.send(said))
+                self._replies.add(reply)
+                reply.add_done_callback(self._replies.discard)
+
+        for device in devices:
+            self._of(device).listen(obedience.subscriptions(device), hear)
 
     async def send(self, batch: Sequence[Message]) -> None:
         """Send a batch; waits while too much is unacknowledged or the broker is away."""
@@ -84,6 +105,8 @@ class Publisher:
 
     async def close(self) -> None:
         """Disconnect all. Safe to call twice."""
+        for reply in list(self._replies):
+            reply.cancel()
         await asyncio.gather(*(one.close() for one in self._shared))
 
     @property

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from penstock.core.clock import Clock, SystemClock
-from penstock.simulators.message import Simulator
+from penstock.simulators.message import Simulator, obedience_of
 from penstock.simulators.mqtt import Broker
 from penstock.simulators.pace import Limits, Pace, Progress, play
 from penstock.simulators.publisher import Publisher, PublisherSettings
@@ -87,7 +87,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         until_us = None if self.duration_s is None else start_us + round(self.duration_s * 1e6)
         progress = Progress()
         async with Publisher(self.broker, self.publisher) as publisher:
-            await publisher.open(simulator.devices)
+            obedience = obedience_of(simulator)
+            await publisher.open(simulator.devices, obedience, clock)
             begin_s = clock.monotonic_s()
             async with _watching(watch, progress, publisher):
                 await play(
@@ -97,6 +98,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
                     limits=Limits(until_us=until_us, messages=self.messages),
                     progress=progress,
                     stop=stop,
+                    obedience=obedience,
                 )
             seconds = clock.monotonic_s() - begin_s
             return Summary(

@@ -41,9 +41,8 @@ def _constraint(parameter: Parameter) -> dict[str, Any]:
     if parameter.values:
         return {"value": list(parameter.values)}
     lower = parameter.minimum if parameter.above is None else parameter.above
-    if lower is None and parameter.maximum is None:
+    maximum = parameter.maximum
+    if lower is None and maximum is None:
         return {}
-    ends = [lower, parameter.maximum]
-    return {
-        "interval": [["-INF", "INF"][at] if end is None else end for at, end in enumerate(ends)]
-    }
+    ends = ["-INF" if lower is None else lower, "INF" if maximum is None else maximum]
+    return {"interval": [ends]}
