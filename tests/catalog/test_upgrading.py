@@ -1,0 +1,65 @@
+"""A catalog of the first version keeps everything when it is opened today."""
+
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from penstock.catalog import SqlCatalog
+from penstock.catalog.schema import MIGRATIONS
+from penstock.core.access import Scope
+from penstock.core.catalog import Policy
+from penstock.core.series import Series
+
+ROWS = """
+INSERT INTO sensor (id, name, encoding_type, metadata, description, properties)
+    VALUES (1, '', '', '', '', '{}');
+INSERT INTO observed_property (id, name, definition, description, properties)
+    VALUES (1, 'temp', '', '', '{}');
+INSERT INTO thing (id, name, position, located_us, description, properties)
+    VALUES (7, 'site.boiler', '[1.0, 2.0]', 5, 'd', '{"a": 1}');
+INSERT INTO location (id, name, encoding_type, location, description, properties)
+    VALUES (3, 'l', 'application/geo+json', '{}', '', '{}');
+INSERT INTO thing_location VALUES (7, 3);
+INSERT INTO historical_location (id, thing_id, time_us) VALUES (4, 7, 5);
+INSERT INTO historical_location_location VALUES (4, 3);
+INSERT INTO datastream (id, name, full_name, thing_id, sensor_id, observed_property_id,
+    observation_type, unit_name, unit_symbol, unit_definition, retention_s, search, description,
+    properties)
+    VALUES (9, 'temp', 'site.boiler.temp', 7, 1, 1, 'Measurement', '', '', '', 60.0,
+    'site.boiler.temp', '', '{}');
+INSERT INTO device (name, status, first_seen_us, thing_id) VALUES
+    ('site.boiler', 'enrolled', 5, 7), ('waits', 'pending', 6, NULL);
+"""
+
+
+def test_everything_is_still_there_and_belongs_to_the_default_system(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.db"
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with sqlite3.connect(file) as held:
+        held.executescript(ROWS)
+    held.close()
+    catalog = SqlCatalog.open(file)
+    (info,) = catalog.datastreams(scope=Scope(systems=frozenset({1})))
+    assert (info.id, info.name, info.thing_id, info.system) == (9, "site.boiler.temp", 7, 1)
+    assert (info.location, info.thing_properties, info.retention_s) == ((1.0, 2.0), {"a": 1}, 60.0)
+    assert {device.name: device.thing_id for device in catalog.devices()} == {
+        "site.boiler": 7,
+        "waits": None,
+    }
+    again = catalog.enrol([Series(thing="site.boiler", name="temp")], Policy.CLOSED, 9)
+    assert again[0].datastream == 9
+    catalog.close()
+    with sqlite3.connect(file) as held:
+        for table in ("thing_location", "historical_location", "historical_location_location"):
+            assert held.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
+        assert held.execute("PRAGMA foreign_key_check").fetchall() == []
+    held.close()
