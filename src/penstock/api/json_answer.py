@@ -30,6 +30,6 @@ async def read_json(request: Request, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(await request.body(), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         msg = f"the body cannot be read: {error}"
         raise InvalidInput(msg) from error

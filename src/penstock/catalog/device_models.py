@@ -54,6 +54,7 @@ class ClientPresence(Base):
     __table_args__ = (Index(None, "at_us"),)
 
     client: Mapped[str] = mapped_column(primary_key=True)
+    system_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     online: Mapped[bool]
     at_us: Mapped[int] = mapped_column(BigInteger)
     user: Mapped[str] = mapped_column(default="")

@@ -111,11 +111,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether an MQTT client is connected."""
+    """Whether an MQTT client is connected; two systems may have clients of one identifier."""
 
     client: str
     online: bool
     at_us: int
+    system: int = 1
     user: str = ""
     reason: str = ""
     keep_alive_s: int = 0

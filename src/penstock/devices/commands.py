@@ -102,13 +102,17 @@ class CommandDesk:
             self._task(device, type_, order, now_us)
             for device, type_ in zip(devices, types, strict=True)
         ]
+        envelopes = [
+            self._envelope(task, device, type_)
+            for task, device, type_ in zip(tasks, devices, types, strict=True)
+        ]
         request = f"{order.by}\n{order.key}" if order.key else ""
         made, is_new = self._records.create(tasks, types, request, _digest(order, things))
         if is_new:
             self.dispatcher.put(
                 [
-                    self._envelope(task, device, type_)
-                    for task, device, type_ in zip(made, devices, types, strict=True)
+                    msgspec.structs.replace(envelope, task=task)
+                    for envelope, task in zip(envelopes, made, strict=True)
                 ]
             )
         return made
@@ -160,19 +164,31 @@ class CommandDesk:
                 continue
         types = {thing: self._directory.type_of(device) for thing, device in found.items()}
         return [
-            self._envelope(task, found[task.thing_id], types[task.thing_id])
+            self._envelope(task, found[task.thing_id], types[task.thing_id], is_new=False)
             for task in tasks
             if task.thing_id in found
         ]
 
-    def _envelope(self, task: Task, device: Device, type_: DeviceType) -> Envelope:
+    def _envelope(
+        self, task: Task, device: Device, type_: DeviceType, *, is_new: bool = True
+    ) -> Envelope:
+        """Put a task in its envelope; an old one that cannot be delivered any more goes nowhere."""
         system = self._directory.system_name(device.system)
+        topic = command_topic(type_, device, system, task.command)
+        reply_topic = f"{answer_topic(type_, device, system)}/{task.key}"
+        try:
+            for one in (topic, reply_topic):
+                self._directory.check_topic(device, one)
+        except InvalidInput:
+            if is_new:
+                raise
+            topic = ""
         local = device.name.removeprefix(f"{system}.") if system else device.name
         return Envelope(
             task=task,
-            topic=command_topic(type_, device, system, task.command),
+            topic=topic,
             payload=write_command(task, local),
-            reply_topic=f"{answer_topic(type_, device, system)}/{task.key}",
+            reply_topic=reply_topic,
             is_answered=type_.answers,
         )
 

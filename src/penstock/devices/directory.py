@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from penstock.core.access import Access, Scope
 from penstock.core.commands import DeviceType, TaskRecords
 from penstock.core.devices import Device, DeviceRecords
-from penstock.core.errors import NotFound
+from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.devices.device_types import BUILTIN, GENERIC
 
 #: Everything; for what the platform does on its own.
 ALL = Scope(everything=True)
+#: Longest topic, in UTF-8 bytes, that leaves room for what stands around it.
+MAX_TOPIC_BYTES = 60_000
+#: Characters that no topic has which somebody publishes to.
+_NO_TOPIC = re.compile("[+#\0\ud800-\udfff]")
 
 
 class Directory:
@@ -54,6 +59,30 @@ class Directory:
             return ""
         systems = self._access().organisation.systems
         return next((one.name for one in systems if one.id == system), "")
+
+    def check_topic(self, device: Device, topic: str) -> str:
+        """Return a topic to write to for a device, if it is one of its own system.
+
+        Whoever may set a device's topic must not reach with it what is another system's: the
+        platform writes there on its behalf.
+
+        Raises:
+            InvalidInput: It is not, or nobody can publish to it.
+        """
+        size = len(topic.encode(errors="replace"))
+        if not topic or topic.startswith("$") or size > MAX_TOPIC_BYTES or _NO_TOPIC.search(topic):
+            msg = (
+                f"device {device.name[:80]!r} cannot be reached at topic {topic[:80]!r}, which "
+                "nobody can publish to; set its topic with `PATCH /api/v1/devices/NAME`"
+            )
+            raise InvalidInput(msg)
+        if self._access().system_of(topic) != device.system:
+            msg = (
+                f"device {device.name[:80]!r} cannot be reached at topic {topic[:80]!r}, which "
+                "is not one of its system; set its topic with `PATCH /api/v1/devices/NAME`"
+            )
+            raise InvalidInput(msg)
+        return topic
 
     def devices(self, things: Sequence[int]) -> list[Device]:
         """Return devices in the order of their Things given.

@@ -103,7 +103,8 @@ class Dispatcher:
         self._open: dict[str, _Open] = {}
         self._due: list[tuple[int, str]] = []
         self._numbers: dict[int, str | Notice] = {}
-        self._notices: list[Notice] = []
+        #: Notices that the door does not have, by topic: of two, the newer one is told.
+        self._notices: dict[str, Notice] = {}
         self._pending: list[Move] = []
         self._is_up = False
         self._stop = threading.Event()
@@ -164,10 +165,12 @@ class Dispatcher:
     def turn(self, wait_s: float = 0.0) -> None:
         """Handle what happened, and what is due; waits so long for something to happen."""
         turn = _Turn()
-        for event in self._drain(wait_s):
-            self._handle(event, turn)
-        self._handle_due(turn)
-        self._note(turn)
+        try:
+            for event in self._drain(wait_s):
+                self._handle(event, turn)
+            self._handle_due(turn)
+        finally:
+            self._note(turn)
 
     def _drain(self, wait_s: float) -> list[Event]:
         found: list[Event] = []
@@ -197,8 +200,8 @@ class Dispatcher:
             case DoorStarted():
                 self._send_again(event.at_us)
             case Notice():
-                self._notices.append(event)
-                self._send_notices()
+                self._notices[event.letter.topic] = event
+                self._send_notice(event)
             case _:
                 self._handle_tasks(event)
 
@@ -213,7 +216,8 @@ class Dispatcher:
     def _handle_taken(self, event: Taken, turn: _Turn) -> None:
         what = self._numbers.pop(event.number, None)
         if isinstance(what, Notice):
-            self._notices.remove(what)
+            if self._notices.get(what.letter.topic) is what:
+                del self._notices[what.letter.topic]
             turn.taken.append(what)
         elif what is not None and what in self._open:
             one = self._open[what]
@@ -271,7 +275,7 @@ class Dispatcher:
 
     def _send(self, key: str) -> None:
         one = self._open.get(key)
-        if one is None or not self._is_up:
+        if one is None or not self._is_up or not one.envelope.topic:
             return
         task = one.envelope.task
         left_s = (task.expires_us - self._clock.now_us()) / 1e6
@@ -284,9 +288,17 @@ class Dispatcher:
             reply_topic=one.envelope.reply_topic,
             lives_s=min(max(1, math.ceil(left_s)), MAX_LIVES_S),
         )
-        number = self._post.send(letter)
+        number = self._post_letter(letter)
         if number is not None:
             self._numbers[number] = key
+
+    def _post_letter(self, letter: Letter) -> int | None:
+        """Send a letter; one that cannot be sent must not keep the others from being sent."""
+        try:
+            return self._post.send(letter)
+        except Exception:
+            _log.exception("a message to %r cannot be sent", letter.topic[:200])
+            return None
 
     def _later(self, key: str, one: _Open) -> None:
         """Send a task again after a while, since nobody was there to take it."""
@@ -298,7 +310,8 @@ class Dispatcher:
         for key, one in list(self._open.items()):
             if one.state is TaskState.QUEUED:
                 self._send(key)
-        self._send_notices()
+        for notice in self._notices.values():
+            self._send_notice(notice)
 
     def _send_again(self, started_us: int) -> None:
         """Send what an earlier door took and no device has got."""
@@ -308,15 +321,10 @@ class Dispatcher:
                 one.is_heard = False
                 self._send(key)
 
-    def _send_notices(self) -> None:
-        if not self._is_up:
-            return
-        on_their_way = {id(one) for one in self._numbers.values() if isinstance(one, Notice)}
-        for notice in self._notices:
-            if id(notice) not in on_their_way:
-                number = self._post.send(notice.letter)
-                if number is None:
-                    return
+    def _send_notice(self, notice: Notice) -> None:
+        if self._is_up:
+            number = self._post_letter(notice.letter)
+            if number is not None:
                 self._numbers[number] = notice
 
     # -- noting -------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from penstock.devices.watching import Watch
 #: Topics of the door's own messages.
 _CLIENTS = "$SYS/penstock/clients/"
 _DOOR = "$SYS/penstock/door"
+#: Tasks looked up at once, well within what one statement takes.
+MAX_KEYS = 1000
 #: Devices that are known to be enrolled, so that nobody has to be asked.
 MAX_KNOWN = 100_000
 
@@ -234,8 +236,13 @@ class DeviceListener:
         if not answers:
             return unheard
         keys = sorted({answer.task for answer in answers.values()})
-        query = TaskQuery(limit=len(keys))
-        tasks = {task.key: task for task in self._tasks.tasks(ALL, query, keys)}
+        tasks = {
+            task.key: task
+            for start in range(0, len(keys), MAX_KEYS)
+            for task in self._tasks.tasks(
+                ALL, TaskQuery(limit=MAX_KEYS), keys[start : start + MAX_KEYS]
+            )
+        }
         moves: list[Move] = []
         for at, answer in answers.items():
             task = tasks.get(answer.task)
@@ -261,13 +268,13 @@ class DeviceListener:
     # -- the door -----------------------------------------------------------------------------
 
     def _hear_platform(self, heard: Heard) -> Sequence[Unheard]:
-        presence: dict[str, Presence] = {}
+        presence: dict[tuple[int, str], Presence] = {}
         unheard: list[Unheard] = []
         for at, topic in enumerate(heard.topics):
             try:
                 if topic.startswith(_CLIENTS):
                     one = read_presence(heard.payloads[at])
-                    presence[one.client] = one
+                    presence[one.system, one.client] = one
                 elif topic == _DOOR:
                     self._devices.note(presence=list(presence.values()))
                     presence.clear()

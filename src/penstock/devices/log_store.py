@@ -58,6 +58,15 @@ _FIND = (
     "SELECT line.id, source.device, source.system, line.time_us, line.level, line.message "
     "FROM line JOIN source ON source.id = line.source"
 )
+#: The system with the most lines.
+_HEAVIEST = (
+    "SELECT system FROM line JOIN source ON source.id = line.source "
+    "GROUP BY system ORDER BY count(*) DESC, system LIMIT 1"
+)
+_REMOVE_OLDEST = (
+    "DELETE FROM line WHERE id IN (SELECT id FROM line WHERE source IN "
+    "(SELECT id FROM source WHERE system = ?) ORDER BY id LIMIT ?)"
+)
 #: Parts of words that the index knows for certain to write like everybody else.
 _PLAIN = re.compile(r"[0-9A-Za-z_./:=-]{3,}")
 
@@ -125,8 +134,15 @@ class LogStore:
                 return removed
 
     def trim(self) -> int:
-        """Remove what is too old or too much and return how many lines that were."""
+        """Remove what is too old or too much and return how many lines that were.
+
+        What is too much goes from the system that keeps most, in the order in which it came: no
+        system, and no device with a wrong clock, drives out the lines of others.
+        """
         oldest_us = self._clock.now_us() - round(self._settings.log_retention_s * 1e6)
+        with _mapped(), closing(self._connect()) as connection:
+            found = connection.execute(_HEAVIEST).fetchone()
+            heaviest = None if found is None else found[0]
         removed = 0
         while True:
             with self._writing, _mapped(), _transaction(self._writer) as cursor:
@@ -136,15 +152,12 @@ class LogStore:
                     (oldest_us, STEP),
                 )
                 done = cursor.rowcount
+                surplus -= done
                 if surplus > 0:
-                    cursor.execute(
-                        "DELETE FROM line WHERE id IN "
-                        "(SELECT id FROM line ORDER BY time_us, id LIMIT ?)",
-                        (min(surplus, STEP),),
-                    )
+                    cursor.execute(_REMOVE_OLDEST, (heaviest, min(surplus, STEP)))
                     done += cursor.rowcount
             removed += done
-            if done < STEP:
+            if not done or (done < STEP and surplus <= STEP):
                 return removed
 
     def close(self) -> None:

@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: What reading bad JSON raises; the last when it is too deep.
+BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: Objects and arrays within each other, in a state.
+MAX_DEPTH = 64
+
 #: Other words for levels.
 _LEVELS = {
     "WARN": Level.WARNING,
@@ -78,6 +83,7 @@ class _Client(msgspec.Struct):
     online: bool
     at: int
     client: str
+    system: int = 1
     user: str | None = None
     reason: str = ""
     keep_alive_s: int = 0
@@ -121,7 +127,7 @@ def read_lines(
     except msgspec.ValidationError:
         kind = list[_PlainLine] if payload.lstrip()[:1] == b"[" else _PlainLine
         found = _decode(payload, kind, wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         msg = f"cannot be read: {error}; expected is {wanted}"
         raise CannotDecode(msg) from error
     lines: Sequence[_Line | _PlainLine] = found if isinstance(found, list) else [found]
@@ -146,7 +152,26 @@ def read_state(payload: bytes, max_bytes: int) -> Mapping[str, Json]:
     if len(payload) > max_bytes:
         msg = f"a state of {len(payload)} bytes is too large; up to {max_bytes} are kept"
         raise CannotDecode(msg)
-    return _decode(payload, dict[str, object], "a JSON object")
+    state = _decode(payload, dict[str, object], "a JSON object")
+    if not is_shallow(state):
+        msg = f"a state deeper than {MAX_DEPTH} levels is not kept"
+        raise CannotDecode(msg)
+    return state
+
+
+def is_shallow(document: object) -> bool:
+    """Tell whether JSON has no more than `MAX_DEPTH` objects and arrays within each other."""
+    layer = [document]
+    for _ in range(MAX_DEPTH):
+        layer = [
+            part
+            for one in layer
+            if isinstance(one, (Mapping, list))
+            for part in (one.values() if isinstance(one, Mapping) else one)
+        ]
+        if not layer:
+            return True
+    return not any(isinstance(one, (Mapping, list)) for one in layer)
 
 
 def read_answer(payload: bytes, task: str) -> Answer:
@@ -184,6 +209,7 @@ def read_presence(payload: bytes) -> Presence:
         client=said.client,
         online=said.online,
         at_us=said.at,
+        system=said.system,
         user=said.user or "",
         reason=said.reason,
         keep_alive_s=said.keep_alive_s,
@@ -227,7 +253,7 @@ def stamp(time_us: int) -> str:
 def _decode(payload: bytes, kind: type[T], wanted: str) -> T:
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         msg = f"cannot be read: {error}; expected is {wanted}"
         raise CannotDecode(msg) from error
 

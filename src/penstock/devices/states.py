@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 
@@ -14,8 +15,10 @@ from penstock.devices.directory import Directory
 from penstock.devices.dispatcher import Dispatcher, Notice
 from penstock.devices.naming import state_topic
 from penstock.devices.post import Letter
-from penstock.devices.reading import write_desired
+from penstock.devices.reading import MAX_DEPTH, is_shallow, write_desired
 from penstock.devices.settings import DeviceSettings
+
+_log = logging.getLogger(__name__)
 
 
 class StateDesk:
@@ -54,7 +57,7 @@ class StateDesk:
 
         Raises:
             Conflict: Somebody changed it since that version.
-            InvalidInput: It is too large.
+            InvalidInput: It is too large or deep, or the device cannot be told.
             NotFound: No such device.
         """
         size = len(msgspec.json.encode(desired))
@@ -62,7 +65,11 @@ class StateDesk:
             most = self._settings.max_state_bytes
             msg = f"a state of {size} bytes is too large; up to {most} are allowed"
             raise InvalidInput(msg)
+        if not is_shallow(desired):
+            msg = f"a state deeper than {MAX_DEPTH} levels is not allowed"
+            raise InvalidInput(msg)
         (device,) = self._directory.devices([thing_id])
+        self._topic(device)
         state = self._records.desire(thing_id, desired, self._clock.now_us(), version)
         self._tell(device, thing_id, state)
         return state
@@ -85,12 +92,20 @@ class StateDesk:
                 continue
             self._tell(device, thing_id, self._records.state(thing_id))
 
-    def _tell(self, device: Device, thing_id: int, state: State) -> None:
+    def _topic(self, device: Device) -> str:
         type_ = self._directory.type_of(device)
         system = self._directory.system_name(device.system)
+        return self._directory.check_topic(device, state_topic(type_, device, system))
+
+    def _tell(self, device: Device, thing_id: int, state: State) -> None:
+        try:
+            topic = self._topic(device)
+        except InvalidInput as error:
+            _log.warning("the desired state is not told: %s", error)
+            return
         letter = Letter(
             key=f"state-{thing_id}-{state.desired_version}",
-            topic=state_topic(type_, device, system),
+            topic=topic,
             payload=write_desired(state.desired_version, state.desired, state.delta),
             retain=True,
             is_receipt_wanted=False,

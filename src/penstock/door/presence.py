@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from penstock.core.access import Kind
 from penstock.core.clock import Clock
 from penstock.core.log import MQTT_3_1_1
 from penstock.core.publish import encode_publish
@@ -87,7 +88,8 @@ class Presence:
             "at": self._clock.now_us(),
             "client": who.client,
             "user": who.username,
-            "system": who.system,
+            # A user acts for no system; what they connect with is no device of one.
+            "system": 0 if who.who.kind is Kind.USER else who.system,
             "reason": why,
             "keep_alive_s": arrival.keep_alive_s,
             "address": arrival.address,

@@ -16,7 +16,7 @@ from penstock.api.fleet.finding import (
     DeviceName,
     SystemId,
     find_device,
-    find_target,
+    find_fixture,
     newest,
     scope_of,
     system_for,
@@ -131,11 +131,12 @@ def _read_place(after: str) -> tuple[str, int]:
 async def register_device(request: Request, ctx: Ctx, by: By) -> Response:
     """Register a device before it sends, or say more about one; again is harmless."""
     new = await read_json(request, answers.NewDevice)
+    system = system_for(ctx, by.who, new.system)
     facts = DeviceFacts(
         name=new.name,
-        system=system_for(ctx, by.who, new.system),
+        system=system,
         type=new.type,
-        topic=_topic(new.topic),
+        topic=_topic(ctx, new.topic, system),
         sample_frequency=new.sample_frequency,
         description=new.description,
         properties=new.properties,
@@ -274,14 +275,14 @@ async def change_device(
     thing_id = thing_of(device)
     change = await read_json(request, answers.DeviceChange)
     if change.target_id is not UNSET and change.target_id is not None:
-        await find_target(ctx, who, Action.VIEW, change.target_id)
+        await find_fixture(ctx, who, change.target_id, device.system)
     given = {
         field: value
         for field in ("type", "topic", "sample_frequency", "description", "properties")
         if (value := getattr(change, field)) is not UNSET
     }
     if "topic" in given:
-        given["topic"] = _topic(given["topic"])
+        given["topic"] = _topic(ctx, given["topic"], device.system)
     if given:
         facts = msgspec.structs.replace(
             DeviceFacts(name=device.name, system=device.system), **given
@@ -323,8 +324,12 @@ async def remove(ctx: Context, by: Actor, device: Device, *, with_data: bool) ->
     await note(ctx, by, "remove", device, {"with_data": with_data})
 
 
-def _topic(topic: str) -> str:
+def _topic(ctx: Context, topic: str, system: int) -> str:
     if len(topic) > 500 or topic.startswith("$") or any(c in topic for c in "+#\0"):
         msg = f"topic {topic[:80]!r} is not one; at most 500 characters, no '+', '#' or '$' first"
         raise InvalidInput(msg)
-    return topic.strip("/")
+    topic = topic.strip("/")
+    if topic and ctx.access.system_of(topic) != system:
+        msg = f"topic {topic[:80]!r} is not one of system {system}, to which the device belongs"
+        raise InvalidInput(msg)
+    return topic

@@ -104,6 +104,20 @@ async def find_target(ctx: Context, who: Principal, action: Action, id_: int) ->
     return found[0]
 
 
+async def find_fixture(ctx: Context, who: Principal, id_: int, system: int) -> Target:
+    """Return a target that a device of a system can be fixed to.
+
+    Raises:
+        NotFound: There is none that someone may see.
+        Conflict: It is another system's, whose lists the device would appear in.
+    """
+    target = await find_target(ctx, who, Action.VIEW, id_)
+    if target.system != system:
+        msg = f"target {id_} belongs to system {target.system}, the device to system {system}"
+        raise Conflict(msg)
+    return target
+
+
 def system_for(ctx: Context, who: Principal, given: int | None) -> int:
     """Return the system in which someone makes something new: the one given, or the only one.
 

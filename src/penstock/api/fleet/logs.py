@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -15,11 +15,11 @@ from penstock.api.describing import gives
 from penstock.api.fleet import answers
 from penstock.api.fleet.finding import DeviceName, SystemId, find_device, scope_of
 from penstock.api.json_answer import Json
-from penstock.api.live_stream import GAP, HEARTBEAT, RETRY
+from penstock.api.live_stream import GAP, HEARTBEAT, LOOK_EVERY_S, RETRY
 from penstock.api.paging import next_page
 from penstock.api.streaming import EventStream
 from penstock.api.times import parse_time
-from penstock.api.who import Who
+from penstock.api.who import Who, standing
 from penstock.core.access import Action, Principal
 from penstock.core.device_logs import Level, LogQuery
 from penstock.core.errors import Backpressure, InvalidInput
@@ -127,6 +127,7 @@ async def search_logs(
     ),
 )
 async def stream_logs(
+    request: Request,
     ctx: Ctx,
     who: Who,
     *,
@@ -142,29 +143,35 @@ async def stream_logs(
     query = _query(ctx, level, text, None, None, None, 1)
     query = msgspec.structs.replace(query, devices=device)
     return EventStream(
-        _follow(ctx, who, query),
+        _follow(ctx, who, query, standing(request, ctx, who)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _follow(ctx: Context, who: Principal, query: LogQuery) -> AsyncGenerator[bytes, None]:
+async def _follow(
+    ctx: Context, who: Principal, query: LogQuery, may_stay: Callable[[], bool]
+) -> AsyncGenerator[bytes, None]:
     ctx.streams += 1
     following = ctx.fleet.logs.follow(query)
     closing = asyncio.ensure_future(ctx.closing.wait())
     waiting = asyncio.ensure_future(following.next())
+    heard_s = asyncio.get_running_loop().time()
     try:
         yield RETRY
         while not closing.done():
             await asyncio.wait(
                 (waiting, closing),
-                timeout=ctx.settings.heartbeat_s,
+                timeout=min(ctx.settings.heartbeat_s, LOOK_EVERY_S),
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if closing.done():
+            if closing.done() or not may_stay():
                 return
             if not waiting.done():
-                yield HEARTBEAT
+                now_s = asyncio.get_running_loop().time()
+                if now_s - heard_s >= ctx.settings.heartbeat_s:
+                    heard_s = now_s
+                    yield HEARTBEAT
                 continue
             lines, is_skipped = waiting.result()
             # What someone may read can change while they follow.

@@ -13,7 +13,7 @@ from penstock.api.fleet.commands import TASK, Key, all_devices, order
 from penstock.api.fleet.devices import register, remove
 from penstock.api.fleet.finding import (
     find_device,
-    find_target,
+    find_fixture,
     newest,
     scope_of,
     system_for,
@@ -86,7 +86,7 @@ async def register_sensor(request: Request, ctx: Ctx, by: By) -> Response:
     serial = check_serial(new.serial_number)
     system = system_for(ctx, by.who, new.system)
     if new.target_id is not None:
-        await find_target(ctx, by.who, Action.VIEW, new.target_id)
+        await find_fixture(ctx, by.who, new.target_id, system)
     facts = DeviceFacts(
         name=serial,
         system=system,
@@ -202,7 +202,7 @@ async def fix_sensor(request: Request, ctx: Ctx, by: By, serial: Serial) -> Resp
     device = await _find(ctx, by, Action.MANAGE, serial)
     wanted = await read_json(request, answers.Fixing)
     if wanted.target_id is not None:
-        await find_target(ctx, by.who, Action.VIEW, wanted.target_id)
+        await find_fixture(ctx, by.who, wanted.target_id, device.system)
     await _fix(ctx, device, wanted.target_id)
     return Json(_sensor(await _find(ctx, by, Action.VIEW, serial)))
 

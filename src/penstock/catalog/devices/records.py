@@ -159,6 +159,7 @@ class SqlDevices:
                     [
                         {
                             "client": one.client,
+                            "system_id": one.system,
                             "online": one.online,
                             "at_us": one.at_us,
                             "user": one.user,
@@ -314,10 +315,18 @@ def _devices() -> Any:
         )
         .join(Thing, Device.thing_id == Thing.id, isouter=True)
         .join(DeviceFact, DeviceFact.thing_id == Device.thing_id, isouter=True)
-        .join(named, named.c.client == Device.name, isouter=True)
+        .join(
+            named,
+            and_(named.c.client == Device.name, named.c.system_id == Device.system_id),
+            isouter=True,
+        )
         .join(
             sender,
-            and_(sender.c.client == DeviceFact.client, DeviceFact.client != Device.name),
+            and_(
+                sender.c.client == DeviceFact.client,
+                sender.c.system_id == Device.system_id,
+                DeviceFact.client != Device.name,
+            ),
             isouter=True,
         )
         .join(
@@ -361,7 +370,7 @@ def _upsert_presence() -> Any:
     new = statement.excluded
     names = ("online", "at_us", "user", "reason", "keep_alive_s", "address")
     return statement.on_conflict_do_update(
-        index_elements=["client"],
+        index_elements=["client", "system_id"],
         set_={name: new[name] for name in names},
         where=new.at_us >= ClientPresence.at_us,
     )

@@ -29,13 +29,14 @@ def upgrade() -> None:
     op.create_table(
         "client_presence",
         sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("system_id", ID, autoincrement=False, nullable=False),
         sa.Column("online", sa.Boolean(), nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("user", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("keep_alive_s", sa.Integer(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("client", name=op.f("pk_client_presence")),
+        sa.PrimaryKeyConstraint("client", "system_id", name=op.f("pk_client_presence")),
     )
     op.create_index(op.f("ix_client_presence_at_us"), "client_presence", ["at_us"], unique=False)
     op.create_table(
