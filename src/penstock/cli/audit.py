@@ -28,8 +28,7 @@ def audit(
         entries,
         [
             ("When (UTC)", time_of("at_us")),
-            ("Who", "by"),
-            ("From", "address"),
+            ("Who", lambda e: f"{e['by']} ({e['address']})" if e["address"] else e["by"]),
             ("Did", "action"),
             ("To", lambda e: f"{e['kind']} {e['name']}".strip()),
             ("What", lambda e: text(e["after"] if e["after"] is not None else e["before"])[:80]),

@@ -13,7 +13,7 @@ from penstock.cli.completing import device_names
 from penstock.cli.devices import app
 from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json
 from penstock.cli.tables import show
-from penstock.core.errors import InvalidInput
+from penstock.core.errors import InvalidInput, NotFound
 
 #: Type that `--all` means when none is named: those that sleep and wake up.
 ACCELEROMETER = "accelerometer"
@@ -146,6 +146,9 @@ def _tell(
     else:
         document["devices"] = names
     tasks = ask("POST", url, "/commands", document)["items"]
+    if not tasks:
+        msg = f"there is no device of type {type_!r} that you may command"
+        raise NotFound(msg)
     ended = [_ended(url, task, deadline) for task in tasks] if (deadline := _in(wait_s)) else tasks
     if as_json:
         print_json(ended)
@@ -153,7 +156,7 @@ def _tell(
         show(
             ended,
             [("Device", "device"), ("Command", "command"), ("State", "state"), ("Said", "message")],
-            "There is no such device.",
+            "",
         )
     failed = [task for task in ended if task["state"] in ("failed", "expired")]
     if failed or (wait_s and any(task["state"] != "done" for task in ended)):
@@ -187,9 +190,12 @@ def _parameter(given: str) -> tuple[str, object]:
 
 
 def _described(parameter: Mapping[str, Any]) -> str:
-    allowed = parameter["values"] or [
-        edge for edge in (parameter["minimum"], parameter["maximum"]) if edge is not None
-    ]
-    limits = f" ({' / '.join(map(str, allowed))})" if allowed else ""
+    limits = [
+        f"{sign}{parameter[edge]:g}"
+        for sign, edge in ((">", "above"), ("\N{GREATER-THAN OR EQUAL TO}", "minimum"),
+                           ("\N{LESS-THAN OR EQUAL TO}", "maximum"))
+        if parameter.get(edge) is not None
+    ]  # fmt: skip
+    allowed = " | ".join(map(str, parameter["values"])) or " and ".join(limits)
     unit = f" {parameter['unit']}" if parameter["unit"] else ""
-    return f"{parameter['name']}: {parameter['kind']}{unit}{limits}"
+    return f"{parameter['name']}: {parameter['kind']}{unit} {allowed}".rstrip()

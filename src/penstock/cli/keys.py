@@ -105,7 +105,12 @@ def tell(issued: dict[str, Any]) -> None:
     """Show a new key: the secret on standard output, what to know on standard error."""
     key = issued["key"]
     ends = f"until {moment(key['expires_us'])} UTC" if key["expires_us"] else "until it is revoked"
-    sys.stderr.write(f"Key {key['id']}, valid {ends}. It is not shown again:\n")
+    use = (
+        "MQTT clients show it as password, HTTP clients as `Authorization: Bearer`"
+        if key["client"]
+        else "commands take it from PENSTOCK_KEY, HTTP clients show it as `Authorization: Bearer`"
+    )
+    sys.stderr.write(f"Key {key['id']}, valid {ends}; {use}. It is not shown again:\n")
     sys.stdout.write(f"{issued['secret']}\n")
 
 

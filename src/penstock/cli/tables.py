@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import typer
+
 from penstock.core.errors import InvalidInput
 
 #: A column: its heading, and the field it shows or a function of the row.
@@ -35,15 +37,11 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], nothing: 
 
 def show_one(facts: Iterable[tuple[str, object]]) -> None:
     """Print facts about one thing, a line each; those that are None or empty are left out."""
-    show(
-        [
-            {"what": what, "is": text(value)}
-            for what, value in facts
-            if value not in (None, "", [], {})
-        ],
-        [("", "what"), ("", "is")],
-        "Nothing is known.",
-    )
+    known = [(what, text(value)) for what, value in facts]
+    known = [(what, value) for what, value in known if value]
+    width = max((len(what) for what, _ in known), default=0)
+    for what, value in known:
+        typer.echo(f"{what:<{width}}  {value}")
 
 
 def moment(time_us: int | None) -> str:
@@ -109,7 +107,10 @@ def text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={text(one)}" for name, one in value.items())
+        if value.keys() == {"id", "name"}:
+            return str(value["name"])
+        known = {name: text(one) for name, one in value.items()}
+        return ", ".join(f"{name}={one}" for name, one in known.items() if one)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

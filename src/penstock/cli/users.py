@@ -41,7 +41,7 @@ def list_users(search: str = "", *, url: Url = DEFAULT_URL, as_json: AsJson = Fa
             ("Disabled", "disabled"),
             ("Since (UTC)", time_of("created_us")),
         ],
-        "No users: everybody who reaches this Penstock may do everything.",
+        "There is no user that you may see.",
     )
 
 
