@@ -123,7 +123,7 @@ def test_an_administrator_sets_up_two_companies_that_share(platform: Any, pensto
     penstock("grants", "revoke", str(asked["id"]), "--yes")
     assert seen("sue") == [f"{CAR}.hall/one.TMP"]
 
-    penstock("systems", "remove-agent", CAR, "sue", code=4)
+    penstock("systems", "remove-agent", CAR, "sue", code=5)
     penstock("users", "list")
     penstock.act_for(None)
     did = [(one["by"], one["action"]) for one in penstock.json("audit")]
