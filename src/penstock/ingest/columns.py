@@ -13,7 +13,7 @@ from penstock.core.observation import SCHEMA
 from penstock.ingest.decoding import Part, rows_of
 
 _TIME = SCHEMA.field("time").type
-EMPTY = pa.RecordBatch.from_pylist([], schema=SCHEMA)
+EMPTY = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in SCHEMA], schema=SCHEMA)
 
 
 def observations_of(parts: Sequence[Part], datastreams: Sequence[Int64s]) -> pa.RecordBatch:

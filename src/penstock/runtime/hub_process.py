@@ -17,6 +17,7 @@ from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.config import Config
 from penstock.runtime.https import Https
 from penstock.runtime.hub import Hub
+from penstock.runtime.without_pandas import go_without_pandas
 
 #: Batches make many short-lived objects and no cycles; looking for cycles at Python's default of
 #: 700 costs a fifth of decoding.
@@ -43,6 +44,7 @@ class Server(uvicorn.Server):
 
 async def main(config: Config, internal_secret: str, stopping: asyncio.Event) -> None:
     """Take in, store and serve until told to stop."""
+    go_without_pandas()
     https = Https(config.api.tls) if config.api.tls.certificate else None
     sock = _listen(config)
     hub = await asyncio.to_thread(Hub, config, internal_secret)
