@@ -64,22 +64,24 @@ export function Header() {
   const health = useApp((state) => state.health);
   const state = useApp(connection);
   const [tone, word] = LINKS[state];
-  const rate = (name) => (health ? formatRate(health[name]) : "\u2013");
+  // The figures of the whole platform are not for everybody.
+  const isTold = useApp((now) => now.session.administrator || Boolean(now.health?.checks));
+  const rate = (name) => (health?.checks ? formatRate(health[name]) : "\u2013");
   return html`<header class="bar">
     <a class="brand" href="#view=chart">
       <img src="icon.svg" alt="" width="22" height="22" />Penstock</a>
     <div class=${`link ${tone}`} role="status" aria-live="polite">
       <span class="dot" aria-hidden="true"></span><span>${word}</span>
     </div>
-    <div class="figures">
+    ${isTold && html`<div class="figures">
       <${Figure} label="in" value=${rate("messages_per_s")} unit=" msg/s"
         title="Messages taken in per second, over the last ten seconds" />
       <${Figure} label="stored" value=${rate("observations_per_s")} unit=" obs/s"
         title="Observations stored per second, over the last ten seconds" />
-      <${Figure} label="lag" value=${health ? readableSpan(health.lag_s * 1e6) : "\u2013"} unit=""
+      <${Figure} label="lag" value=${health?.checks ? readableSpan(health.lag_s * 1e6) : "\u2013"} unit=""
         title="Age of the oldest message that is not in the store yet" />
-    </div>
-    ${health && html`<${Lights} checks=${health.checks} />`}
+    </div>`}
+    ${health?.checks && html`<${Lights} checks=${health.checks} />`}
     <${Toggles} />
     <${UserMenu} />
   </header>`;

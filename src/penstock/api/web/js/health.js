@@ -66,8 +66,8 @@ export function HealthView({ isShown }) {
   const isLost = useApp((state) => state.reachable === false);
   const utc = useApp((state) => state.utc);
   if (!isShown) return null;
-  if (!health) {
-    const said = isLost ? "The server does not answer. This page keeps trying." : "Asking \u2026";
+  if (!health?.checks) {
+    const said = health ? "How the platform stands is told to those who run it." : isLost ? "The server does not answer. This page keeps trying." : "Asking \u2026";
     return html`<section class="view health-view"><p class="nothing">${said}</p></section>`;
   }
   return html`<section class=${`view health-view ${isLost ? "stale" : ""}`} aria-label="Health">

@@ -30,10 +30,11 @@ const TABS = [
 const WIDE = ["devices", "organisation", "account"];
 
 function Tabs({ view, health }) {
-  const isBare = useApp((state) => state.session.isBare);
+  const session = useApp((state) => state.session);
+  const isOffered = { organisation: !session.isBare, health: session.administrator };
   const waiting = (health?.dead_letters ?? 0) + (health?.devices_pending ?? 0);
   return html`<nav class="tabs" aria-label="Views">
-    ${TABS.filter(([id]) => id !== "organisation" || !isBare).map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
+    ${TABS.filter(([id]) => isOffered[id] ?? true).map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
         aria-current=${view === id ? "page" : undefined} onClick=${() => app.set(id === "devices" ? { view: id, device: null } : { view: id })}>
       <${Icon} name=${id} /><span>${label}</span>
       ${id === "health" && waiting > 0 && html`<span class="badge">

@@ -152,7 +152,8 @@ export function DeviceList() {
       <tbody>${devices.map((device) => html`<${Row} key=${keyOf(device)} device=${device} mark=${mark}
         isMarked=${marks.has(keyOf(device))} isMarkable=${mine.includes(device)} />`)}
       ${found.data && devices.length === 0 && html`<tr><td colspan="7" class="nothing">
-        ${isFiltered ? "No device is like that." : "No device has sent or registered yet."}</td></tr>`}</tbody>
+        ${isFiltered ? "No device is like that." : session.administrator
+          ? "No device has sent or registered yet." : "No device of your systems has sent or registered yet."}</td></tr>`}</tbody>
     </table></div>
     ${(pages.length > 1 || found.data?.next) && html`<div class="actions pages">
       <button disabled=${pages.length === 1} onClick=${() => setPages(pages.slice(0, -1))}>Previous</button>

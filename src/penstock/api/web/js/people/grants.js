@@ -18,6 +18,7 @@ const STATES = {
   revoked: ["bad", "revoked"],
   expired: ["bad", "expired"],
 };
+const DECISIONS = { in_force: "accepted", expired: "accepted", refused: "refused", revoked: "revoked" };
 const REFRESH_MS = 10000;
 
 /** What one may do about a grant: the side that was asked decides, either side ends it. */
@@ -43,7 +44,7 @@ function Grant({ grant, doing, reload }) {
   const act = (decision, said) => () => doing.run(() => decideGrant(grant.id, decision).then(reload), said);
   const ways = decisions({ session }, grant);
   const decided = grant.decided_us !== null && grant.decided_by
-    && `, ${word} by ${grant.decided_by} on ${formatDate(grant.decided_us, utc)}`;
+    && `, ${DECISIONS[grant.state] ?? word} by ${grant.decided_by} on ${formatDate(grant.decided_us, utc)}`;
   return html`<li class="grant" data-state=${grant.state}>
     <span class=${`state ${tone}`}><span class="dot" aria-hidden="true"></span>${word}</span>
     <span class="grant-text">
