@@ -5,7 +5,7 @@ import { Icon } from "./icons.js";
 import { nowUs } from "./api.js";
 import { listDatastreams } from "./catalog.js";
 import { formatAge, formatCount, formatValue, shortName, unitText } from "./format.js";
-import { MAX_PICKED, learn, togglePicked, useApp } from "./state.js";
+import { MAX_PICKED, hashWith, learn, togglePicked, useApp } from "./state.js";
 import { wantLatest } from "./latest.js";
 
 const PAGE = 100;
@@ -125,6 +125,9 @@ export function StreamList() {
       </section>`)}
       ${found.total === 0 && search && html`<p class="nothing">
         Nothing matches \u201c${search}\u201d. Every word must occur in a name, unit or property.</p>`}
+      ${found.total === 0 && !search && html`<p class="nothing">
+        Nothing was measured yet that you may read. Devices send with the key of a client: make both in
+        the <a href=${hashWith({ view: "organisation", part: null })}>organisation</a>.</p>`}
       <div ref=${bottom} class="list-end"></div>
     </div>
   </nav>`;
