@@ -185,3 +185,34 @@ def test_an_engineer_works_with_two_devices(platform: Any, penstock: Shell, tmp_
         simulator.terminate()
         simulator.wait(30)
     until(lambda: not any(one["online"] for one in penstock.json("devices", "list")))
+
+
+def test_the_sample_organisation_signs_in(
+    penstock: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sample"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "penstock.cli.main", "demo", "--organisation", "--data-dir"]
+        + [str(folder), "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        address = demo.stdout.readline().split()[3]
+        monkeypatch.setenv("PENSTOCK_URL", address)
+        penstock("observations", "datastreams", code=4)
+        penstock("login", "peter.novak@example.com", "--password-stdin", stdin="asdf\n")
+        systems = [one["name"] for one in penstock.json("systems", "list")]
+        assert [name.rsplit(".", 1)[1] for name in systems] == [
+            "Car1",
+            "Car2",
+            "Stations",  # the last by a grant
+        ]
+        penstock("login", "administrator@example.com", "--password-stdin", stdin="asdf\n")
+        until(lambda: penstock.json("observations", "datastreams"))
+    finally:
+        demo.terminate()
+        _, said = demo.communicate(timeout=60)
+    assert "sue.smith@example.com" in said
