@@ -13,9 +13,15 @@ from tests.catalog.systems import add_systems, owners
 from tests.catalog.template import fresh_catalog
 
 from penstock.catalog import SqlCatalog
-from penstock.catalog.models import Device
+from penstock.catalog.models import Device, ObservedProperty, Sensor
 from penstock.core.catalog import DeviceStatus, Policy
-from penstock.core.registration import DatastreamFacts, Registration, ThingFacts
+from penstock.core.registration import (
+    DatastreamFacts,
+    PropertyFacts,
+    Registration,
+    SensorFacts,
+    ThingFacts,
+)
 from penstock.core.series import Series
 
 
@@ -69,6 +75,26 @@ def test_what_is_registered_belongs_to_the_system_it_is_registered_for(catalog: 
     )
     (id_,) = catalog.register(wanted, 1)
     assert owners(catalog) == {id_: 2}
+
+
+def test_what_systems_share_by_name_is_changed_by_none_of_them(catalog: SqlCatalog) -> None:
+    def register(system: int, text: str) -> None:
+        series = Series(thing="car", name="t", sensor="PT100", observed_property="air")
+        wanted = Registration(
+            system=system,
+            sensors=[SensorFacts(name="PT100", description=text, metadata=text)],
+            observed_properties=[PropertyFacts(name="air", definition=text)],
+            datastreams=[DatastreamFacts(series=series)],
+        )
+        catalog.register(wanted, 1)
+
+    register(2, "first")
+    register(2, "its own, told better")
+    register(3, "somebody else's")
+    with catalog._database.read() as connection:
+        sensor = connection.execute(select(Sensor.description, Sensor.sensor_metadata)).one()
+        definition = connection.execute(select(ObservedProperty.definition)).scalar_one()
+    assert (*sensor, definition) == ("its own, told better",) * 3
 
 
 @settings(max_examples=60, deadline=None)

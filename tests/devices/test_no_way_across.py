@@ -6,9 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import func, select
 from tests.devices.rooms import ALL, SENSOR, Room
 
-from penstock.core.access import Access
+from penstock.catalog.device_models import ClientPresence
+from penstock.catalog.devices import records
+from penstock.core.access import Access, Scope
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
 from penstock.core.commands import Order, TaskState
@@ -188,3 +191,31 @@ def test_a_flood_of_lines_drives_out_no_lines_of_another_system(tmp_path: Path) 
     assert [one.message for one in store.search(LogQuery(systems=frozenset({2})))] == ["mine"]
     assert store.search(LogQuery(limit=1))[0].message == "n499"
     store.close()
+
+
+def test_however_many_things_somebody_may_read_they_are_one_question(room: Room) -> None:
+    sensor = room.sensor()
+    things = frozenset(range(1, 40_001))
+    found = room.room.records.devices(Scope(things=things))
+    assert [one.thing_id for one in found] == [sensor.thing_id]
+    line = LogLine(device=SENSOR, system=1, time_us=5, level=Level.INFO, message="on")
+    room.room.logs.append([line])
+    pairs = frozenset((1, f"x{at}") for at in range(40_000)) | {(1, SENSOR)}
+    query = LogQuery(systems=frozenset(range(100, 40_100)), things=pairs)
+    assert [one.message for one in room.room.logs.search(query)] == ["on"]
+    query = LogQuery(systems=frozenset(), things=frozenset({(2, SENSOR)}))
+    assert list(room.room.logs.search(query)) == []
+
+
+def test_clients_that_come_with_a_new_name_each_time_are_not_all_remembered(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_AWAY", 20)
+    room.sensor()
+    room.say_presence(SENSOR, online=True, at_us=1)
+    for at in range(2, 60):
+        room.say_presence(f"auto-{at}", online=False, at_us=at)
+    with room.catalog.database.read() as connection:
+        count = connection.execute(select(func.count()).select_from(ClientPresence)).scalar_one()
+    assert count <= 23
+    assert room.device().online is True

@@ -16,7 +16,7 @@ from penstock.core.access import PLATFORM, Access, Action, Kind, Principal, Reso
 from penstock.core.clock import ManualClock
 from penstock.core.errors import ConfigError, Conflict, Corrupt, DiskFull, InvalidInput
 from penstock.core.organisation import Organisation, User
-from penstock.core.people import Actor, NewUser
+from penstock.core.people import Actor, NewCompany, NewUser
 from penstock.runtime.access_file import access_file, read_access, write_access
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import lock
@@ -47,6 +47,32 @@ def test_a_platform_that_runs_is_asked_by_its_api_instead(config: Config) -> Non
             add_user_at_rest(config, NewUser(name="root", password="long enough"))
     finally:
         os.close(held)
+
+
+def test_a_new_data_directory_is_for_its_owner_only(tmp_path: Path) -> None:
+    os.close(lock(tmp_path / "new" / "data"))
+    assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700
+
+
+def test_the_name_of_a_removed_company_goes_to_nobody_else(config: Config) -> None:
+    config.data_path.mkdir(parents=True)
+    catalog = SqlCatalog.open(config.data_path / "catalog.sqlite")
+    identities = open_identities(config, catalog, ManualClock(), fast_passwords())
+    root = Actor(PLATFORM)
+    sue, eve = (
+        Actor(
+            Principal(
+                Kind.USER, identities.users.add(root, NewUser(name=name, password="long enough")).id
+            )
+        )
+        for name in ("sue", "eve")
+    )
+    made = identities.companies.add(sue, NewCompany(name="at.acme"))
+    identities.companies.remove(sue, made.id)
+    with pytest.raises(Conflict, match="was another company's"):
+        identities.companies.add(eve, NewCompany(name="at.ACME"))
+    assert identities.companies.add(root, NewCompany(name="at.acme")).name == "at.acme"
+    catalog.close()
 
 
 def test_listening_to_others_without_a_user_is_refused_with_what_to_do(config: Config) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from penstock.api.settings import ApiSettings
-from penstock.api.signing_in import network
 from penstock.core.access import Principal
 from penstock.core.clock import Clock
 from penstock.core.errors import TooManyRequests
-from penstock.core.shares import Shares
+from penstock.core.shares import Shares, network
 
 #: Seconds for which requests can be saved up.
 BURST_S = 5.0

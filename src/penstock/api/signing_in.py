@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 
 from penstock.core.access import Access
 from penstock.core.clock import Clock
 from penstock.core.errors import TooManyRequests, Unauthenticated
 from penstock.core.organisation import User
 from penstock.core.passwords import Passwords
-from penstock.core.shares import Shares
+from penstock.core.shares import Shares, network
 
 
 class SigningIn:
@@ -71,16 +70,3 @@ class SigningIn:
     def _give_back(shares: tuple[tuple[Shares, str], ...]) -> None:
         for share, key in shares:
             share.give(key)
-
-
-def network(address: str) -> str:
-    """Return whose an address is: itself, or the network that one household has with IPv6."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))

@@ -31,10 +31,11 @@ def register(
     _things(connection, wanted, now_us, max_pending)
     for sensor in wanted.sensors:
         facts = {"encoding_type": sensor.encoding_type, "sensor_metadata": sensor.metadata}
-        _upsert(connection, Sensor, sensor.name, {"description": sensor.description, **facts})
+        facts = {"description": sensor.description, **facts}
+        _upsert(connection, Sensor, wanted.system, sensor.name, facts)
     for quantity in wanted.observed_properties:
         facts = {"description": quantity.description, "definition": quantity.definition}
-        _upsert(connection, ObservedProperty, quantity.name, facts)
+        _upsert(connection, ObservedProperty, wanted.system, quantity.name, facts)
     enrolment = Enrolment(connection, Policy.AUTOMATIC, now_us, max_pending)
     ids: list[int] = []
     answers = enrolment.run(
@@ -95,13 +96,32 @@ def _things(connection: Connection, wanted: Registration, now_us: int, max_pendi
 def _upsert(
     connection: Connection,
     table: type[Sensor | ObservedProperty],
+    system: int,
     name: str,
     facts: dict[str, str],
 ) -> None:
+    """Keep a Sensor or ObservedProperty, which all systems share by name.
+
+    One that Datastreams of another system have too stays as it is: nobody changes what others see.
+    """
     known = {key: text for key, text in facts.items() if text}
     found = connection.execute(select(table.id).where(table.name == name)).scalar()
     if found is None:
         known.setdefault("description", name)
         connection.execute(insert(table).values(name=name, properties={}, **known))
-    elif known:
+    elif known and not _is_others(connection, table, found, system):
         connection.execute(update(table).where(table.id == found).values(**known))
+
+
+def _is_others(
+    connection: Connection, table: type[Sensor | ObservedProperty], id_: int, system: int
+) -> bool:
+    """Tell whether Datastreams of another system have it."""
+    column = Datastream.sensor_id if table is Sensor else Datastream.observed_property_id
+    query = (
+        select(Datastream.id)
+        .join(Thing, Datastream.thing_id == Thing.id)
+        .where(column == id_, Thing.system_id != system)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None

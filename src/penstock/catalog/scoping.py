@@ -16,7 +16,7 @@ def is_within(scope: Scope) -> list[ColumnElement[bool]]:
     if scope.everything:
         return []
     parts = [
-        _is_among(column, ids)
+        is_among(column, ids)
         for column, ids in (
             (Thing.system_id, scope.systems),
             (Thing.id, scope.things),
@@ -27,7 +27,7 @@ def is_within(scope: Scope) -> list[ColumnElement[bool]]:
     return [or_(literal(value=False), *parts)]
 
 
-def _is_among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
+def is_among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     """Compare with a list given as one value: however long it is, it is one statement."""
     if len(ids) <= 50:
         return column.in_(sorted(ids))  # type: ignore[no-any-return]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from penstock.core.clock import Clock
 
 #: Names remembered at once; the one not seen for longest is forgotten first.
@@ -54,3 +56,16 @@ class Shares:
             return self._most
         left, at_s = self._held[name]
         return min(self._most, left + (self._clock.monotonic_s() - at_s) * self._per_s)
+
+
+def network(address: str) -> str:
+    """Return whose an address is: itself, or the network that one household has with IPv6."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))

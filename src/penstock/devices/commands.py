@@ -32,6 +32,8 @@ from penstock.devices.settings import DeviceSettings
 
 #: Longest time to live of a command, in seconds: a year.
 MAX_TIME_TO_LIVE_S = 31_536_000.0
+#: Largest number that records hold.
+MAX_ID = 2**63 - 1
 #: Longest idempotency key, in characters.
 MAX_KEY_CHARS = 200
 
@@ -123,7 +125,7 @@ class CommandDesk:
 
     def task(self, id_: int) -> Task:
         """Return a task."""
-        found = self._records.tasks(ALL, TaskQuery(before=id_ + 1, limit=1))
+        found = self._records.tasks(ALL, TaskQuery(before=min(id_ + 1, MAX_ID), limit=1))
         if not found or found[0].id != id_:
             msg = f"there is no task with id {id_}"
             raise NotFound(msg)

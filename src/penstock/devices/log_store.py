@@ -6,6 +6,7 @@ The index is of trigrams, so that any part of a word is found. Times are microse
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sqlite3
 import threading
@@ -245,10 +246,14 @@ def _conditions(query: LogQuery) -> tuple[list[str], list[object]]:
     if query.devices is not None:
         add(f"source.device IN ({_marks(query.devices)})", *query.devices)
     if query.systems is not None:
-        parts = [f"source.system IN ({_marks(query.systems)})"]
-        pairs = sorted(query.things)
-        parts += ["(source.system = ? AND source.device = ?)"] * len(pairs)
-        add(f"({' OR '.join(parts)})", *sorted(query.systems), *(p for pair in pairs for p in pair))
+        # However much somebody may read, it is one statement.
+        add(
+            "(source.system IN (SELECT value FROM json_each(?)) OR (source.system, source.device) "
+            "IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') "
+            "FROM json_each(?)))",
+            json.dumps(sorted(query.systems)),
+            json.dumps(sorted(query.things)),
+        )
     if query.levels:
         add(f"line.level IN ({_marks(query.levels)})", *sorted(query.levels))
     if query.from_us is not None:
@@ -266,7 +271,7 @@ def _conditions(query: LogQuery) -> tuple[list[str], list[object]]:
     return conditions, values
 
 
-def _marks(values: Sequence[object] | frozenset[int] | frozenset[Level]) -> str:
+def _marks(values: Sequence[object] | frozenset[Level]) -> str:
     return ", ".join("?" * len(values))
 
 

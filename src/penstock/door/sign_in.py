@@ -14,7 +14,7 @@ from penstock.core.clock import Clock
 from penstock.core.errors import Backpressure
 from penstock.core.organisation import KEY_PREFIX
 from penstock.core.passwords import Passwords
-from penstock.core.shares import Shares
+from penstock.core.shares import Shares, network
 from penstock.door.auth import COMPANION, INTERNAL
 from penstock.door.permissions import COMPANION_CLIENT, Permissions
 from penstock.door.reasons import ProtocolViolation, Reason
@@ -131,9 +131,10 @@ class SignIn:
 
     async def _check(self, shown: Showing, kept: str, password: str) -> bool:
         name = (shown.username or "").strip().lower()[:300]
+        address = network(shown.address)
         shares = (
-            (self._here, f"{name} {shown.address}"),
-            (self._address, shown.address),
+            (self._here, f"{name} {address}"),
+            (self._address, address),
             (self._name, name),
         )
         if any(share.wait_s(key) > 0 for share, key in shares):

@@ -21,7 +21,8 @@ def lock(path: Path) -> int:
         PenstockError: It cannot be created or written to.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        # It holds everybody's data and what proves who they are: nobody else on this machine reads.
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         msg = (

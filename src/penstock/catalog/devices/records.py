@@ -36,6 +36,9 @@ from penstock.core.errors import NotFound
 
 #: Clients that are gone are remembered for so long, microseconds.
 PRESENCE_KEPT_US = 90 * 86_400 * 1_000_000
+#: Clients remembered that are away; some choose another identifier each time. The ones that are
+#: away for longest are forgotten first.
+MAX_AWAY = 100_000
 
 
 class SqlDevices:
@@ -44,6 +47,8 @@ class SqlDevices:
     def __init__(self, database: Database, max_pending: int) -> None:
         self._database = database
         self._max_pending = max_pending
+        #: Words on clients since the last look for too many.
+        self._told = 0
 
     def devices(
         self,
@@ -170,6 +175,10 @@ class SqlDevices:
                         for one in presence
                     ],
                 )
+                self._told += len(presence)
+                if self._told >= MAX_AWAY // 10:
+                    self._told = 0
+                    connection.execute(_surplus_away())
             if seen:
                 self._see(connection, seen)
 
@@ -363,6 +372,15 @@ def _known(rows: Sequence[Any]) -> list[Known]:
         )
         for row in rows
     ]
+
+
+def _surplus_away() -> Any:
+    """Remove clients that are away beyond `MAX_AWAY`."""
+    away = select(ClientPresence.at_us).where(~ClientPresence.online)
+    newest = away.order_by(ClientPresence.at_us.desc()).limit(1).offset(MAX_AWAY)
+    return delete(ClientPresence).where(
+        ~ClientPresence.online, ClientPresence.at_us <= newest.scalar_subquery()
+    )
 
 
 def _upsert_presence() -> Any:

@@ -15,7 +15,7 @@ from penstock.catalog.identities.members import (
     give_role,
     members_of,
 )
-from penstock.catalog.organisation_models import CompanyRow, SystemRow
+from penstock.catalog.organisation_models import AuditRow, CompanyRow, SystemRow
 from penstock.core.access import Action, Resource
 from penstock.core.errors import Conflict, NotFound
 from penstock.core.organisation import DEFAULT_COMPANY, check_company_name
@@ -58,6 +58,7 @@ class SqlCompanies:
             change.require(Action.MANAGE, Resource("company"))
             creator = only_users(by, change.access)
             refuse_taken_name(change, CompanyRow, name)
+            _refuse_former_name(change, name)
             row = change.connection.execute(
                 insert(CompanyRow)
                 .values(name=name, folded=name.lower(), description=description, **change.made)
@@ -133,6 +134,27 @@ def refuse_taken_name(change: Change, table: type[CompanyRow | SystemRow], name:
     held = change.connection.execute(query).scalar()
     if held is not None:
         msg = f"the name {held!r} is taken; choose another one"
+        raise Conflict(msg)
+
+
+def _refuse_former_name(change: Change, name: str) -> None:
+    """Do nothing if no company had this name: topics below it may still hold that one's messages.
+
+    Raises:
+        Conflict: One had, and who asks does not run the platform.
+    """
+    if change.access.allows(change.by.who, Action.MANAGE, Resource("platform")):
+        return
+    query = select(AuditRow.id).where(
+        AuditRow.kind == "company",
+        AuditRow.action == "remove",
+        func.lower(AuditRow.name) == name.lower(),
+    )
+    if change.connection.execute(query.limit(1)).first() is not None:
+        msg = (
+            f"the name {name!r} was another company's; choose another one, or let the platform's "
+            "administrator make it"
+        )
         raise Conflict(msg)
 
 
