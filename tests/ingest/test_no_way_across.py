@@ -22,11 +22,11 @@ from penstock.core.access import Access
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
 from penstock.core.organisation import Organisation, System
-from penstock.ingest.decoding import Decoder
+from penstock.ingest.decoding import NOT_DECODED, Decoder
 from penstock.ingest.enrolment import Enrolment
 from penstock.ingest.messages import Batch
 from penstock.ingest.patience import Patience
-from penstock.ingest.routes import NONE, TopicTable
+from penstock.ingest.routes import TopicTable
 from penstock.ingest.settings import DEFAULT_ROUTES
 from penstock.ingest.tenancy import Tenancy
 
@@ -85,7 +85,8 @@ class Works:
         self.catalog = catalog
         self.change(organisation)
         tenancy = Tenancy(lambda: self.access)
-        names = {name for route in DEFAULT_ROUTES for name in route.codecs if name != NONE}
+        every = {name for route in DEFAULT_ROUTES for name in route.codecs}
+        names = every - NOT_DECODED
         codecs = {name: _codec(name) for name in names}
         self.table = TopicTable(DEFAULT_ROUTES, 1000, tenancy)
         self.decoder = Decoder(codecs, self.table)
