@@ -580,3 +580,29 @@ async def test_taking_back_reaches_topics_that_the_fast_path_knows(
         await car.publish(f"{CAR}/quiet", b"x")
     assert [message.payload for message in journal.messages()] == [b"0", b"1", b"2"]
     assert door.stats()[DENIED] == 3
+
+
+async def test_who_only_reads_along_gives_no_receipt_for_a_command(
+    come: Meet, meet: Meet, door: Door, file: Path
+) -> None:
+    leave(two_companies(version=1, grants=[share_all(2, 3)]), file)
+    door.look()
+    hub = await meet(door, "$penstock/hub", 5, username="$penstock", password=b"inside")
+    await hub.subscribe("$SYS/penstock/receipts/#", 0)
+    car, hall = await come("car"), await come("hall")
+    for peer in (hall, car):
+        await peer.subscribe(f"{CAR}/commands", 1)
+    asked = {Property.USER_PROPERTY: (("penstock-receipt", "task-1"),)}
+    hub.send(Publish(f"{CAR}/commands", b"sleep", 1, packet_id=5, properties=asked))
+    assert isinstance(await hub.receive(), Ack)
+    for peer, gives_receipt in ((hall, False), (car, True)):
+        got = await peer.receive()
+        assert isinstance(got, Publish)
+        peer.send(Ack(Kind.PUBACK, got.packet_id))
+        assert await is_here(peer)
+        if gives_receipt:
+            receipt = await hub.receive()
+            assert isinstance(receipt, Publish)
+            assert msgspec.json.decode(receipt.payload)["client"] == "car"
+        else:
+            assert await hub.silent()

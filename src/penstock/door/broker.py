@@ -330,7 +330,8 @@ class Broker:
 
     def _taken(self, session: Session, message: Message) -> None:
         receipt = receipt_for(message, client_of(session.client), self.clock)
-        if receipt is not None:
+        # Whoever was granted to read along is not the device that a command is for.
+        if receipt is not None and self._permissions.acts_for(session.who, message.topic):
             self.publish(receipt)
 
     def _pass_on_shared(self, session: Session) -> None:

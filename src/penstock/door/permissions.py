@@ -227,6 +227,14 @@ class Permissions:
         """Tell whether someone may publish to a topic; whoever asks keeps the answer."""
         return not self.has_accounts or self.access.may_publish(who, topic)
 
+    def acts_for(self, who: Principal, topic: str) -> bool:
+        """Tell whether someone is of the system that owns a topic, and does not only read it."""
+        if not self.has_accounts:
+            return True
+        if who.kind is Kind.CLIENT:
+            return self.system(who) == self.access.system_of(topic)
+        return self.access.may_publish(who, topic)
+
     def may_subscribe(self, who: Principal, wanted: str) -> bool:
         """Tell whether a filter, shared or not, is worth listening to for someone."""
         return self.access.may_subscribe(who, split_share(wanted)[1])
