@@ -68,3 +68,14 @@ async def test_a_fault_of_ours_tells_nothing_secret_and_is_logged(
     assert response.json()["error"]["code"] == "internal"
     assert "secret" not in response.text
     assert "secret" in caplog.text
+
+
+@pytest.mark.parametrize("depth", [900, 20_000])
+@pytest.mark.parametrize("path", ["/targets", "/devices"])
+async def test_a_body_that_is_too_deep_is_the_askers_mistake(
+    house: House, path: str, depth: int
+) -> None:
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    body = b'{"name":"x","properties":%s}' % deep
+    response = await house.client.post(f"/api/v1{path}", content=body)
+    assert response.status_code < 500, response.text

@@ -119,6 +119,9 @@ def answer(error: Exception) -> Response:
             headers["Retry-After"] = "1"
         elif isinstance(error, Unauthenticated):
             headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, RecursionError):
+        status, code = HTTPStatus.BAD_REQUEST, InvalidInput.code
+        message = "objects and arrays within each other are too deep; a few levels are allowed"
     elif isinstance(error, RequestValidationError):
         status, code = HTTPStatus.BAD_REQUEST, InvalidInput.code
         message = "; ".join(map(_wrong_parameter, error.errors()))
@@ -154,5 +157,5 @@ def install(app: FastAPI) -> None:
             logger.error("a request failed", exc_info=error)
         return answer(error)
 
-    for kind in (PenstockError, HTTPException, RequestValidationError, Exception):
+    for kind in (PenstockError, RecursionError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, handle)
