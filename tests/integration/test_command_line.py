@@ -162,7 +162,8 @@ def test_an_engineer_works_with_two_devices(platform: Any, penstock: Shell, tmp_
         until(lambda: [d["online"] for d in penstock.json("devices", "list")] == [True, True])
         names = [one["name"] for one in penstock.json("devices", "list")]
         assert names == ["AAD-1123", "BBB-3423"]
-        until(lambda: "ready" in penstock("devices", "logs", *names))
+        until(lambda: {d["type"] for d in penstock.json("devices", "list")} == {"accelerometer"})
+        until(lambda: all("ready" in penstock("devices", "logs", name) for name in names))
         slept = penstock.json("devices", "sleep", names[0], "--wait", "45")
         assert [one["state"] for one in slept] == ["done"]
         woken = penstock.json("devices", "awake", "--all", "--yes", "--wait", "45")

@@ -74,7 +74,7 @@ def test_a_second_instance_on_the_same_folder_is_refused(start: Start) -> None:
         text=True,
         timeout=30,
     )
-    assert second.returncode == 1
+    assert second.returncode == 5  # a conflict
     assert f"another Penstock (process {running.process.pid}) runs on" in second.stderr
 
 

@@ -24,6 +24,7 @@ from penstock.core.organisation import (
     Organisation,
     System,
     User,
+    is_system_name,
 )
 from penstock.core.topics import matches, overlaps
 
@@ -105,6 +106,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 #: What nobody is kept from.
 EVERYTHING = Scope(everything=True)
+
+
+def _first(topic: str) -> str:
+    """Return the first level of a topic, without the ending of a system's own topics."""
+    first = topic.partition("/")[0]
+    return first[: -len(TOPIC_KINDS[0])] if first.endswith(TOPIC_KINDS) else first
 
 
 def digest(secret: str) -> str:
@@ -231,10 +238,8 @@ class Access:
 
     def system_of(self, topic: str) -> int:
         """Return the system that owns a topic; the default one where no other does."""
-        first = topic.partition("/")[0]
+        first = _first(topic)
         system = self._system_names.get(first)
-        if system is None and first.endswith(TOPIC_KINDS):
-            system = self._system_names.get(first[: -len(TOPIC_KINDS[0])])
         if system is not None and system != DEFAULT_SYSTEM:
             return system
         for claim, owner in self._claims:
@@ -242,9 +247,23 @@ class Access:
                 return owner
         return DEFAULT_SYSTEM
 
+    def is_reserved(self, topic: str) -> bool:
+        """Tell whether a topic begins with the name of a system that is not there (any more).
+
+        It is nobody's, so that neither what a removed system left nor what a coming one will own
+        falls to the default system. The default system may claim such topics as its own.
+        """
+        first = _first(topic)
+        if not self.organisation.accounts or not is_system_name(first):
+            return False
+        is_owned = first in self._system_names or any(
+            matches(one, topic) for one, _ in self._claims
+        )
+        return not is_owned
+
     def may_publish(self, who: Principal, topic: str) -> bool:
         """Tell whether someone may publish to a topic."""
-        if topic.startswith("$"):
+        if topic.startswith("$") or (self.is_reserved(topic) and who.kind is not Kind.PLATFORM):
             return False
         what = Resource("system", self.system_of(topic))
         return self.allows(who, Action.WRITE, what) and self._is_held_to(who, topic)
@@ -256,6 +275,8 @@ class Access:
         system = self.system_of(topic)
         if self._may_everything(who):
             return True
+        if self.is_reserved(topic):
+            return False
         return system in self.scope(who).systems and self._is_held_to(who, topic, system)
 
     def may_subscribe(self, who: Principal, wanted: str) -> bool:

@@ -183,6 +183,15 @@ def check_system_name(name: str) -> str:
     return _check_parts("system", name, _PARTS)
 
 
+def is_system_name(name: str) -> bool:
+    """Tell whether a name is of the form that systems' names have."""
+    try:
+        check_system_name(name)
+    except InvalidInput:
+        return False
+    return True
+
+
 def check_client_name(name: str) -> str:
     """Return a client's name if it is 1 to 60 letters, digits, `_` and `-`.
 

@@ -69,6 +69,8 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
             access_log=False,
             lifespan="off",
             ws="none",
+            # Who comes through a proxy is the proxy: the header can be made up by anybody.
+            proxy_headers=False,
             timeout_graceful_shutdown=3,
             server_header=False,
             ssl_context_factory=None if https is None else lambda *_: https.context,

@@ -39,7 +39,8 @@ def decode(messages):
     groups = defaultdict(list)
     for message in messages:
         codecs, fields = route(message.topic)
-        if codecs != ["none"]:
+        # What devices say beside results (registration, logs, answers) is no codec's.
+        if codecs and codecs != ["none"]:
             groups[codecs[0]].append((message, fields))
     found = {}
     for name, group in groups.items():

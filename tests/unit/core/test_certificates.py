@@ -43,11 +43,11 @@ def test_dates_are_those_that_the_library_wrote(
     assert validity.until_s == ends.replace(microsecond=0).timestamp()
 
 
-@given(st.data())
-def test_a_damaged_certificate_is_an_error_or_has_dates(data: st.DataObject) -> None:
+@given(st.integers(0, 10_000), st.sampled_from(["", "A", "/", "\n"]))
+def test_a_damaged_certificate_is_an_error_or_has_dates(place: int, instead: str) -> None:
     pem = issue(datetime(2020, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC))
-    at = data.draw(st.integers(0, len(pem) - 1))
-    damaged = pem[:at] + data.draw(st.sampled_from(["", "A", "/", "\n"])) + pem[at + 1 :]
+    at = place % len(pem)
+    damaged = pem[:at] + instead + pem[at + 1 :]
     try:
         validity = read_validity(damaged)
     except (ValueError, IndexError):
