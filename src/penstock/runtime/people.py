@@ -51,7 +51,8 @@ def open_identities(
         msg = (
             f"[api] host = {config.api.host!r} and [door] host = {config.door.host!r} let others "
             "reach this platform, and it has no user who could let them in; make one first with "
-            "`penstock users add NAME --administrator`, or listen on 127.0.0.1"
+            f"`penstock users add NAME --administrator --data-dir {config.data_dir}`, or listen on "
+            "127.0.0.1"
         )
         raise ConfigError(msg)
     return identities
