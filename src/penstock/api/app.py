@@ -85,9 +85,8 @@ def create_app(
     if is_open and not is_loopback(settings.host):
         msg = (
             f"[api] host = {settings.host!r} would let everybody who reaches it read and change "
-            "everything; make a user first with `penstock users add NAME --administrator --data-dir "
-            "DIR`, or "
-            "listen on 127.0.0.1"
+            "everything; make a user first, with `penstock users add NAME --administrator "
+            "--data-dir DIR`, or listen on 127.0.0.1"
         )
         raise ConfigError(msg)
     app = FastAPI(

@@ -37,7 +37,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         msgspec.Meta(
             min_length=1,
             description="Address to listen on. Beyond loopback everybody must sign in, so there "
-            "has to be a user (`penstock users add NAME --administrator --data-dir DIR`).",
+            "has to be a user: `penstock users add NAME --administrator --data-dir DIR`.",
         ),
     ] = "127.0.0.1"
     port: Annotated[
