@@ -283,3 +283,24 @@ async def test_a_device_that_waits_cannot_be_commanded(house: House) -> None:
     status, _ = await send(house, "POST", "/devices/w/approve")
     assert status == 204
     assert (await house.get("/devices/w"))["status"] == DeviceStatus.ENROLLED
+
+
+async def test_what_was_changed_about_devices_is_in_the_audit_trail(
+    house: House, sensor: str
+) -> None:
+    type_ = {"name": "boiler", "commands": [{"name": "heat"}]}
+    assert (await send(house, "PUT", "/device-types/boiler", type_))[0] == 200
+    assert (await send(house, "PUT", f"/devices/{sensor}/state/desired", {"on": True}))[0] == 200
+    _, target = await send(house, "POST", "/targets", {"name": "Pump 3"})
+    body = {"target_id": target["id"]}
+    assert (await send(house, "PUT", f"/sensors/{sensor}/target", body))[0] == 200
+    did = [
+        (one["action"], one["kind"], one["name"]) for one in (await house.get("/audit"))["items"]
+    ]
+    assert did == [
+        ("change", "device", sensor),
+        ("add", "target", "Pump 3"),
+        ("desire", "device", sensor),
+        ("declare", "device-type", "boiler"),
+        ("add", "device", sensor),
+    ]

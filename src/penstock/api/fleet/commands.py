@@ -21,7 +21,7 @@ from penstock.api.fleet.finding import (
 )
 from penstock.api.json_answer import Json, read_json
 from penstock.api.paging import next_page
-from penstock.api.who import Who
+from penstock.api.who import By, Who, remember
 from penstock.core.access import Action, Principal, Resource
 from penstock.core.catalog import DeviceStatus
 from penstock.core.commands import (
@@ -35,6 +35,7 @@ from penstock.core.commands import (
 )
 from penstock.core.devices import Device
 from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.people import Event
 
 router = APIRouter(tags=["devices"], default_response_class=Response)
 
@@ -332,11 +333,15 @@ async def get_device_type(ctx: Ctx, who: Who, type_name: TypeName) -> Response:
     responses=gives("The device type as it is now.", DeviceType, example=_TYPE),
     openapi_extra=takes(DeviceType, _TYPE, "What devices of this type understand."),
 )
-async def put_device_type(request: Request, ctx: Ctx, who: Who, type_name: TypeName) -> Response:
+async def put_device_type(request: Request, ctx: Ctx, by: By, type_name: TypeName) -> Response:
     """Declare what devices of a type understand, in the place of what was declared before."""
-    ctx.access.require(who, Action.MANAGE, Resource("platform"))
+    ctx.access.require(by.who, Action.MANAGE, Resource("platform"))
     type_ = await read_json(request, DeviceType)
     if type_.name != type_name:
         msg = f"the address names type {type_name[:80]!r}, the body {type_.name[:80]!r}"
         raise InvalidInput(msg)
-    return Json(await ctx.blocking(ctx.fleet.commands.declare, type_))
+    declared = await ctx.blocking(ctx.fleet.commands.declare, type_)
+    after = {"commands": [command.name for command in declared.commands]}
+    event = Event(action="declare", kind="device-type", name=type_name, after=after)
+    await remember(ctx, by, event)
+    return Json(declared)

@@ -10,7 +10,7 @@ from penstock.api.context import Context, Ctx
 from penstock.api.describing import gives, takes
 from penstock.api.fleet import answers
 from penstock.api.fleet.commands import TASK, Key, all_devices, order
-from penstock.api.fleet.devices import register, remove
+from penstock.api.fleet.devices import note, register, remove
 from penstock.api.fleet.finding import (
     find_device,
     find_fixture,
@@ -204,6 +204,7 @@ async def fix_sensor(request: Request, ctx: Ctx, by: By, serial: Serial) -> Resp
     if wanted.target_id is not None:
         await find_fixture(ctx, by.who, wanted.target_id, device.system)
     await _fix(ctx, device, wanted.target_id)
+    await note(ctx, by, "change", device, {"target_id": wanted.target_id})
     return Json(_sensor(await _find(ctx, by, Action.VIEW, serial)))
 
 

@@ -11,9 +11,10 @@ from penstock.api.context import Ctx
 from penstock.api.describing import gives, takes
 from penstock.api.errors import Refused
 from penstock.api.fleet import answers
+from penstock.api.fleet.devices import note
 from penstock.api.fleet.finding import DeviceName, SystemId, find_device, thing_of
 from penstock.api.json_answer import Json, read_json
-from penstock.api.who import Who
+from penstock.api.who import By, Who
 from penstock.core.access import Action
 from penstock.core.devices import State
 from penstock.core.errors import Conflict, InvalidInput
@@ -58,7 +59,7 @@ async def get_state(ctx: Ctx, who: Who, name: DeviceName, system: SystemId = Non
 async def put_desired(
     request: Request,
     ctx: Ctx,
-    who: Who,
+    by: By,
     name: DeviceName,
     *,
     system: SystemId = None,
@@ -68,13 +69,14 @@ async def put_desired(
     ] = None,
 ) -> Response:
     """Set what a device is wanted to be, and tell it, now or when it comes back."""
-    device = await find_device(ctx, who, Action.COMMAND, name, system)
+    device = await find_device(ctx, by.who, Action.COMMAND, name, system)
     desired = await read_json(request, dict[str, Any])
     version = _version(if_match)
     try:
         state = await ctx.blocking(ctx.fleet.states.desire, thing_of(device), desired, version)
     except Conflict as error:
         raise Refused(HTTPStatus.PRECONDITION_FAILED, "changed", str(error)) from error
+    await note(ctx, by, "desire", device, {"version": state.desired_version, **desired})
     return _answer(state)
 
 
