@@ -20,9 +20,11 @@ from penstock.door.delivery import hand_over
 from penstock.door.intake import Run, frame
 from penstock.door.journal import MESSAGES, OUTBOUND, Journal
 from penstock.door.message import Message
+from penstock.door.mistakes import Mistakes
 from penstock.door.packets import Ack, Publish, Request, Will
 from penstock.door.permissions import Permissions
 from penstock.door.properties import Kind, Property
+from penstock.door.quotas import Quotas
 from penstock.door.restoring import restore
 from penstock.door.session import Session
 from penstock.door.settings import DoorSettings
@@ -82,6 +84,9 @@ class Wire:
     def alias_for(self, topic: str) -> tuple[str, int]:
         return topic, 0
 
+    def cut(self) -> None:
+        raise AssertionError("nobody is to be cut off here")
+
     def end(self, reason: object, why: str) -> None:
         raise AssertionError(f"nobody is to be sent away here: {reason} {why}")
 
@@ -90,6 +95,12 @@ _clients = st.sampled_from(["one", "two"])
 _topics = st.sampled_from(["a", "b/c"])
 _filters = st.sampled_from(["a", "#", "b/+", "$share/team/a"])
 _qos = st.sampled_from([0, 1, 2, 2])
+
+
+def _broker(settings: DoorSettings, clock: ManualClock) -> Broker:
+    stats, permissions = Stats(), Permissions(clock)
+    quotas = Quotas(settings, permissions, stats, Mistakes(clock))
+    return Broker(settings, clock, stats, permissions, quotas)
 
 
 class Life(RuleBasedStateMachine):
@@ -105,7 +116,7 @@ class Life(RuleBasedStateMachine):
 
     def _start(self) -> None:
         settings = DoorSettings(max_queued_messages=1000)
-        self.broker = Broker(settings, self.clock, Stats(), Permissions(self.clock))
+        self.broker = _broker(settings, self.clock)
         self.journal = Journal(Path(self.place.name))
         restore(self.journal, self.broker, self.end_offset)
         self.disk = Disk(self.broker, self.journal, self.end_offset)
@@ -249,7 +260,7 @@ class Life(RuleBasedStateMachine):
                 shutil.copy(file, place)
             journal = Journal(Path(place))
             clock = ManualClock(self.clock.now_us())  # another machine start: it counts from 0
-            broker = Broker(self.broker.settings, clock, Stats(), Permissions(clock))
+            broker = _broker(self.broker.settings, clock)
             restore(journal, broker, self.disk.end_offset)
             journal.close()
         assert _known(broker) == _known(self.broker)

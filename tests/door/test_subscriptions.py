@@ -9,6 +9,7 @@ from penstock.core.clock import ManualClock
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Publish
+from penstock.door.quotas import Allowance, whole
 from penstock.door.retained import Retained
 from penstock.door.session import Session
 from penstock.door.settings import DoorSettings
@@ -68,7 +69,7 @@ def test_nothing_is_left_when_all_have_unsubscribed(filters: list[str], topic: s
 
 @given(st.lists(_topics, max_size=8, unique=True), _filters)
 def test_retained_messages_are_found_by_filter(topics: list[str], name: str) -> None:
-    retained = Retained(100, 1000)
+    retained = Retained(_room(100, 1000))
     for topic in topics:
         assert retained.keep(Message(Publish(topic, b"x", retain=True), "p", 0.0))
     found = {message.topic for message in retained.match(name, 0.0)}
@@ -77,6 +78,20 @@ def test_retained_messages_are_found_by_filter(topics: list[str], name: str) -> 
         retained.drop(topic)
     assert len(retained) == 0
     assert not retained._root.children
+
+
+def test_what_was_retained_before_is_kept_though_its_payers_share_has_shrunk() -> None:
+    room = _room(4, 100)
+    retained, payer = Retained(room), room.part("company 2", lambda: 0.25)
+    for topic in "abcd":
+        assert retained.restore(Message(Publish(topic, b"1"), "p", 0.0), payer)
+    assert not retained.restore(Message(Publish("e", b"1"), "p", 0.0), payer)
+    assert not retained.keep(Message(Publish("a", b"2"), "p", 0.0), payer)
+    assert (payer.retained.used, room.retained.used, room.retained_bytes.used) == (3, 3, 3)
+
+
+def _room(messages: int, size: int) -> Allowance:
+    return whole(DoorSettings(max_retained=messages, max_retained_bytes=size))
 
 
 def test_own_messages_follow_the_subscriptions_that_want_them() -> None:
@@ -91,7 +106,7 @@ def test_own_messages_follow_the_subscriptions_that_want_them() -> None:
 
 
 def test_the_retained_store_is_bounded_and_forgets_what_was_replaced() -> None:
-    retained = Retained(2, 10)
+    retained = Retained(_room(2, 10))
     assert retained.keep(Message(Publish("a", b"12345"), "p", 0.0))
     assert retained.keep(Message(Publish("b", b"12345"), "p", 0.0))
     assert not retained.keep(Message(Publish("c", b"1"), "p", 0.0))
@@ -100,7 +115,7 @@ def test_the_retained_store_is_bounded_and_forgets_what_was_replaced() -> None:
 
 
 def test_expired_retained_messages_are_dropped_when_they_are_met() -> None:
-    retained = Retained(2, 10)
+    retained = Retained(_room(2, 10))
     message = Message(Publish("a", b"1", properties={2: 5}), "p", 100.0)
     retained.keep(message)
     assert retained.match("a", 104.0) == [message]

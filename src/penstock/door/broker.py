@@ -17,6 +17,7 @@ from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Publish, Request, Will
 from penstock.door.permissions import Permissions, client_of, owner_of
+from penstock.door.quotas import Allowance, Quotas, whole
 from penstock.door.reasons import Reason
 from penstock.door.receipts import receipt_for
 from penstock.door.retained import Retained
@@ -69,16 +70,21 @@ class Broker:
     """Connects sessions with each other; knows nothing of sockets."""
 
     def __init__(
-        self, settings: DoorSettings, clock: Clock, stats: Stats, permissions: Permissions
+        self,
+        settings: DoorSettings,
+        clock: Clock,
+        stats: Stats,
+        permissions: Permissions,
+        quotas: Quotas,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.stats = stats
         self.keeper = Keeper(clock)
-        self.retained = Retained(
-            settings.max_retained, settings.max_retained_bytes, self.keeper.retained
-        )
+        self.quotas = quotas
+        self.retained = Retained(quotas.whole, self.keeper.retained)
         self._permissions = permissions
+        self._with_accounts = permissions.has_accounts
         self._commit: GroupCommit | None = None
         self._sessions: dict[str, Session] = {}
         self._subscriptions = Subscriptions()
@@ -115,6 +121,10 @@ class Broker:
     def permissions_changed(self) -> None:
         """Decide anew where messages go, because somebody may do more or less than before."""
         self._forget_routes()
+        if self._permissions.has_accounts is not self._with_accounts:
+            self._with_accounts = self._permissions.has_accounts
+            for session in self._sessions.values():
+                session.charge(self.quotas.of(session.who))
 
     def _may_publish(self, who: Principal, topic: str) -> bool:
         return who.kind is Kind.PLATFORM or self._permissions.may_publish(who, topic)
@@ -126,13 +136,14 @@ class Broker:
         """Return the session of this name."""
         return self._sessions.get(client)
 
-    def open_session(
-        self, client: str, who: Principal, *, clean: bool
-    ) -> tuple[Session, bool] | None:
-        """Return the session of a name and whether it was there before; None if there are too many.
+    def open_session(self, client: str, who: Principal, *, clean: bool) -> tuple[Session, bool]:
+        """Return the session of a name and whether it was there before.
 
         Another connection with this session must have been ended before. What the session gets
         from now on is what `who` may receive.
+
+        Raises:
+            ProtocolViolation: There are too many sessions.
         """
         session = self._sessions.get(client)
         if session is not None and clean:
@@ -143,32 +154,37 @@ class Broker:
             session.will_due_at_s = None
             if session.who != who:
                 session.who = who
+                session.charge(self.quotas.of(who))
                 self._forget_routes()
             return session, True
-        if len(self._sessions) >= self.settings.max_sessions:
-            return None
+        self.quotas.require(self.quotas.of(who), "sessions")
+        return self._register(client, who), False
+
+    def _register(self, client: str, who: Principal) -> Session:
         session = self._sessions[client] = self.new_session(client, who)
+        session.allowance.sessions.take()
         self.stats.sessions = len(self._sessions)
-        return session, False
+        return session
 
     def new_session(self, client: str, who: Principal = ANYONE) -> Session:
         """Return a session that nobody can find."""
-        session = Session(client, self.settings, self.clock, self.stats, self.keeper)
+        allowance = self.quotas.of(who)
+        session = Session(client, self.settings, self.clock, self.stats, self.keeper, allowance)
         session.who = who
+        session.on_over = self.quotas.went_over
         session.on_taken = self._taken
         session.may_receive = self._may_receive
         return session
 
     def restore_session(self, client: str, who: Principal = ANYONE) -> Session:
         """Return a new session for a client that is away, for the journal's content."""
-        session = self.new_session(client, who)
-        self._away[client] = self._sessions[client] = session
-        self.stats.sessions = len(self._sessions)
+        session = self._away[client] = self._register(client, who)
         return session
 
     def restore_subscription(self, session: Session, name: str, subscription: Subscription) -> None:
         """Subscribe as before, without asking anew whether it is allowed."""
         session.subscriptions[name] = subscription
+        session.allowance.subscriptions.take()
         self._subscriptions.add(session, name, subscription)
         self._forget_routes()
 
@@ -200,6 +216,11 @@ class Broker:
         known = name in session.subscriptions
         if not known and len(session.subscriptions) >= self.settings.max_subscriptions:
             return Reason.QUOTA_EXCEEDED
+        if not known:
+            if not session.allowance.subscriptions.has_room():
+                self.quotas.went_over(session.allowance, "subscriptions")
+                return Reason.QUOTA_EXCEEDED
+            session.allowance.subscriptions.take()
         subscription = Subscription(
             request.qos, request.no_local, request.retain_as_published, identifier
         )
@@ -229,6 +250,7 @@ class Broker:
         """Unsubscribe; return the reason for UNSUBACK."""
         if session.subscriptions.pop(name, None) is None:
             return Reason.NO_SUBSCRIPTION_EXISTED
+        session.allowance.subscriptions.take(-1)
         self._subscriptions.remove(session, name)
         self._forget_routes()
         self.keeper.subscribed(session, name, None)
@@ -309,9 +331,7 @@ class Broker:
     def _plan(self, message: Message) -> list[Delivery]:
         """Decide who gets a message."""
         if message.retain:
-            if not self.retained.keep(message):
-                self.stats.rejected += 1
-            self.stats.retained = len(self.retained)
+            self._retain(message)
         route = self._route_of(message.topic)
         if route is QUIET or message.is_expired(self.clock.monotonic_s()):
             return []
@@ -320,6 +340,26 @@ class Broker:
             match = group.choose(lambda session: self._may_receive(session, message.topic))
             found.append(_delivery(message, match, group.filter))
         return [delivery for delivery in found if delivery is not None]
+
+    def restore_retained(self, message: Message) -> bool:
+        """Keep a retained message of before; return whether there is room for it."""
+        is_kept = self.retained.restore(message, self._payer(message))
+        self.stats.retained = len(self.retained)
+        return is_kept
+
+    def _retain(self, message: Message) -> None:
+        payer = self._payer(message)
+        if not self.retained.keep(message, payer):
+            self.stats.rejected += 1
+            if payer.retained.has_room():
+                self.quotas.went_over(payer, "retained_bytes", len(message.payload))
+            else:
+                self.quotas.went_over(payer, "retained")
+        self.stats.retained = len(self.retained)
+
+    def _payer(self, message: Message) -> Allowance:
+        sender = self._sessions.get(message.publisher)
+        return self.quotas.of_topic(None if sender is None else sender.who, message.topic)
 
     def _hand_over_soon(self, deliveries: list[Delivery]) -> None:
         if self.keeper.is_unsaved and self._commit is not None:
@@ -353,7 +393,7 @@ class Broker:
     def _drop(self, session: Session) -> None:
         """End a session; its will is due at once (section 3.1.2.5)."""
         self._away.pop(session.client, None)
-        self._sessions.pop(session.client, None)
+        found = self._sessions.pop(session.client, None)
         self.stats.sessions = len(self._sessions)
         if session.will_due_at_s is not None:
             self._send_will(session)
@@ -363,6 +403,9 @@ class Broker:
             self._forget_routes()
             self._pass_on_shared(session)
         self.keeper.forget(session)
+        if found is session:
+            # What is still on its way to it is paid by nobody.
+            session.charge(whole(self.settings))
 
     def _send_will(self, session: Session) -> None:
         """Send the will; it stays with the session until it is on disk."""

@@ -19,6 +19,7 @@ from penstock.door.intake import Intake, Run, frame
 from penstock.door.layers import GOODBYE_S
 from penstock.door.mistakes import first_words
 from penstock.door.properties import Kind
+from penstock.door.quotas import Allowance
 from penstock.door.reasons import ProtocolViolation, Reason, violation
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class Connection(asyncio.Protocol):
         self._sender: Session | None = None
         #: Whether the CONNACK waits for the disk, and everything else for the CONNACK.
         self._is_sealed = False
+        #: Who pays for this connection, until its socket is closed.
+        self._payer: Allowance | None = None
         self._held: set[str] = set()
         #: What is to be written at the end of this turn of the event loop.
         self._out: list[bytes] = []
@@ -99,6 +102,9 @@ class Connection(asyncio.Protocol):
         """End; the will is published if the client did not say goodbye."""
         self._leave(Reason.UNSPECIFIED_ERROR, with_will=True)
         self._transport = None
+        if self._payer is not None:
+            self._payer.connections.take(-1)
+            self._payer = None
         self.door.dismiss(self)
 
     def pause_writing(self) -> None:
@@ -232,6 +238,16 @@ class Connection(asyncio.Protocol):
             return
         transport.resume_reading()
         Goodbye(transport, self, self.door).begin()
+
+    def cut(self) -> None:
+        """Close at once, whatever was not read."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def charge(self, payer: Allowance) -> None:
+        """Let an account pay for this connection."""
+        payer.connections.take()
+        self._payer = payer
 
     def close(self, reason: int) -> None:
         """Close after the client's own goodbye; its will is due unless all is well (3.14.4)."""

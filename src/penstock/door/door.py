@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 
 from penstock.core.clock import Clock
 from penstock.core.errors import Bug, PenstockError
 from penstock.core.log import LogWriter
+from penstock.core.shares import network
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
@@ -20,6 +22,7 @@ from penstock.door.listeners import Listeners
 from penstock.door.mistakes import Mistakes
 from penstock.door.permissions import Permissions
 from penstock.door.presence import Presence
+from penstock.door.quotas import Quotas
 from penstock.door.reasons import ProtocolViolation, Reason
 from penstock.door.restoring import restore
 from penstock.door.settings import DoorSettings
@@ -73,7 +76,8 @@ class Door:
             clock, organisation, settings.users, is_exposed=self._listeners.is_exposed
         )
         self.sign_in = SignIn(self.permissions, clock, internal_secret)
-        self.broker = Broker(settings, clock, self.counts, self.permissions)
+        self.quotas = Quotas(settings, self.permissions, self.counts, self.mistakes)
+        self.broker = Broker(settings, clock, self.counts, self.permissions, self.quotas)
         self._counters = Counters(
             settings.sys_interval_s,
             clock,
@@ -212,7 +216,8 @@ class Door:
         """Take a new connection, unless there are too many."""
         settings = self.settings
         full = len(self._connections) >= settings.max_connections
-        if full or self._closing or len(self._pending) >= settings.max_pending_connections:
+        crowded = len(self._pending) >= settings.max_pending_connections
+        if full or self._closing or (crowded and not self._make_way(connection)):
             self.counts.rejected += 1
             if full:
                 self.mistakes.report(
@@ -227,6 +232,21 @@ class Door:
         self.counts.connections = len(self._connections)
         if self._commit is not None and self._commit.is_holding:
             connection.hold("log", on=True)
+        return True
+
+    def _make_way(self, newcomer: Connection) -> bool:
+        """Push out who waits longest from the address that most wait from, if that is another."""
+        waiting = Counter(network(connection.caller.address) for connection in self._pending)
+        address = network(newcomer.caller.address)
+        greedy, most = waiting.most_common(1)[0]
+        if waiting[address] + 1 >= most:
+            return False
+        theirs = [one for one in self._pending if network(one.caller.address) == greedy]
+        oldest = min(theirs, key=lambda one: one.opened_at_s)
+        self.counts.rejected += 1
+        self.mistakes.report("crowd", f"{most} connections from {greedy} have not said CONNECT")
+        oldest.end(Reason.SERVER_BUSY, "others wait")
+        oldest.cut()
         return True
 
     def greeted(self, connection: Connection) -> None:

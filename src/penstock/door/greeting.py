@@ -104,15 +104,10 @@ def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
         raise ProtocolViolation(
             Reason.NOT_AUTHORIZED, f"a will to {packet.will.topic[:80]!r} is not allowed"
         )
-    before = door.broker.session_of(visitor.session)
-    if before is not None and before.link is not None:
-        before.link.end(Reason.SESSION_TAKEN_OVER, "the client connected again")
-    opened = door.broker.open_session(visitor.session, known.who, clean=packet.clean_start)
-    if opened is None:
-        raise ProtocolViolation(
-            Reason.QUOTA_EXCEEDED, f"there are {door.settings.max_sessions} sessions already"
-        )
-    session, present = opened
+    _take_over(connection, visitor)
+    session, present = door.broker.open_session(
+        visitor.session, known.who, clean=packet.clean_start
+    )
     _agree(connection, session, packet)
     connection.who = visitor
     connection.intake = Intake(
@@ -129,6 +124,23 @@ def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
     terms = _terms(door.settings, session, packet, visitor.client) if five else {}
     answer = Connack(Reason.SUCCESS, present, terms)
     connection.welcome(encode(answer, packet.protocol))
+
+
+def _take_over(connection: Connection, visitor: Visitor) -> None:
+    """End the session's other connection, and count this one."""
+    door = connection.door
+    allowance = door.quotas.of(visitor.who)
+    before = door.broker.session_of(visitor.session)
+    link = None if before is None else before.link
+    # Who is at the bound, and lost its connection without our noticing, comes back all the same.
+    replaces = link is not None and before is not None and before.who == visitor.who
+    if not replaces:
+        door.quotas.require(allowance, "connections")
+    if link is not None:
+        link.end(Reason.SESSION_TAKEN_OVER, "the client connected again")
+        if not allowance.connections.has_room():
+            link.cut()
+    connection.charge(allowance)
 
 
 def _agree(connection: Connection, session: Session, packet: Connect) -> None:

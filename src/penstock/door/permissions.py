@@ -134,8 +134,25 @@ class Permissions:
             Principal(Kind.USER, user.id): user.password_hash for user in whole.users
         } | self._account_hashes
         self._until_us = self._next_expiry_us()
+        self._take_companies(whole)
         self._answers: dict[tuple[Principal, str], bool] = {}
         self.age += 1
+
+    def _take_companies(self, whole: Organisation) -> None:
+        self._system_companies = {system.id: system.company for system in whole.systems}
+        pairs = [
+            (user, company.id) for company in whole.companies for user in company.administrators
+        ]
+        pairs += [(user, system.company) for system in whole.systems for user in system.agents]
+        # Of several companies the one with the lowest id stays.
+        self._user_companies = dict(sorted(pairs, reverse=True))
+        present = {
+            self._system_companies.get(client.system, 0)
+            for client in whole.clients
+            if client is not _COMPANION
+        }
+        #: Whether nobody else could want anything.
+        self.is_one_company = len(present | set(self._user_companies.values())) <= 1
 
     def _next_expiry_us(self) -> int | None:
         now_us = self._clock.now_us()
@@ -220,6 +237,21 @@ class Permissions:
         """Return the system that someone acts for; the default one for who acts for none."""
         client = self._clients.get(who.id) if who.kind is Kind.CLIENT else None
         return DEFAULT_SYSTEM if client is None else client.system
+
+    def company(self, who: Principal) -> int:
+        """Return the company that someone belongs to; 0 for none.
+
+        A user of several belongs to the one that was made first.
+        """
+        if who.kind is Kind.USER:
+            return self._user_companies.get(who.id, 0)
+        if who.kind is Kind.CLIENT and who.id not in self._clients:
+            return 0
+        return self._system_companies.get(self.system(who), 0)
+
+    def company_of(self, topic: str) -> int:
+        """Return the company whose system owns a topic; 0 for none."""
+        return self._system_companies.get(self.access.system_of(topic), 0)
 
     # May they?
 

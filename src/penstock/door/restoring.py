@@ -231,9 +231,8 @@ class _Restoring:
         broker = self.broker
         for row in self.journal.rows(RETAINED):
             message = self._message(row, RETAINED)
-            if message.is_expired(self.now_s) or not broker.retained.keep(message):
+            if message.is_expired(self.now_s) or not broker.restore_retained(message):
                 self.changes.rows[RETAINED.name][row[0],] = None
-        broker.stats.retained = len(broker.retained)
 
     def _drop_unused(self) -> None:
         for number, message in self.messages.items():

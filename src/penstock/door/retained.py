@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from penstock.door.message import Message
+from penstock.door.quotas import Allowance
 from penstock.door.topics import is_own
 
 
@@ -13,32 +14,31 @@ from penstock.door.topics import is_own
 class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
     message: Message | None = None
+    payer: Allowance | None = None
 
 
 class Retained:
-    """Keeps at most `max_count` messages of together at most `max_bytes` of payload.
+    """Keeps as many messages, and of as much payload, as an allowance has room for.
 
     `noted` is told of every message that is kept, and with None of every one that is not any more.
     """
 
     def __init__(
         self,
-        max_count: int,
-        max_bytes: int,
+        whole: Allowance,
         noted: Callable[[str, Message | None], None] = lambda _topic, _message: None,
     ) -> None:
         self._noted = noted
         self._root = _Node()
-        self._max_count = max_count
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._count = 0
+        self._whole = whole
 
     def __len__(self) -> int:
-        return self._count
+        return self._whole.retained.used
 
-    def keep(self, message: Message) -> bool:
+    def keep(self, message: Message, payer: Allowance | None = None) -> bool:
         """Keep it instead of the topic's former one; an empty payload only removes that.
+
+        `payer` is part of the whole, which pays if nobody else does.
 
         Returns whether there was room; without room the former one is removed all the same,
         so that nobody is told a value that has been replaced.
@@ -46,26 +46,30 @@ class Retained:
         self.drop(message.topic)
         if not message.payload:
             return True
-        if not self._has_room(message):
+        payer = payer or self._whole
+        # What the door itself has to say is neither counted nor bounded.
+        if not is_own(message.topic) and not _has_room(payer, message):
             return False
+        self._put(message, payer)
+        self._noted(message.topic, message)
+        return True
+
+    def restore(self, message: Message, payer: Allowance) -> bool:
+        """Keep what was kept before, whatever the payer's share has become; False if it is full."""
+        if not _has_room(self._whole, message):
+            return False
+        self._put(message, payer)
+        return True
+
+    def _put(self, message: Message, payer: Allowance) -> None:
         node = self._root
         for level in message.topic.split("/"):
             node = node.children.setdefault(level, _Node())
         node.message = message
-        self._noted(message.topic, message)
-        self._add(message, 1)
-        return True
-
-    def _has_room(self, message: Message) -> bool:
-        return is_own(message.topic) or (
-            self._count < self._max_count and self._bytes + len(message.payload) <= self._max_bytes
-        )
-
-    def _add(self, message: Message, count: int) -> None:
-        """Count a message; what the door itself has to say is neither counted nor bounded."""
         if not is_own(message.topic):
-            self._count += count
-            self._bytes += count * len(message.payload)
+            node.payer = payer
+            payer.retained.take()
+            payer.retained_bytes.take(len(message.payload))
 
     def drop(self, topic: str) -> None:
         """Forget the message of this topic, if there is one."""
@@ -76,10 +80,13 @@ class Retained:
             if child is None:
                 return
             path.append(child)
-        if path[-1].message is None:
+        node = path[-1]
+        if node.message is None:
             return
-        self._add(path[-1].message, -1)
-        path[-1].message = None
+        if node.payer is not None:
+            node.payer.retained.take(-1)
+            node.payer.retained_bytes.take(-len(node.message.payload))
+        node.message = node.payer = None
         self._noted(topic, None)
         for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):
             child = parent.children[level]
@@ -96,6 +103,10 @@ class Retained:
                 if message.is_expired(now_s):
                     self.drop(message.topic)
         return fresh
+
+
+def _has_room(payer: Allowance, message: Message) -> bool:
+    return payer.retained.has_room() and payer.retained_bytes.has_room(len(message.payload))
 
 
 def _walk(node: _Node, levels: list[str], depth: int) -> Iterator[Message]:

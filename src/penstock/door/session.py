@@ -20,6 +20,7 @@ from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Ack, Publish, Will
 from penstock.door.properties import Kind, Property
+from penstock.door.quotas import Allowance, whole
 from penstock.door.reasons import Reason
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
@@ -56,7 +57,13 @@ class Link(Protocol):
         """Say goodbye and close."""
         ...
 
+    def cut(self) -> None:
+        """Close at once, whatever was not read."""
+        ...
 
+
+#: What a message for a session costs of `max_all_queued_bytes` beside its payload.
+MESSAGE_BYTES = 256
 #: Packet identifiers that one session can have in use (section 2.2.1).
 MAX_OPEN = 65_535
 
@@ -91,7 +98,13 @@ class Session:
     """One client identifier's state."""
 
     def __init__(
-        self, client: str, settings: DoorSettings, clock: Clock, stats: Stats, keeper: Keeper
+        self,
+        client: str,
+        settings: DoorSettings,
+        clock: Clock,
+        stats: Stats,
+        keeper: Keeper,
+        allowance: Allowance | None = None,
     ) -> None:
         #: Its name: owner and client identifier.
         self.client = client
@@ -113,6 +126,10 @@ class Session:
         self.will_due_at_s: float | None = None
         #: Called when the client has taken a QoS 1 or 2 message for good.
         self.on_taken: Callable[[Session, Message], None] | None = None
+        #: Who pays for what it has.
+        self.allowance = allowance or whole(settings)
+        #: Called when there was no room for a message in the allowance.
+        self.on_over: Callable[[Allowance, str], object] | None = None
         #: Place of the last message that was sent.
         self.sent_place = 0
         self._settings = settings
@@ -126,6 +143,8 @@ class Session:
         #: Those that were never sent.
         self._waiting = 0
         self._waiting_bytes = 0
+        #: What all open messages cost.
+        self._held_bytes = 0
         #: Sent on this connection and not acknowledged.
         self._sent = 0
         self._last_id = 0
@@ -144,6 +163,14 @@ class Session:
     def open_messages(self) -> Iterable[Outgoing]:
         """Return the messages that are not done with, in their order."""
         return self._open.values()
+
+    def charge(self, allowance: Allowance) -> None:
+        """Let this pay from now on for all that the session has."""
+        for payer, sign in ((self.allowance, -1), (allowance, 1)):
+            payer.sessions.take(sign)
+            payer.subscriptions.take(sign * len(self.subscriptions))
+            payer.queued_bytes.take(sign * self._held_bytes)
+        self.allowance = allowance
 
     def attach(self, link: Link) -> None:
         """Take a new connection; `pump` then sends what waited."""
@@ -165,6 +192,7 @@ class Session:
         """Take the messages that the journal knows, in their order."""
         for one in outgoing:
             self._open[one.packet_id] = one
+            self._hold(one.message, 1)
             self._last_id, self._last_place = one.packet_id, one.place
             if not one.is_sent:
                 self._waiting += 1
@@ -202,7 +230,12 @@ class Session:
         connected client whose queue is full is disconnected with 0x97; for one that is away the
         message is dropped.
         """
-        if not self._has_room(message):
+        has_room = self._has_room(message)
+        if has_room and not self.allowance.queued_bytes.has_room(_cost(message)):
+            has_room = False
+            if self.on_over is not None:
+                self.on_over(self.allowance, "queued_bytes")
+        if not has_room:
             self._stats.subscriber_dropped += 1
             if self.link is not None:
                 self.link.end(Reason.QUOTA_EXCEEDED, f"{self._waiting} messages wait unread")
@@ -212,6 +245,7 @@ class Session:
             message, qos, retain, identifiers, self._next_id(), self._last_place, share
         )
         self._open[outgoing.packet_id] = outgoing
+        self._hold(message, 1)
         self._waiting += 1
         self._waiting_bytes += len(message.payload)
         if self.link is not None:
@@ -264,7 +298,13 @@ class Session:
 
     def _finish(self, outgoing: Outgoing) -> None:
         del self._open[outgoing.packet_id]
+        self._hold(outgoing.message, -1)
         self._keeper.done(self, outgoing)
+
+    def _hold(self, message: Message, sign: int) -> None:
+        cost = sign * _cost(message)
+        self._held_bytes += cost
+        self.allowance.queued_bytes.take(cost)
 
     def _may_send(self, link: Link) -> bool:
         return link.writable and self._sent < link.receive_maximum
@@ -359,3 +399,7 @@ class Session:
             self._last_id = self._last_id % MAX_OPEN + 1
             if self._last_id not in self._open:
                 return self._last_id
+
+
+def _cost(message: Message) -> int:
+    return len(message.payload) + MESSAGE_BYTES

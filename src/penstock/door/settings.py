@@ -197,6 +197,14 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         msgspec.Meta(description="Most payload bytes waiting for one client.", ge=0),
     ] = 33_554_432
+    max_all_queued_bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="Most bytes of QoS 1 and 2 messages for all clients together that wait or "
+            "are not acknowledged; each counts 256 bytes beside its payload.",
+            ge=0,
+        ),
+    ] = 1_073_741_824
     max_sessions: Annotated[
         int, msgspec.Meta(description="Most sessions, connected or kept.", ge=1)
     ] = 50_000
@@ -211,6 +219,9 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_subscriptions: Annotated[
         int, msgspec.Meta(description="Most subscriptions of one session.", ge=1)
     ] = 1_000
+    max_all_subscriptions: Annotated[
+        int, msgspec.Meta(description="Most subscriptions of all sessions together.", ge=1)
+    ] = 500_000
     max_retained: Annotated[
         int, msgspec.Meta(description="Most topics with a retained message.", ge=0)
     ] = 100_000
@@ -225,3 +236,23 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_retained_bytes: Annotated[
         int, msgspec.Meta(description="Most payload bytes in retained messages.", ge=0)
     ] = 134_217_728
+    company_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="How much one company can have of what the others leave of "
+            "`max_connections`, `max_sessions`, `max_all_subscriptions`, `max_all_queued_bytes`, "
+            "`max_retained` and `max_retained_bytes`, as a fraction. One that is alone can have "
+            "all.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.5
+    account_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="How much one user, client or device account can have of what the others "
+            "of its company leave of the company's part, as a fraction.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.5

@@ -22,6 +22,7 @@ class Stats:
     denied: int = 0
     denied_subscriptions: int = 0
     revoked: int = 0
+    over_quota: int = 0
     handshake_failures: int = 0
     certificate_until_s: float = 0.0
     duplicates: int = 0
@@ -54,6 +55,7 @@ _METRICS = {
     "denied": "penstock_door_messages_denied_total",
     "denied_subscriptions": "penstock_door_subscriptions_denied_total",
     "revoked": "penstock_door_connections_revoked_total",
+    "over_quota": "penstock_door_over_quota_total",
     "handshake_failures": "penstock_door_tls_failures_total",
     "certificate_until_s": "penstock_door_certificate_expires_seconds",
     "duplicates": "penstock_door_duplicates_total",
