@@ -123,7 +123,11 @@ def build_ring(messages: Sequence[tuple[str, bytes]], protocol: int) -> Ring:
             times.append(int(found[0]))
         data += packet
         ends.append(len(data))
-    acks = b"".join(b"\x40\x02" + n.to_bytes(2, "big") for n in range(1, len(ends) + 1))
+    # Nobody subscribes; in MQTT 5.0 a server says so (0x10).
+    before, behind = (b"\x40\x03", b"\x10") if protocol == 5 else (b"\x40\x02", b"")
+    acks = b"".join(
+        before + number.to_bytes(2, "big") + behind for number in range(1, len(ends) + 1)
+    )
     if len(stamps) != len(ends):
         stamps, times = [], []
     moved = np.array(times, dtype=np.int64)
@@ -159,7 +163,7 @@ class Publisher:
     @property
     def acked(self) -> int:
         """Messages acknowledged."""
-        return self.acked_bytes // 4
+        return self.acked_bytes * self.ring.count // len(self.ring.acks)
 
     def send(self, limit: int) -> bool:
         """Send up to message number `limit` in all; return whether the socket took it all."""

@@ -111,7 +111,12 @@ class Room:
         self.dispatcher.turn()
 
     def hear(
-        self, kind: Kind, topic: str, payload: object, client: str = SENSOR
+        self,
+        kind: Kind,
+        topic: str,
+        payload: object,
+        client: str = SENSOR,
+        correlation: bytes = b"",
     ) -> Sequence[Unheard]:
         """Ingest hands on one message."""
         body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
@@ -128,6 +133,7 @@ class Room:
             arrived_us=[self.clock.now_us()],
             clients=[client],
             fields=[fields],
+            correlations=[correlation],
         )
         unheard = self.room.listener.hear(kind, heard)
         self.dispatcher.turn()

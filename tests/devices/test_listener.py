@@ -265,3 +265,37 @@ def test_who_says_anything_was_seen(room: Room) -> None:
     room.room.write_seen()
     assert room.device().last_seen_us == room.clock.now_us()
     assert room.device().client == SENSOR
+
+
+@pytest.mark.parametrize(
+    ("payload", "state"),
+    [(b"", TaskState.DONE), ({"State": "failed"}, TaskState.FAILED), (b" \n", TaskState.DONE)],
+)
+def test_an_answer_is_known_by_the_correlation_data_that_comes_back(
+    room: Room, payload: object, state: TaskState
+) -> None:
+    (task,) = room.order(room.sensor())
+    topic = f"sensor.{SENSOR}.tasks"
+    assert room.hear(Kind.ANSWER, topic, payload, correlation=task.key.encode()) == []
+    assert room.state(task) is state
+
+
+def test_correlation_data_of_something_else_leaves_the_task_to_the_payload(room: Room) -> None:
+    (task,) = room.order(room.sensor())
+    answer = {"Task": task.key, "State": "accepted"}
+    topic = f"sensor.{SENSOR}.tasks"
+    assert room.hear(Kind.ANSWER, topic, answer, correlation=b"\xff\x00mine") == []
+    assert room.state(task) is TaskState.ACCEPTED
+    (unheard,) = room.hear(Kind.ANSWER, topic, b"", correlation=b"0" * 31)
+    assert "no task is named" in unheard.reason
+
+
+def test_the_door_is_told_which_clients_a_device_may_have(room: Room) -> None:
+    sensor = room.sensor()
+    (first,) = room.order(sensor)
+    assert room.letters(first)[-1][1].clients == (SENSOR,)
+    log_line = {"SerialNumber": SENSOR, "Level": "INFO", "Message": "on"}
+    room.hear(Kind.LOGS, LOGS, log_line, "gateway-7")
+    room.room.write_seen()
+    (second,) = room.order(sensor, command="awake")
+    assert room.letters(second)[-1][1].clients == (SENSOR, "gateway-7")

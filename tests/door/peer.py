@@ -24,6 +24,7 @@ from penstock.door.packets import (
 )
 from penstock.door.presence import DOOR
 from penstock.door.properties import Kind, Property
+from penstock.door.reasons import Reason
 from penstock.log import MemoryLog
 
 #: Nothing in these tests takes this long unless something is wrong.
@@ -118,6 +119,8 @@ class Peer:
         self.writer = writer
         self.protocol = protocol
         self.why = ""
+        #: What the last PUBACK or PUBREC said of subscribers.
+        self.is_heard = False
 
     def send(self, *packets: Packet) -> None:
         self.raw(b"".join(encode(packet, self.protocol) for packet in packets))
@@ -128,7 +131,8 @@ class Peer:
     async def receive(self) -> Packet:
         """Return the next packet; raises `IncompleteReadError` when the door has closed.
 
-        A reason in words is kept in `why` and is not part of what is returned.
+        A reason in words is kept in `why` and is not part of what is returned, nor is whether an
+        acknowledged message had subscribers, which is kept in `is_heard`.
         """
         async with asyncio.timeout(PATIENCE_S):
             data = await self.reader.readexactly(2)
@@ -144,6 +148,10 @@ class Peer:
             self.why = packet.properties.get(Property.REASON_STRING, "")
             rest = {k: v for k, v in packet.properties.items() if k != Property.REASON_STRING}
             packet = replace(packet, properties=rest)
+        if isinstance(packet, Ack) and packet.kind in (Kind.PUBACK, Kind.PUBREC):
+            self.is_heard = packet.reason != Reason.NO_MATCHING_SUBSCRIBERS
+            if not self.is_heard:
+                packet = replace(packet, reason=Reason.SUCCESS)
         return packet
 
     async def silent(self, seconds: float = 0.1) -> bool:

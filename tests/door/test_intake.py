@@ -13,6 +13,7 @@ from penstock.door.encoding import encode
 from penstock.door.fields import decode_text
 from penstock.door.heads import WORTH_PACKETS
 from penstock.door.intake import Intake, Run, frame
+from penstock.door.message import Message
 from penstock.door.packets import Publish
 from penstock.door.properties import Property
 from penstock.door.reasons import ProtocolViolation, Reason
@@ -36,6 +37,9 @@ class FakeRoutes:
             route = DENIED
         self.known[topic] = route
         return route
+
+    def is_heard(self, route: Route, message: Message) -> bool:
+        return route is not QUIET
 
 
 def _intake(protocol: int = 4, **more: int) -> Intake:
@@ -67,6 +71,15 @@ def _take_all(intake: Intake, chunks: list[bytes]) -> tuple[list[bytes], bytes, 
             passed += [message.payload for message in run.messages]
     assert not rest
     return packets, answers, passed
+
+
+def _answers(data: bytes) -> list[bytes]:
+    """Cut PUBACKs and PUBRECs apart."""
+    found = []
+    while data:
+        found.append(data[: 2 + data[1]])
+        data = data[2 + data[1] :]
+    return found
 
 
 _topics = st.sampled_from(["a", "plant/1/temperature", "heard/x", "é/ü", "t" * 200])
@@ -103,9 +116,7 @@ def test_any_cutting_of_the_stream_gives_the_same_messages(
     # Answers of one run come PUBACKs first, so only their sets are the same.
     assert cut[0] == whole[0]
     assert cut[2] == whole[2]
-    assert sorted(cut[1][i : i + 4] for i in range(0, len(cut[1]), 4)) == sorted(
-        whole[1][i : i + 4] for i in range(0, len(whole[1]), 4)
-    )
+    assert sorted(_answers(cut[1])) == sorted(_answers(whole[1]))
 
 
 @given(st.lists(_messages, max_size=8, unique_by=lambda m: m.packet_id), st.sampled_from([4, 5]))
@@ -113,7 +124,14 @@ def test_packets_reach_the_log_as_they_came(messages: list[Publish], protocol: i
     raw = [encode(message, protocol) for message in messages]
     packets, answers, passed = _take_all(_intake(protocol), [b"".join(raw)])
     assert packets == raw
-    assert len(answers) == 4 * sum(message.qos > 0 for message in messages)
+    told = {
+        int.from_bytes(answer[2:4], "big"): answer[4:] == b"\x10" for answer in _answers(answers)
+    }
+    assert told == {
+        message.packet_id: protocol == 5 and not message.topic.startswith("heard")
+        for message in messages
+        if message.qos
+    }
     wanted = [m.payload for m in messages if m.retain or m.topic.startswith("heard")]
     assert passed == wanted
 
@@ -136,7 +154,15 @@ def test_topic_aliases_are_written_out_before_logging() -> None:
         encode(Publish("plant/1", b"2", properties={Property.CONTENT_TYPE: "x"}), 5),
         encode(plain, 5),
     ]
-    assert answers == bytes.fromhex("40020001")
+    assert answers == bytes.fromhex("4003000110")
+
+
+def test_whether_anybody_subscribed_is_told_in_the_order_of_the_messages() -> None:
+    topics = ["a", "heard/x", "a", "heard/x", "heard/y", "b"]
+    stream = b"".join(encode(Publish(t, b"1", 1, packet_id=n), 5) for n, t in enumerate(topics, 1))
+    _, answers, _ = _take_all(_intake(5), [stream * 2])
+    one = "4003000110 40020002 4003000310 40020004 40020005 4003000610"
+    assert answers == bytes.fromhex(one) * 2
 
 
 @pytest.mark.parametrize("alias", [0, 5])
@@ -298,7 +324,7 @@ def test_what_is_not_usual_is_seen_though_many_are_taken_at_once() -> None:
     intake._routes.known[b"a"] = QUIET
     packets, answers, _ = _take_all(intake, [usual + packet + usual])
     assert packets == [usual, packet, usual]
-    assert answers == bytes.fromhex("40020001") * 3
+    assert answers == bytes.fromhex("4003000110") * 3
     broken = packet[:-5] + b"\x7f" + packet[-4:]
     with pytest.raises(ProtocolViolation):
         intake.take(usual + broken, 0, 2 * len(usual), 0.0)

@@ -606,3 +606,41 @@ async def test_who_only_reads_along_gives_no_receipt_for_a_command(
             assert msgspec.json.decode(receipt.payload)["client"] == "car"
         else:
             assert await hub.silent()
+
+
+@pytest.mark.parametrize(
+    ("name", "client", "wanted"),
+    [
+        ("car", "car", f"{CAR}/responses/car"),
+        ("hall", "a/b +", f"{HALL}/responses/a%2Fb%20%2B"),
+        ("writer", "w", None),
+        ("held", "h", None),
+        ("sue", "s", None),
+    ],
+)
+async def test_who_asks_for_it_is_told_where_to_be_answered(
+    come: Meet, name: str, client: str, wanted: str | None
+) -> None:
+    ask = {Property.REQUEST_RESPONSE_INFORMATION: 1}
+    peer = await come(name, client, properties=ask)
+    told = peer.connack.properties.get(Property.RESPONSE_INFORMATION)  # type: ignore[attr-defined]
+    assert told == wanted
+    if wanted is not None:
+        await peer.subscribe(wanted, 1)
+        peer.send(Publish(wanted, b"answer", 1, packet_id=1))
+        assert {type(await peer.receive()), type(await peer.receive())} == {Ack, Publish}
+
+
+async def test_who_does_not_ask_is_told_nothing_about_answers(come: Meet) -> None:
+    for asked in ({}, {Property.REQUEST_RESPONSE_INFORMATION: 0}):
+        peer = await come("car", properties=asked)
+        assert Property.RESPONSE_INFORMATION not in peer.connack.properties  # type: ignore[attr-defined]
+
+
+async def test_without_accounts_answers_go_to_the_default_systems_topics(
+    open_door: OpenDoor, meet: Meet
+) -> None:
+    door = await open_door()
+    peer = await meet(door, "x", 5, properties={Property.REQUEST_RESPONSE_INFORMATION: 1})
+    told = peer.connack.properties[Property.RESPONSE_INFORMATION]  # type: ignore[attr-defined]
+    assert told == "responses/x"

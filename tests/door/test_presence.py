@@ -307,6 +307,70 @@ async def test_no_receipt_for_what_a_device_refuses_or_others_ask_for(
     assert await hub.silent()
 
 
+def order(*clients: str) -> Publish:
+    """Return a command for a device that may have these client identifiers."""
+    asked = (("penstock-receipt", "t"), *(("penstock-receipt-from", one) for one in clients))
+    properties = {Property.USER_PROPERTY: asked}
+    return Publish("plant/pump/commands/heat", b"", 1, packet_id=5, properties=properties)
+
+
+async def test_dashboards_that_see_everything_do_not_count_as_an_absent_device(
+    open_door: OpenDoor, meet: Meet, call: Meet
+) -> None:
+    door = await open_door(internal_secret=SECRET)
+    hub = await internal(call, door)
+    await hub.subscribe("$SYS/penstock/receipts/+")
+    wide = ("#", "plant/#", "plant/+/commands/heat", "plant/pump/#", "+/+/+/+", "$share/g/#")
+    dashboards = [await meet(door, f"dashboard-{n}", 5) for n in range(len(wide))]
+    for dashboard, name in zip(dashboards, wide, strict=True):
+        assert isinstance(await dashboard.subscribe(name, 1), Suback)
+    hub.send(order("pump"))
+    assert await hub.receive() == Ack(Kind.PUBACK, 5)
+    assert not hub.is_heard
+    for dashboard in dashboards:
+        got = await dashboard.receive()
+        assert isinstance(got, Publish)
+        dashboard.send(Ack(Kind.PUBACK, got.packet_id))
+    assert await hub.silent()
+
+
+@pytest.mark.parametrize(
+    ("client", "name"),
+    [
+        ("pump", "#"),
+        ("gateway-7", "plant/+/commands/heat"),
+        ("any", "plant/pump/commands/heat"),
+        ("any", "plant/pump/commands/+"),
+        ("any", "$share/pumps/plant/pump/commands/#"),
+    ],
+)
+async def test_a_device_counts_by_its_client_or_by_what_it_asked_for(
+    open_door: OpenDoor, meet: Meet, call: Meet, client: str, name: str
+) -> None:
+    door = await open_door(internal_secret=SECRET)
+    hub = await internal(call, door)
+    await hub.subscribe("$SYS/penstock/receipts/+")
+    dashboard = await meet(door, "dashboard")
+    await dashboard.subscribe("#", 1)
+    device = await meet(door, client, 5, properties={Property.SESSION_EXPIRY_S: 60})
+    await device.subscribe(name, 1)
+    hub.send(order("pump", "gateway-7"))
+    assert await hub.receive() == Ack(Kind.PUBACK, 5)
+    assert hub.is_heard
+    got = await device.receive()
+    assert isinstance(got, Publish)
+    device.send(Ack(Kind.PUBACK, got.packet_id))
+    receipt = await hub.receive()
+    assert isinstance(receipt, Publish)
+    assert json.loads(receipt.payload)["client"] == client
+    # Its session keeps the next one while it is away.
+    await device.close()
+    await eventually(lambda: door.stats()["penstock_door_connections"] == 2)
+    hub.send(order("pump", "gateway-7"))
+    assert await hub.receive() == Ack(Kind.PUBACK, 5)
+    assert hub.is_heard
+
+
 async def test_ten_thousand_comings_cost_few_syncs(open_door: OpenDoor, journal: Journal) -> None:
     door = await open_door()
     from penstock.door.presence import Arrival

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from penstock.core.log import MQTT_3_1_1, MQTT_5_0, Block
 from penstock.core.publish import encode_length, parse_publish
+from penstock.door.encoding import encode_publish
+from penstock.door.packets import Publish
+from penstock.door.properties import Property
 from penstock.ingest.messages import split
 from penstock.ingest.routes import TopicTable
 from penstock.ingest.settings import DEFAULT_ROUTES
@@ -96,3 +99,31 @@ def test_messages_of_one_topic_share_its_route_and_fields():
     batch = split("d", [Block(0, 2, 0, "c", 4, packet * 2, ends)], TopicTable(DEFAULT_ROUTES, 100))
     assert batch.topics[0] is batch.topics[1]
     assert batch.topics[0].fields == {"sensor": "7"}
+
+
+PROPERTIES = st.fixed_dictionaries(
+    {},
+    optional={
+        Property.PAYLOAD_FORMAT: st.integers(0, 1),
+        Property.MESSAGE_EXPIRY_S: st.integers(0, 2**32 - 1),
+        Property.CONTENT_TYPE: st.text("ab", max_size=200),
+        Property.RESPONSE_TOPIC: st.sampled_from(["a/b", "x" * 300]),
+        Property.CORRELATION_DATA: st.binary(max_size=300),
+        Property.USER_PROPERTY: st.just((("a", "b"), ("", "\u20ac"))),
+    },
+)
+
+
+@given(st.lists(PROPERTIES, min_size=1, max_size=4), st.randoms())
+def test_correlation_data_is_found_among_all_other_properties(given_properties, chance):
+    packets = []
+    for properties in given_properties:
+        names = list(properties)
+        chance.shuffle(names)
+        shuffled = {name: properties[name] for name in names}
+        packets.append(encode_publish(Publish("t", b"p", properties=shuffled), MQTT_5_0))
+    ends = np.cumsum([len(p) for p in packets]).astype("<u4").tobytes()
+    block = Block(7, len(packets), 0, "c", MQTT_5_0, b"".join(packets), ends)
+    batch = split("door", [block], TopicTable(DEFAULT_ROUTES, 100), from_offset=8)
+    wanted = [one.get(Property.CORRELATION_DATA, b"") for one in given_properties[1:]]
+    assert [batch.correlation(at) for at in range(len(batch))] == wanted

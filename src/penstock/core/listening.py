@@ -46,6 +46,8 @@ class Heard:
         arrived_us: When each arrived, microseconds UTC.
         clients: Who sent each.
         fields: What the route's pattern captured from each topic.
+        correlations: MQTT 5.0 correlation data of each, empty where it has none; none at all when
+            they are not known.
     """
 
     topics: Sequence[str]
@@ -56,6 +58,7 @@ class Heard:
     arrived_us: Sequence[int]
     clients: Sequence[str]
     fields: Sequence[Mapping[str, str]]
+    correlations: Sequence[bytes] = ()
 
     def __len__(self) -> int:
         """Return the number of messages."""

@@ -73,3 +73,34 @@ def parse_publish(packet: bytes, protocol: int) -> tuple[str, bytes]:
                 break
         end += length
     return topic, packet[end:]
+
+
+#: Properties of a PUBLISH of MQTT 5.0 (section 3.3.2.3): bytes of the value, 0 for a length before
+#: it, -1 for two of these, -2 for a variable byte integer.
+_VALUE_BYTES = {1: 1, 2: 4, 3: 0, 8: 0, 9: 0, 11: -2, 35: 2, 38: -1}
+_CORRELATION_DATA = 9
+
+
+def correlation_of(properties: bytes) -> bytes:
+    """Return the correlation data among the properties of a PUBLISH; empty if there is none.
+
+    The packet was checked when it was accepted, so this trusts its lengths.
+    """
+    at = 0
+    while at < len(properties):
+        kind = properties[at]
+        at += 1
+        size = _VALUE_BYTES.get(kind)
+        if size is None:
+            return b""
+        if size == -2:
+            while properties[at] & 0x80:
+                at += 1
+            at += 1
+        for _ in range(2 if size == -1 else size == 0):
+            length = int.from_bytes(properties[at : at + 2], "big")
+            at += 2 + length
+        if kind == _CORRELATION_DATA:
+            return properties[at - length : at]
+        at += max(size, 0)
+    return b""

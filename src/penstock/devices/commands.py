@@ -192,6 +192,7 @@ class CommandDesk:
             payload=write_command(task, local),
             reply_topic=reply_topic,
             is_answered=type_.answers,
+            clients=tuple(dict.fromkeys(one for one in (local, device.name, device.client) if one)),
         )
 
 

@@ -31,13 +31,18 @@ MAX_LIVES_S = 2**32 - 1
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A task with the topics it goes to, ready to be sent."""
+    """A task with the topics it goes to, ready to be sent.
+
+    Attributes:
+        clients: MQTT client identifiers that its device may have.
+    """
 
     task: Task
     topic: str
     payload: bytes
     reply_topic: str
     is_answered: bool
+    clients: Sequence[str] = ()
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -287,6 +292,7 @@ class Dispatcher:
             payload=one.envelope.payload,
             reply_topic=one.envelope.reply_topic,
             lives_s=min(max(1, math.ceil(left_s)), MAX_LIVES_S),
+            clients=one.envelope.clients,
         )
         number = self._post_letter(letter)
         if number is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from penstock.core.catalog import DeviceStatus, Policy
@@ -34,6 +35,8 @@ _CLIENTS = "$SYS/penstock/clients/"
 _DOOR = "$SYS/penstock/door"
 #: Tasks looked up at once, well within what one statement takes.
 MAX_KEYS = 1000
+#: A task's key, as correlation data.
+_KEY = re.compile(rb"[0-9a-f]{32}")
 #: Devices that are known to be enrolled, so that nobody has to be asked.
 MAX_KNOWN = 100_000
 
@@ -230,7 +233,7 @@ class DeviceListener:
         answers: dict[int, Answer] = {}
         for at in range(len(heard)):
             try:
-                answers[at] = read_answer(heard.payloads[at], heard.fields[at].get("task", ""))
+                answers[at] = read_answer(heard.payloads[at], _task_of(heard, at))
             except InvalidInput as error:
                 unheard.append(Unheard(at, str(error)))
         if not answers:
@@ -286,3 +289,15 @@ class DeviceListener:
         if presence:
             self._devices.note(presence=list(presence.values()))
         return unheard
+
+
+def _task_of(heard: Heard, at: int) -> str:
+    """Return the task that an answer names outside of its payload; "" for none.
+
+    A device that answers by MQTT 5.0 request and response gives back what came as correlation data.
+    """
+    task = heard.fields[at].get("task", "")
+    if task or not heard.correlations:
+        return task
+    data = heard.correlations[at]
+    return data.decode() if _KEY.fullmatch(data) else ""

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 #: User property by which the door is asked to say when a device has a message.
 RECEIPT_PROPERTY = "penstock-receipt"
+#: User property with a client identifier of the device.
+RECEIPT_FROM = "penstock-receipt-from"
 #: Topics below which it says so.
 RECEIPTS = "$SYS/penstock/receipts"
 #: Seconds between attempts to connect: first, and at most.
@@ -170,7 +172,10 @@ def _terms(letter: Letter) -> Properties:
         terms.ResponseTopic = letter.reply_topic
         terms.CorrelationData = letter.key.encode()
     if letter.is_receipt_wanted:
-        terms.UserProperty = [(RECEIPT_PROPERTY, letter.key)]
+        terms.UserProperty = [
+            (RECEIPT_PROPERTY, letter.key),
+            *((RECEIPT_FROM, client) for client in letter.clients),
+        ]
     return terms
 
 

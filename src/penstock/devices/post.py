@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -19,6 +19,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
         lives_s: After so many seconds it is not delivered any more; None is never.
         retain: Whether it is kept for whoever subscribes later.
         is_receipt_wanted: Whether the door shall say when a device has it.
+        clients: MQTT client identifiers that the device may have; whoever else reads along is not
+            asked for a receipt.
     """
 
     key: str
@@ -28,6 +30,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     lives_s: int | None = None
     retain: bool = False
     is_receipt_wanted: bool = True
+    clients: Sequence[str] = ()
 
 
 class Up(msgspec.Struct, frozen=True):

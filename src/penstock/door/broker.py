@@ -19,7 +19,7 @@ from penstock.door.packets import Publish, Request, Will
 from penstock.door.permissions import Permissions, client_of, owner_of
 from penstock.door.quotas import Allowance, Quotas, whole
 from penstock.door.reasons import Reason
-from penstock.door.receipts import receipt_for
+from penstock.door.receipts import asked_by, is_for, receipt
 from penstock.door.retained import Retained
 from penstock.door.session import Link, Session
 from penstock.door.settings import DoorSettings
@@ -64,6 +64,10 @@ class KnownRoutes:
         if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
             self.known[topic] = route
         return route
+
+    def is_heard(self, route: Route, message: Message) -> bool:
+        """Tell whether a message has anybody to go to."""
+        return self._broker.is_heard(route, message)
 
 
 class Broker:
@@ -369,10 +373,27 @@ class Broker:
             hand_over(deliveries)
 
     def _taken(self, session: Session, message: Message) -> None:
-        receipt = receipt_for(message, client_of(session.client), self.clock)
-        # Whoever was granted to read along is not the device that a command is for.
-        if receipt is not None and self._permissions.acts_for(session.who, message.topic):
-            self.publish(receipt)
+        name = asked_by(message)
+        if name and self._is_for(session, message):
+            self.publish(receipt(name, session, self.clock))
+
+    def _is_for(self, session: Session, message: Message) -> bool:
+        """Tell whether a message with a receipt is for this session, which is of its system."""
+        return self._permissions.acts_for(session.who, message.topic) and is_for(session, message)
+
+    def is_heard(self, route: Route, message: Message) -> bool:
+        """Tell whether a message has anybody to go to; one with a receipt, whom it is for.
+
+        A client that is away has it only if its session keeps it.
+        """
+        if not asked_by(message):
+            return route is not QUIET
+        members = [match for group in route.groups for match in group.members.values()]
+        return any(
+            (match.session.link is not None or match.qos > 0)
+            and self._is_for(match.session, message)
+            for match in (*route.matches, *members)
+        )
 
     def _pass_on_shared(self, session: Session) -> None:
         """Give what an ending session had of shared subscriptions to other members (4.8.2)."""

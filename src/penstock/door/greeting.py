@@ -122,6 +122,10 @@ def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
     connection.open(session, Arrival(visitor, int(connection.keep_alive_s), connection.address))
     five = packet.protocol == MQTT_5_0
     terms = _terms(door.settings, session, packet, visitor.client) if five else {}
+    if packet.properties.get(Property.REQUEST_RESPONSE_INFORMATION) and five:
+        topic = door.permissions.response_topic(known.who, visitor.client)
+        if topic is not None:
+            terms[Property.RESPONSE_INFORMATION] = topic
     answer = Connack(Reason.SUCCESS, present, terms)
     connection.welcome(encode(answer, packet.protocol))
 

@@ -26,6 +26,9 @@ from penstock.door.subscriptions import DENIED, QUIET, Route
 
 _PUBACK = b"\x40\x02"
 _PUBREC = b"\x50\x02"
+#: PUBACK and PUBREC with the reason "no matching subscribers", around the packet identifier.
+_PUBACK_UNHEARD = (b"\x40\x03", b"\x10")
+_PUBREC_UNHEARD = (b"\x50\x03", b"\x10")
 _NO_ID = b"\0\0"
 
 
@@ -66,6 +69,10 @@ class Routes(Protocol):
 
     def look_up(self, topic: bytes) -> Route:
         """Check the topic, find its route and remember it in `known`."""
+        ...
+
+    def is_heard(self, route: Route, message: Message) -> bool:
+        """Tell whether a message has anybody to go to."""
         ...
 
 
@@ -123,7 +130,9 @@ class Intake:
         self._parts: list[bytes] = []
         self._ends = array("I")
         self._length = 0
+        #: Packet identifiers, and the places of those among them that somebody subscribed to.
         self._pubacks: list[bytes] = []
+        self._heard: list[int] = []
         self._pubrecs: list[bytes] = []
         self._refusals: list[bytes] = []
         self._messages: list[Message] = []
@@ -240,9 +249,8 @@ class Intake:
             ends.byteswap()
         answers = b"".join(self._refusals)
         if self._pubacks:
-            answers += _PUBACK + _PUBACK.join(self._pubacks)
-        if self._pubrecs:
-            answers += _PUBREC + _PUBREC.join(self._pubrecs)
+            answers += self._as_pubacks()
+        answers += b"".join(self._pubrecs)
         packets = parts[0] if len(parts) == 1 else b"".join(parts)
         run = Run(
             packets,
@@ -255,6 +263,19 @@ class Intake:
         )
         self._begin()
         return run
+
+    def _as_pubacks(self) -> bytes:
+        """Return the PUBACKs in the order of the messages ([MQTT-4.6.0-2])."""
+        ids, heard = self._pubacks, self._heard
+        if self._protocol != MQTT_5_0 or len(heard) == len(ids):
+            return _PUBACK + _PUBACK.join(ids)
+        head, tail = _PUBACK_UNHEARD
+        if not heard:
+            return head + (tail + head).join(ids) + tail
+        packets = [head + packet_id + tail for packet_id in ids]
+        for place in heard:
+            packets[place] = _PUBACK + ids[place]
+        return b"".join(packets)
 
     def _is_usual(self, data: bytes, at: int, body: int, stop: int) -> bool:
         """Take a packet without anything unusual; say whether it was one.
@@ -277,6 +298,8 @@ class Intake:
             packet_id = data[name_end:rest]
             if packet_id == _NO_ID:
                 return False
+            if route is not QUIET:
+                self._heard.append(len(self._pubacks))
             self._pubacks.append(packet_id)
         if route is QUIET:
             self._heads.learn(data[at:name_end], stop - at if first == 0x32 else at - stop)
@@ -306,21 +329,34 @@ class Intake:
             self._denied_topic = topic
             self._refuse(packet)
             return b""
-        if packet.qos:
-            packet_id = packet.packet_id.to_bytes(2, "big")
-            if packet.qos == 1:
-                self._pubacks.append(packet_id)
-            else:
-                self._pubrecs.append(packet_id)
-                if packet.packet_id in self._inbound:
-                    self._duplicates += 1
-                    return b""
-                self._inbound.add(packet.packet_id)
-                self._received.append((packet.packet_id, len(self._ends)))
+        message = None
         if route is not QUIET or packet.retain:
             message = Message(packet, self._client, now_s, topic, len(self._ends))
+        if packet.qos and not self._acknowledge(packet, route, message):
+            return b""
+        if message is not None:
             self._messages.append(message)
         return instead
+
+    def _acknowledge(self, packet: Publish, route: Route, message: Message | None) -> bool:
+        """Note the answer to a QoS 1 or 2 message; return whether the message is a new one."""
+        packet_id = packet.packet_id.to_bytes(2, "big")
+        is_heard = message is not None and self._routes.is_heard(route, message)
+        if packet.qos == 1:
+            if is_heard:
+                self._heard.append(len(self._pubacks))
+            self._pubacks.append(packet_id)
+            return True
+        if is_heard or self._protocol != MQTT_5_0:
+            self._pubrecs.append(_PUBREC + packet_id)
+        else:
+            self._pubrecs.append(packet_id.join(_PUBREC_UNHEARD))
+        if packet.packet_id in self._inbound:
+            self._duplicates += 1
+            return False
+        self._inbound.add(packet.packet_id)
+        self._received.append((packet.packet_id, len(self._ends)))
+        return True
 
     def _resolve(self, packet: Publish) -> str:
         alias = packet.properties[Property.TOPIC_ALIAS]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -31,6 +32,8 @@ COMPANION_CLIENT = Principal(Kind.CLIENT, FIRST_ACCOUNT - 1)
 MAX_ANSWERS = 100_000
 #: Longer topics are decided anew every time, so that hostile ones cannot fill the memory.
 MAX_TOPIC_CHARACTERS = 512
+#: First level, below a system's name, of the topics that clients are answered on.
+RESPONSES = "responses"
 #: What stands between the owner and the client identifier in the name of a session; no client
 #: identifier holds it.
 _BEHIND_OWNER = "\0"
@@ -140,6 +143,7 @@ class Permissions:
 
     def _take_companies(self, whole: Organisation) -> None:
         self._system_companies = {system.id: system.company for system in whole.systems}
+        self._system_names = {system.id: system.name for system in whole.systems}
         pairs = [
             (user, company.id) for company in whole.companies for user in company.administrators
         ]
@@ -237,6 +241,18 @@ class Permissions:
         """Return the system that someone acts for; the default one for who acts for none."""
         client = self._clients.get(who.id) if who.kind is Kind.CLIENT else None
         return DEFAULT_SYSTEM if client is None else client.system
+
+    def response_topic(self, who: Principal, client: str) -> str | None:
+        """Return a topic below which a client may be answered; None if it may not receive there.
+
+        The platform keeps what is published below it and reads no data in it.
+        """
+        system = self.system(who)
+        name = self._system_names.get(system, "")
+        home = "" if system == DEFAULT_SYSTEM else f"{name}/"
+        topic = f"{home}{RESPONSES}/{quote(client, safe='')}"
+        is_own = who.kind is not Kind.USER and (name or system == DEFAULT_SYSTEM)
+        return topic if is_own and self.may_receive(who, topic) else None
 
     def company(self, who: Principal) -> int:
         """Return the company that someone belongs to; 0 for none.

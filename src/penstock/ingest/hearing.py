@@ -94,6 +94,7 @@ class Hearing:
             arrived_us=batch.arrived_us[np.array(members, np.int64)].tolist(),
             clients=[batch.client(m) for m in members],
             fields=[topic.fields for topic in topics],
+            correlations=[batch.correlation(m) for m in members],
         )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from penstock.core.codec import Int64s
 from penstock.core.log import MQTT_5_0, Block
+from penstock.core.publish import correlation_of
 from penstock.ingest.routes import Topic, TopicTable
 
 
@@ -26,6 +27,8 @@ class Batch:
         offsets: Offset of each in its partition.
         clients: Client of each block.
         block: Index into `clients`, one per message.
+        packets: Where the messages lie in their blocks; None when they come from elsewhere.
+        first: Place among the packets of the first message.
     """
 
     partition: str
@@ -36,6 +39,8 @@ class Batch:
     offsets: Int64s
     clients: Sequence[str]
     block: Int64s
+    packets: Packets | None = None
+    first: int = 0
 
     def __len__(self) -> int:
         """Return the number of messages."""
@@ -49,6 +54,15 @@ class Batch:
     def client(self, message: int) -> str:
         """Return who sent a message."""
         return self.clients[int(self.block[message])]
+
+    def correlation(self, message: int) -> bytes:
+        """Return what a message has as correlation data (MQTT 5.0, section 3.3.2.3.6)."""
+        packets = self.packets
+        if packets is None:
+            return b""
+        at = self.first + message
+        start, stop = int(packets.properties_start[at]), int(packets.payload_start[at])
+        return correlation_of(packets.data[start:stop]) if stop > start else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,8 @@ def split(
         offsets=offsets[wanted],
         clients=[b.client for b in blocks],
         block=block[wanted],
+        packets=packets,
+        first=wanted.start,
     )
 
 

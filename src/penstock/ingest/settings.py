@@ -158,6 +158,7 @@ DEFAULT_ROUTES = tuple(
         *_below("+", "state/reported", "device_state"),
         *_below("+", "state/desired", "none"),
         *_below("+", "commands/{command}", "none"),
+        ("responses/#", ("none",)),
         ("factory_iot/{region}/{site}", ("factory",)),
         ("movements", ("positions",)),
         ("movements/{sensor}", ("positions",)),
