@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sqlite3
+import struct
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -226,3 +230,189 @@ def test_a_file_cut_short_is_found_at_opening(tmp_path: Path) -> None:
     journal.file.write_bytes(data[: len(data) // 2])
     with pytest.raises(Corrupt, match="damaged"):
         journal.open()
+
+
+# The write-ahead file: a torn end is not damage, and damage is never taken for a torn end.
+
+LOGGER = "penstock.door.write_ahead"
+
+
+def _written(folder: Path, groups: list[Changes]) -> tuple[Journal, Path, list[Content]]:
+    """Return a journal that crashed, its write-ahead file, and its content after each group."""
+    journal = Journal(folder)
+    journal.open()
+    states = [_content(journal)]
+    for changes in groups:
+        journal.write(changes)
+        states.append(_apply(states[-1], changes))
+    crashed = _crash(journal, folder, 1)
+    return crashed, crashed.file.with_name(f"{FILE_NAME}-wal"), states
+
+
+def _groups(count: int, *, apart: bool = False) -> list[Changes]:
+    """Return groups of changes; `apart` lets each touch pages that no other does."""
+    groups = []
+    for number in range(1, count + 1):
+        changes = Changes()
+        key = number * 1000 if apart else 1
+        for place in range(3):
+            body = bytes([number]) * 3000
+            changes.rows[MESSAGES.name][key + place,] = (None, "p", 1, None, body, number)
+        groups.append(changes)
+    return groups
+
+
+class Said:
+    """What the log says while a journal is opened."""
+
+    def __init__(self) -> None:
+        self.levels: list[int] = []
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        logger = logging.getLogger(LOGGER)
+        handler = logging.Handler()
+        handler.emit = lambda record: self.levels.append(record.levelno)  # type: ignore[method-assign]
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+
+def _opened(journal: Journal) -> tuple[Content, list[int]]:
+    said = Said()
+    with said.listening():
+        journal.open()
+    content = _content(journal)
+    journal.close()
+    return content, said.levels
+
+
+@given(groups=st.lists(_changes(), min_size=1, max_size=4), data=st.data())
+@settings(max_examples=60)
+def test_a_bit_that_rots_anywhere_in_the_write_ahead_file_is_told_and_mostly_mended(
+    groups: list[Changes], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal, wal, states = _written(Path(folder), groups)
+        whole = wal.read_bytes()
+        at = data.draw(st.integers(0, len(whole) - 1) | st.integers(0, 60))
+        broken = bytearray(whole)
+        broken[at] ^= 1 << data.draw(st.integers(0, 7))
+        wal.write_bytes(broken)
+        content, levels = _opened(journal)
+        is_high = _is_high_bit(at, broken[at] ^ whole[at])
+        assert content in states if is_high else content == states[-1]
+        assert logging.ERROR in levels or (is_high and levels == [logging.WARNING])
+        (aside,) = wal.parent.glob("damaged-*")
+        assert (aside / wal.name).read_bytes() == bytes(broken)
+
+
+def _is_high_bit(at: int, change: int) -> bool:
+    """Tell whether a bit is one of a page's whose place the checksum cannot always tell."""
+    place = (at - 32) % 4120
+    return at >= 32 and not 8 <= place < 24 and at % 4 == 3 and sys.byteorder == "little"
+
+
+@given(groups=st.lists(_changes(), min_size=1, max_size=4), data=st.data())
+@settings(max_examples=60)
+def test_damage_anywhere_costs_whole_groups_and_is_never_silent(
+    groups: list[Changes], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal, wal, states = _written(Path(folder), groups)
+        broken = bytearray(wal.read_bytes())
+        at = data.draw(st.integers(0, len(broken) - 1))
+        junk = data.draw(st.binary(min_size=1, max_size=6000))
+        broken[at : at + len(junk)] = junk[: len(broken) - at]
+        wal.write_bytes(broken)
+        content, levels = _opened(journal)
+        assert content in states
+        if content != states[-1]:
+            assert levels
+            assert list(wal.parent.glob("damaged-*"))
+
+
+@given(cut=st.integers(0, 60_000))
+@settings(max_examples=30)
+def test_a_cut_anywhere_is_a_torn_end_and_no_damage(cut: int) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal, wal, states = _written(Path(folder), _groups(4))
+        wal.write_bytes(wal.read_bytes()[: max(0, wal.stat().st_size - cut)])
+        content, levels = _opened(journal)
+        assert content in states
+        assert levels == []
+
+
+def test_a_file_that_began_anew_over_an_older_one_is_whole() -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal = Journal(Path(folder))
+        journal.open()
+        for changes in _groups(6):
+            journal.write(changes)
+        connection = journal._connection
+        assert connection is not None
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        (last, *_) = _groups(1, apart=True)
+        journal.write(last)
+        expected = _content(journal)
+        assert _opened(_crash(journal, Path(folder), 1)) == (expected, [])
+
+
+def _frames(wal: bytes) -> Iterator[tuple[int, int, int]]:
+    """Return place, page and size after commit of each frame."""
+    for at in range(32, len(wal) - 4119, 4120):
+        yield at, *struct.unpack(">II", wal[at : at + 8])  # type: ignore[misc]
+
+
+def test_a_destroyed_page_that_was_written_again_is_taken_from_there() -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal, wal, states = _written(Path(folder), _groups(4))
+        broken = bytearray(wal.read_bytes())
+        commits = [at for at, _, size in _frames(broken) if size]
+        pages = {page for at, page, _ in _frames(broken) if at > commits[-2]}
+        at = next(at for at, page, _ in _frames(broken) if at > commits[1] and page in pages)
+        broken[at + 100 : at + 600] = b"\x5a" * 500
+        wal.write_bytes(broken)
+        content, levels = _opened(journal)
+        assert content == states[-1]
+        assert levels == [logging.ERROR]
+
+
+def test_a_destroyed_page_with_later_groups_behind_it_is_said_to_be_a_loss(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal, wal, states = _written(Path(folder), _groups(5, apart=True))
+        broken = bytearray(wal.read_bytes())
+        seen = [page for _, page, _ in _frames(broken)]
+        commits = [at for at, _, size in _frames(broken) if size]
+        at = next(
+            at for at, page, _ in _frames(broken) if at > commits[-4] and seen.count(page) == 1
+        )
+        broken[at + 100 : at + 600] = b"\x5a" * 500
+        wal.write_bytes(broken)
+        journal.open()
+        lost = _content(journal)
+        assert lost in states
+        assert lost != states[-1]
+        assert "newer changes to sessions" in caplog.text
+        (aside,) = wal.parent.glob("damaged-*")
+        assert (aside / wal.name).read_bytes() == bytes(broken)
+        assert (aside / FILE_NAME).exists()
+        # It goes on from there, and says no more of it.
+        more = Changes()
+        more.rows[INBOUND.name][1, 1] = (None,)
+        journal.write(more)
+        journal.close()
+        assert _opened(journal) == (_apply(lost, more), [])
+
+
+def test_a_last_write_that_is_not_whole_may_be_a_power_failure_and_is_told_as_that() -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        journal, wal, states = _written(Path(folder), _groups(3))
+        broken = bytearray(wal.read_bytes())
+        broken[-4000:] = bytes(4000)
+        wal.write_bytes(broken)
+        assert _opened(journal) == (states[-2], [logging.WARNING])

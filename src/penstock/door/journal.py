@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core.errors import Corrupt, DiskFull, NotConnected, PenstockError
+from penstock.door.write_ahead import look_after
 
 #: `PRAGMA application_id`: "PNSD" in ASCII.
 APPLICATION_ID = 0x504E5344
@@ -151,6 +152,7 @@ class Journal:
         """
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            look_after(self.file)
             # Calls come from one thread at a time, but not always the same.
             self._connection = sqlite3.connect(
                 self.file, isolation_level=None, check_same_thread=False, timeout=0
