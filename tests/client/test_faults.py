@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -247,3 +248,69 @@ def test_records_that_may_not_be_sent_are_kept_aside_with_the_reason(
     assert device.status().refused == 1
     assert len(refused) == 2
     device.close()
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_who_was_away_for_more_than_the_queue_holds_gets_each_observation_once(
+    platform: Platform, tmp_path: Path, connect: Connect, *, all_of_them: bool
+) -> None:
+    thing = f"Away{all_of_them}"
+    sender = connect(platform.url)
+    sender.register(Quantity("number", thing, observation_type="Count"))
+    names = "*" if all_of_them else [f"{thing}.number"]
+    buffer = tmp_path / "buffer"
+    got: list[int] = []
+
+    def take(client: Client) -> bool:
+        got.extend(m.result for m in client.consume(0.5, 1000) if m.thing == thing)
+        return bool(got)
+
+    with connect(platform.url, name=f"away-{thing}", buffer=buffer) as reader:
+        reader.subscribe(names)
+        sender.produce_many("number", range(100))
+        wait_until(lambda: take(reader) and len(got) >= 100, "the first ones")
+    sender.produce_many("number", range(100, 30_100))
+    assert sender.flush(PATIENCE_S)
+    with connect(platform.url, name=f"away-{thing}", buffer=buffer) as reader:
+        reader.subscribe(names)
+        sender.produce_many("number", range(30_100, 30_200))
+        wait_until(lambda: take(reader) and len(got) >= 30_200, "what was missed")
+        # Nothing comes twice, from the queue or from the store.
+        wait_until(lambda: take(reader) and not reader._consumer._missed.is_active, "the end")
+        sender.produce("number", 30_200)
+        wait_until(lambda: take(reader) and 30_200 in got, "what is new")
+    assert sorted(got) == list(range(30_201))
+
+
+def test_a_consumer_killed_while_it_catches_up_misses_nothing(
+    platform: Platform, tmp_path: Path, connect: Connect
+) -> None:
+    sender = connect(platform.url)
+    sender.register(Quantity("number", "Late", observation_type="Count"))
+    settings = {"name": "late", "buffer": tmp_path / "buffer"}
+    got: list[int] = []
+    with connect(platform.url, **settings) as reader:
+        reader.subscribe(["Late.number"])
+        sender.produce("number", 0)
+        wait_until(lambda: bool(got.extend(m.result for m in reader.consume(0.5)) or got))
+    sender.produce_many("number", range(1, 14_000))
+    assert sender.flush(PATIENCE_S)
+
+    def some(most: int) -> list[int]:
+        return [message.result for message in reader.consume(0.5, most)]
+
+    for _ in range(6):
+        # What was handed out last is not dealt with when the program breaks, and comes again.
+        with contextlib.suppress(KeyError), connect(platform.url, **settings) as reader:
+            reader.subscribe(["Late.number"])
+            for _ in range(3):
+                handed_out = some(700)
+                reader.acknowledge()
+                got += handed_out
+            some(50)
+            raise KeyError
+    with connect(platform.url, **settings) as reader:
+        reader.subscribe(["Late.number"])
+        wait_until(lambda: bool(got.extend(some(1000))) or len(got) >= 14_000, "the rest")
+        wait_until(lambda: not (got.extend(some(1000)) or reader._consumer._missed.is_active))
+    assert sorted(got) == list(range(14_000))

@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from penstock.client.analysing import Analysing
+from penstock.client.catching_up import CatchingUp
 from penstock.client.commanding import Commanding
 from penstock.client.commands import Orders, Servant
 from penstock.client.consuming import Consumer, Message
@@ -42,8 +43,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         refused: Records that the platform did not take; see `Client.refused`.
         dropped: Records dropped since the start, because the buffer was full.
         repeated: Messages that came again and were not handed out again.
-        gaps: How often messages to be consumed may have been lost, because the platform's queue
-            for this client was full; `observations` has them.
+        gaps: How often the platform's queue for this client was full, or had been forgotten;
+            `consume` reads what is missing from the store.
         connects: How often it connected.
     """
 
@@ -131,7 +132,13 @@ class Client(Analysing, Commanding):
         self._producer = Producer(self._quantities, self._outbox, stamps)
         self._id = self.settings.name or f"penstock-{secrets.token_hex(6)}"
         self._inbox: Inbox = self._make_inbox(folder)
-        self._consumer = Consumer(self._inbox, self._reader.by_id, self._clock)
+        missed = CatchingUp(
+            self._reader.since,
+            self._inbox.seen,
+            self.settings.remember,
+            folder and folder / "inbox" / "places.json",
+        )
+        self._consumer = Consumer(self._inbox, self._reader.by_id, self._clock, missed)
         self._sending = self._line(self._id, self._outbox, keeps_session=False)
         self._receiving = self._line(
             f"{self._id}/consumer", self._inbox, keeps_session=bool(self.settings.name)
@@ -296,6 +303,8 @@ class Client(Analysing, Commanding):
             if self._consumer.wanted is not None:
                 self._consumer.wanted |= {stream.id for stream in streams}
         self._receiving.subscribe(filters, timeout_s)
+        self._consumer.connected(self._receiving.connects)
+        self._consumer.subscribed()
 
     def consume(self, timeout_s: float = 1.0, most: int = 100) -> list[Message]:
         """Return the next messages; none when the time is over.
@@ -308,6 +317,7 @@ class Client(Analysing, Commanding):
             NotConnected: What is known of a Datastream cannot be asked; nothing is lost.
         """
         self.acknowledge()
+        self._consumer.connected(self._receiving.connects)
         return self._consumer.consume(timeout_s, most)
 
     def acknowledge(self) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from penstock.client.casts import cast
+from penstock.client.catching_up import CatchingUp, Row
+from penstock.client.following import result_of
 from penstock.client.inbox import Inbox
 from penstock.client.packets import split_record
 from penstock.client.producing import RESERVED
@@ -35,7 +37,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         datastream_id: Id of the Datastream; None when the record describes it in place.
         datastream: The Datastream; None when it is not known, or may not be seen.
         extra: Further values that were sent with it.
-        topic: MQTT topic that it came on.
+        topic: MQTT topic that it came on; "" when it was missed and comes from the store.
     """
 
     result: Any
@@ -85,11 +87,18 @@ class Consumer:
         inbox: Holds what was received.
         look_up: Returns the Datastreams of these ids that there are.
         clock: Tells the time.
+        missed: Gives what did not come.
     """
 
     def __init__(
-        self, inbox: Inbox, look_up: Callable[[Sequence[int]], Sequence[Datastream]], clock: Clock
+        self,
+        inbox: Inbox,
+        look_up: Callable[[Sequence[int]], Sequence[Datastream]],
+        clock: Clock,
+        missed: CatchingUp,
     ) -> None:
+        self._missed = missed
+        self._connects = 0
         self._inbox = inbox
         self._look_up = look_up
         self._clock = clock
@@ -98,6 +107,18 @@ class Consumer:
         self._handed_out = 0
         #: Ids wanted; None means all.
         self.wanted: set[int] | None = set()
+
+    def connected(self, connects: int) -> None:
+        """Learn how often the line has connected: after each time, something may be missing."""
+        if connects != self._connects:
+            if self._connects or self._missed.has_history or connects > 1:
+                self._missed.begin(self._clock.now_us())
+            self._connects = connects
+
+    def subscribed(self) -> None:
+        """Begin the history of this consumer, if it has none."""
+        if not self._missed.has_history:
+            self._missed.begin(self._clock.now_us())
 
     def consume(self, timeout_s: float, most: int) -> list[Message]:
         """Count what was handed out before as dealt with, and return what is next."""
@@ -115,8 +136,14 @@ class Consumer:
         if self._handed_out:
             self._inbox.done(self._handed_out)
             self._handed_out = 0
+        self._missed.deal_with()
 
     def _next(self, timeout_s: float, most: int) -> list[Message]:
+        missed = self._next_missed(most)
+        if missed:
+            return missed
+        if self._missed.is_active:
+            timeout_s = min(timeout_s, self._missed.wait_s())
         received = self._inbox.get(most, timeout_s)
         if not received:
             return []
@@ -132,7 +159,48 @@ class Consumer:
             self._inbox.put_back(received[0][0])
             raise
         self._handed_out = received[-1][0]
-        return [self._message(topic, fields) for topic, fields in chosen]
+        return [one for topic, fields in chosen if (one := self._live(topic, fields)) is not None]
+
+    def _next_missed(self, most: int) -> list[Message]:
+        rows = self._missed.next(self.wanted or (), most)
+        if self.wanted is not None:
+            rows = [row for row in rows if row["datastream"] in self.wanted]
+        if not rows:
+            return []
+        try:
+            self._learn({row["datastream"] for row in rows})
+        except PenstockError:
+            self._missed.give_again()
+            raise
+        for row in rows:
+            self._missed.hand_out(row["datastream"], row["time"], is_stored=True)
+        return [self._stored(row) for row in rows]
+
+    def _live(self, topic: str, fields: dict[str, Any]) -> Message | None:
+        """Return a message; None for one that was missed and has been read from the store."""
+        message = self._message(topic, fields)
+        id_ = message.datastream_id
+        if id_ is not None and fields.get("phenomenonTime") is not None:
+            if self._missed.is_known(id_, message.time_us):
+                self._inbox.repeated += 1
+                return None
+            self._missed.hand_out(id_, message.time_us, is_stored=False)
+        return message
+
+    def _stored(self, row: Row) -> Message:
+        id_ = row["datastream"]
+        stream = self._known[id_][0]
+        number, text, parameters = row["number"], row["text"], row["parameters"]
+        result = (number if text is None else text) if stream is None else None
+        return Message(
+            result=result if stream is None else result_of(stream, number, text),
+            time_us=row["time"],
+            result_time_us=row["result_time"] or row["time"],
+            datastream_id=id_,
+            datastream=stream,
+            extra=msgspec.json.decode(parameters) if parameters else {},
+            topic="",
+        )
 
     def _learn(self, ids: set[int]) -> None:
         now_s = time.monotonic()

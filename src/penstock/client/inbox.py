@@ -33,7 +33,7 @@ class Inbox:
     def __init__(self, spool: Spool, seen: Seen, *, is_durable: bool) -> None:
         self.spool = spool
         self.repeated = 0
-        self._seen = seen
+        self.seen = self._seen = seen
         self._is_durable = is_durable
         self._read = spool.trimmed
         self._acks: list[bytes] = []

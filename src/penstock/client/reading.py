@@ -96,6 +96,14 @@ class Reader:
         streams = self.choose(chosen)
         return Observations(self.web, streams, when(start, now_us), when(end, now_us), every)
 
+    def since(self, id_: int, start_us: int) -> Iterator[Mapping[str, Any]]:
+        """Give the rows of a Datastream from a time on; none if there is no such Datastream."""
+        from penstock.client.observations import Observations
+
+        streams = self.by_id([id_])
+        if streams:
+            yield from Observations(self.web, streams, start_us, None, None)
+
 
 def when(value: object, now_us: int) -> int | None:
     """Return microseconds UTC of a time, `now`, `now-10m`, or a date such as 2026-01 or 2026.
