@@ -21,6 +21,8 @@ from penstock.door.packets import (
     Request,
     Suback,
     Subscribe,
+    Unsubscribe,
+    Will,
 )
 from penstock.door.properties import Kind, Property
 from penstock.door.reasons import Reason
@@ -241,3 +243,60 @@ async def test_random_bytes_never_hurt_the_door_or_another_client(
     assert trouble == []
     for message in journal.messages():
         assert message.topic
+
+
+async def test_any_mutation_of_good_packets_ends_at_most_its_own_connection(
+    open_door: OpenDoor, meet: Meet, call: Meet
+) -> None:
+    door = await open_door()
+    chance = random.Random(11)
+    pairs = {Property.USER_PROPERTY: (("a", "b"),), Property.CORRELATION_DATA: b"zz"}
+    seeds = [
+        encode(packet, 5)
+        for packet in (
+            Publish("a/b", b"x", 1, packet_id=1, properties=pairs),
+            Publish("a/b", b"x", 2, retain=True, packet_id=2),
+            Subscribe(1, (Request("a/#", 2), Request("$share/g/+/b", 1))),
+            Unsubscribe(2, ("a/#",)),
+            Ack(Kind.PUBREL, 2),
+            Disconnect(4, {Property.SESSION_EXPIRY_S: 3}),
+        )
+    ]
+    witness = await meet(door, "witness", 5)
+    for number in range(400):
+        data = bytearray(b"".join(chance.choices(seeds, k=chance.randint(1, 5))))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.randint(0, 2)] = chance.randbytes(chance.randint(0, 3))
+            data = data or bytearray(b"\0")
+        peer = await call(door, 5)
+        keep = chance.choice([{}, {Property.SESSION_EXPIRY_S: 30, Property.RECEIVE_MAXIMUM: 2}])
+        client = chance.choice("xyz")
+        peer.raw(encode(Connect(client, 5, clean_start=False, properties=keep), 5) + bytes(data))
+        if number % 20 == 0:
+            await witness.publish("witness", b"", 1)
+        await peer.close()
+    await eventually(lambda: door.stats()["penstock_door_connections"] == 1)
+    await witness.publish("witness", b"", 1)
+    whole = door.quotas.whole
+    sessions = list(door.broker._sessions.values())
+    assert whole.connections.used == 1
+    assert whole.sessions.used == len(sessions)
+    assert whole.subscriptions.used == sum(len(one.subscriptions) for one in sessions)
+    held = sum(len(o.message.payload) + 256 for one in sessions for o in one.open_messages())
+    assert whole.queued_bytes.used == held
+
+
+async def test_sessions_taken_over_in_a_loop_leave_one_behind(
+    open_door: OpenDoor, call: Meet
+) -> None:
+    door = await open_door()
+    will = Will("w", b"x" * 1000, 1, True, {Property.WILL_DELAY_S: 5})
+    keep = {Property.SESSION_EXPIRY_S: 100}
+    for _ in range(300):
+        peer = await call(door, 5)
+        peer.send(Connect("same", 5, clean_start=False, properties=keep, will=will))
+        assert isinstance(await peer.receive(), Connack)
+    await eventually(lambda: door.stats()["penstock_door_connections"] == 1)
+    assert door.quotas.whole.connections.used == door.quotas.whole.sessions.used == 1
+    assert len(door.broker.retained) == 0

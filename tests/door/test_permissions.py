@@ -631,6 +631,14 @@ async def test_who_asks_for_it_is_told_where_to_be_answered(
         assert {type(await peer.receive()), type(await peer.receive())} == {Ack, Publish}
 
 
+async def test_where_to_be_answered_is_left_out_of_an_answer_too_large_for_the_client(
+    come: Meet,
+) -> None:
+    ask = {Property.REQUEST_RESPONSE_INFORMATION: 1, Property.MAXIMUM_PACKET_BYTES: 100}
+    peer = await come("car", "c" * 200, properties=ask)
+    assert Property.RESPONSE_INFORMATION not in peer.connack.properties  # type: ignore[attr-defined]
+
+
 async def test_who_does_not_ask_is_told_nothing_about_answers(come: Meet) -> None:
     for asked in ({}, {Property.REQUEST_RESPONSE_INFORMATION: 0}):
         peer = await come("car", properties=asked)

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 from penstock.core.log import MQTT_3_1_1, MQTT_5_0
+from penstock.core.shares import network
 from penstock.door.callers import Caller, caller_of
 from penstock.door.commit import Entry
 from penstock.door.control import handle
@@ -64,6 +65,8 @@ class Connection(asyncio.Protocol):
         self.receive_maximum = door.settings.max_inflight
         self.packet_limit = 1 << 30
         self.keep_alive_s = 0.0
+        #: Whose the address at the other end is.
+        self.home = ""
         self.opened_at_s = self.heard_at_s = door.clock.monotonic_s()
         #: Whether a CONNECT came that could be read, so that a CONNACK can answer it.
         self.heard_connect = False
@@ -93,6 +96,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the door is full."""
         self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.home = network(str(peer[0])) if peer else ""
         self._transport.set_write_buffer_limits(self.door.settings.max_outbound_bytes // 8)
         if not self.door.admit(self):
             self.phase = Phase.CLOSED

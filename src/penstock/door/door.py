@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 
 from penstock.core.clock import Clock
 from penstock.core.errors import Bug, PenstockError
 from penstock.core.log import LogWriter
-from penstock.core.shares import network
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
 from penstock.door.connection import Connection, Phase
@@ -92,6 +90,8 @@ class Door:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: set[Connection] = set()
         self._pending: set[Connection] = set()
+        #: The same by where they come from, the oldest first.
+        self._crowds: dict[str, dict[Connection, None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._looker: asyncio.TimerHandle | None = None
@@ -228,6 +228,7 @@ class Door:
             return False
         self._connections.add(connection)
         self._pending.add(connection)
+        self._crowds.setdefault(connection.home, {})[connection] = None
         self.counts.accepted += 1
         self.counts.connections = len(self._connections)
         if self._commit is not None and self._commit.is_holding:
@@ -236,15 +237,12 @@ class Door:
 
     def _make_way(self, newcomer: Connection) -> bool:
         """Push out who waits longest from the address that most wait from, if that is another."""
-        waiting = Counter(network(connection.caller.address) for connection in self._pending)
-        address = network(newcomer.caller.address)
-        greedy, most = waiting.most_common(1)[0]
-        if waiting[address] + 1 >= most:
+        greedy, theirs = max(self._crowds.items(), key=lambda crowd: len(crowd[1]))
+        if len(self._crowds.get(newcomer.home, ())) + 1 >= len(theirs):
             return False
-        theirs = [one for one in self._pending if network(one.caller.address) == greedy]
-        oldest = min(theirs, key=lambda one: one.opened_at_s)
+        oldest = next(iter(theirs))
         self.counts.rejected += 1
-        self.mistakes.report("crowd", f"{most} connections from {greedy} have not said CONNECT")
+        self.mistakes.report("crowd", f"{len(theirs)} connections from {greedy} say no CONNECT")
         oldest.end(Reason.SERVER_BUSY, "others wait")
         oldest.cut()
         return True
@@ -252,10 +250,14 @@ class Door:
     def greeted(self, connection: Connection) -> None:
         """Take note that no CONNECT is waited for any more: it came, or never will."""
         self._pending.discard(connection)
+        crowd = self._crowds.get(connection.home, {})
+        crowd.pop(connection, None)
+        if not crowd:
+            self._crowds.pop(connection.home, None)
 
     def dismiss(self, connection: Connection) -> None:
         """Forget a connection that ended."""
-        self._pending.discard(connection)
+        self.greeted(connection)
         self._connections.discard(connection)
         self.counts.connections = len(self._connections)
         if not self._connections and self._closing:

@@ -126,8 +126,10 @@ def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
         topic = door.permissions.response_topic(known.who, visitor.client)
         if topic is not None:
             terms[Property.RESPONSE_INFORMATION] = topic
-    answer = Connack(Reason.SUCCESS, present, terms)
-    connection.welcome(encode(answer, packet.protocol))
+    answer = encode(Connack(Reason.SUCCESS, present, terms), packet.protocol)
+    if len(answer) > connection.packet_limit and terms.pop(Property.RESPONSE_INFORMATION, None):
+        answer = encode(Connack(Reason.SUCCESS, present, terms), packet.protocol)
+    connection.welcome(answer)
 
 
 def _take_over(connection: Connection, visitor: Visitor) -> None:
