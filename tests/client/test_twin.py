@@ -22,7 +22,7 @@ Connect = Callable[..., Client]
 INSTANCES: dict[str, Any] = {
     "Things": {
         "car": {
-            "name": "Car1",
+            "name": "Twin1",
             "Locations": [{"location": {"type": "Point", "coordinates": [13.04, 47.8]}}],
         }
     },
@@ -73,8 +73,8 @@ def test_a_twin_registers_from_a_file_and_its_typed_results_come_back_with_their
     assert temperature.result == 21.5
     assert temperature.phenomenon_time == datetime(2026, 5, 1, 10, tzinfo=UTC)
     assert temperature.unit.symbol == "°C"
-    assert (temperature.name, temperature.quantity) == ("Car1.temperature", "temperature")
-    assert (temperature.thing, temperature.location) == ("Car1", (13.04, 47.8))
+    assert (temperature.name, temperature.quantity) == ("Twin1.temperature", "temperature")
+    assert (temperature.thing, temperature.location) == ("Twin1", (13.04, 47.8))
     assert temperature.extra == {"driver": "sue", "valid": True}
     assert temperature.datastream is not None
     assert temperature.datastream.sensor == "PT100"
@@ -82,7 +82,7 @@ def test_a_twin_registers_from_a_file_and_its_typed_results_come_back_with_their
     assert braking.result is True
     assert road.result == "wet"
     assert gps.result == {"lat": 47.8, "lon": 13.04}
-    platform.wait_for("Car1.temperature", [21.5])
+    platform.wait_for("Twin1.temperature", [21.5])
 
 
 def test_only_what_was_subscribed_to_is_consumed(platform: Platform, connect: Connect) -> None:
@@ -113,16 +113,16 @@ def test_records_of_others_on_the_topic_of_the_system_are_consumed_too(
 
 
 def test_existing_datastreams_are_taken_by_name(platform: Platform, connect: Connect) -> None:
-    connect(platform.url).register(Quantity("level", "Tank", "m", ObservationType.MEASUREMENT))
+    connect(platform.url).register(Quantity("level", "Basin", "m", ObservationType.MEASUREMENT))
     other = connect(platform.url)
-    [stream] = other.register_existing("Tank.level")
+    [stream] = other.register_existing("Basin.level")
     assert stream.unit.symbol == "m"
     other.produce("level", 3.25)
-    other.produce("Tank.level", 3.5)
+    other.produce("Basin.level", 3.5)
     assert other.flush(30)
-    platform.wait_for("Tank.level", [3.25, 3.5])
-    with pytest.raises(NotFound, match=r"did you mean one of: Tank\.level"):
-        other.register_existing("Tank")
+    platform.wait_for("Basin.level", [3.25, 3.5])
+    with pytest.raises(NotFound, match=r"did you mean one of: Basin\.level"):
+        other.register_existing("Basin")
 
 
 def test_results_without_a_time_never_share_one(platform: Platform, connect: Connect) -> None:
@@ -173,5 +173,5 @@ def test_the_client_tells_how_it_stands(platform: Platform, connect: Connect) ->
 
 def test_a_datastream_knows_whose_it_is() -> None:
     assert Datastream(id=1, name="Roof.temperature").owner() == "default"
-    name = "cz.icecars.fleet.Car1.roof.temperature"
-    assert Datastream(id=2, name=name, system=7).owner() == "cz.icecars.fleet.Car1"
+    name = "cz.icecars.fleet.Twin1.roof.temperature"
+    assert Datastream(id=2, name=name, system=7).owner() == "cz.icecars.fleet.Twin1"
