@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.stores.selecting import Int64s, is_chosen
+from penstock.stores.selecting import Int64s, is_chosen, nulls
 
 Bools = npt.NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ class Columns:
         number = pa.array(self.number, mask=None if self.is_number is None else ~self.is_number)
         feature = np.zeros(rows, np.int64) if self.feature is None else self.feature
         rare = {
-            name: pa.nulls(rows, SCHEMA.field(name).type) if self.rare is None else self.rare[name]
+            name: nulls(rows, SCHEMA.field(name).type) if self.rare is None else self.rare[name]
             for name in RARE
         }
         columns = [
@@ -144,7 +144,7 @@ class Chunk:
 
 
 def _no_rare(rows: int) -> pa.Table:
-    return pa.Table.from_arrays([pa.nulls(rows, f.type) for f in _RARE_SCHEMA], _RARE_SCHEMA.names)
+    return pa.Table.from_arrays([nulls(rows, f.type) for f in _RARE_SCHEMA], _RARE_SCHEMA.names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from penstock.stores.lake.arrival import NEVER, Arrival
 from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose
 from penstock.stores.lake.late import LateRows
 from penstock.stores.selecting import Int64s
+
+#: Part of a whole file that several generations may fill.
+_SHARE = 0.25
 
 
 class Generation:
@@ -77,6 +80,21 @@ class Generation:
             self.first = np.append(self.first, np.full(missing, np.iinfo(np.int64).max))
             self.last = np.append(self.last, np.full(missing, NEVER))
             self.last_row = np.append(self.last_row, np.full(missing, -1))
+
+
+def leading(generations: Sequence[Generation], file_rows: int) -> Sequence[Generation]:
+    """Return the first generations, as many as make a file that is worth it; at least one.
+
+    When the disk is slower than what comes in, several wait. In one file they are found sooner
+    and merged less often, but to sort them all takes memory.
+    """
+    rows, count = 0, 0
+    for generation in generations:
+        rows += generation.rows
+        if count and rows > file_rows * _SHARE:
+            break
+        count += 1
+    return generations[:count]
 
 
 @dataclass(frozen=True, slots=True)
