@@ -34,7 +34,7 @@ def test_cuts_cover_all_rows_in_runs_of_whole_datastreams(ids: list[int], most: 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=5), st.integers(1, 20))
 def test_pieces_hold_whole_datastreams_of_all_parts(parts: list[list[int]], most: int) -> None:
     tables = [table_of(sorted(10 * n + i for i in part)) for n, part in enumerate(parts)]
-    found = [piece["datastream"].to_pylist() for piece in pieces(tables, most)]
+    found = [piece["datastream"].to_pylist() for piece in pieces(tables, most, most)]
     assert list(chain(*found)) == [i for table in tables for i in table["datastream"].to_pylist()]
     seen: set[int] = set()
     for ids in found:

@@ -182,6 +182,12 @@ class Chunks:
 
 def choose(columns: Columns, selection: Selection) -> pa.Table:
     """Return the rows chosen, in the order held, without limit."""
+    wanted = selection.datastreams
+    if wanted is not None and len(wanted) == 1:
+        # Few rows are left to be looked at closely.
+        columns = columns.take(np.flatnonzero(columns.datastream == wanted[0]))
+        if not len(columns):
+            return SCHEMA.empty_table()
     chosen = is_chosen(selection, columns.datastream, columns.time, columns.feature)
     if chosen is None:
         return columns.table()

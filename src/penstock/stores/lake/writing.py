@@ -22,6 +22,8 @@ from penstock.stores.selecting import Int64s, cuts, int64s
 
 ROWS = "observations"
 ROLLUPS = "rollups"
+#: Datastreams of a row group, where they have so many rows that its size may follow them.
+_SERIES = 8
 
 
 def partitions_of(time: Int64s) -> Int64s:
@@ -48,22 +50,27 @@ def split_by_partition(rows: pa.Table) -> list[tuple[int, pa.Table]]:
     return [(int(m), rows.take(pa.array(np.flatnonzero(month == m)))) for m in np.unique(month)]
 
 
-def pieces(parts: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
+def pieces(parts: Iterable[pa.Table], least: int, most: int) -> Iterator[pa.Table]:
     """Cut rows into pieces of whole datastreams, of up to `most` rows.
 
     A datastream with more rows is a piece of its own. So one datastream is found in one row group,
-    and what is worked out of a piece stays in the processor's cache.
+    and what is worked out of a piece stays in the processor's cache. Where datastreams have few
+    rows, pieces are smaller, but not below `least`: much less is read then to find one of them.
 
     Args:
         parts: Rows sorted over all parts; a part holds whole datastreams.
+        least: Rows that a piece may always have.
         most: Rows of a piece.
     """
     rest = SCHEMA.empty_table()
     for part in parts:
         rows = pa.concat_tables([rest, part]) if rest.num_rows else part
         rest = rows.slice(0, 0)
-        for start, end in cuts(int64s(rows["datastream"]), most):
-            if end == rows.num_rows and end - start <= most:
+        datastream = int64s(rows["datastream"])
+        series = 1 + np.count_nonzero(datastream[1:] != datastream[:-1])
+        size = min(max(_SERIES * rows.num_rows // series, least), most)
+        for start, end in cuts(datastream, size):
+            if end == rows.num_rows and end - start <= size:
                 rest = rows.slice(start)
             else:
                 yield rows.slice(start, end - start)
@@ -105,6 +112,7 @@ def write_file(
     path: str,
     parts: Iterable[pa.Table],
     *,
+    least_group_rows: int,
     row_group_rows: int,
     compression_level: int,
     in_ms: bool,
@@ -118,7 +126,7 @@ def write_file(
     schema, extent, rollup = file_schema(in_ms=in_ms), _Extent(), RollupBuilder()
     with target.open("xb") as sink:
         with pq.ParquetWriter(sink, schema, **writer_options(compression_level)) as writer:
-            for piece in pieces(parts, row_group_rows):
+            for piece in pieces(parts, least_group_rows, row_group_rows):
                 stored = to_file(piece, schema)
                 # Row groups of one size, rather than a small one at the end.
                 groups = -(-piece.num_rows // row_group_rows)
