@@ -147,5 +147,7 @@ def sort_by(datastream: Int64s) -> Int64s:
         return np.zeros(0, np.int64)
     low, high = int(datastream.min()), int(datastream.max())
     if high - low < 1 << 16:
-        return np.argsort((datastream - low).astype(np.uint16), kind="stable")
+        small = np.empty(len(datastream), np.uint16)
+        np.subtract(datastream, low, out=small, casting="unsafe")
+        return np.argsort(small, kind="stable")
     return np.argsort(datastream, kind="stable")

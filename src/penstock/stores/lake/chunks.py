@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,6 +49,11 @@ class Columns:
             feature=feature if feature.any() else None,
             rare=pa.Table.from_batches([batch.select(list(RARE))]) if is_rare else None,
         )
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether it holds more than numbers."""
+        return not (self.is_number is None and self.feature is None and self.rare is None)
 
     def take(self, rows: Int64s) -> Columns:
         """Return the rows given by index."""
@@ -180,15 +186,30 @@ class Chunks:
         return tuple(ChunkView(chunk, chunk.rows) for chunk in self._chunks)
 
 
-def choose(columns: Columns, selection: Selection) -> pa.Table:
+def choose(columns: Columns, selection: Selection) -> Columns:
     """Return the rows chosen, in the order held, without limit."""
     wanted = selection.datastreams
     if wanted is not None and len(wanted) == 1:
         # Few rows are left to be looked at closely.
         columns = columns.take(np.flatnonzero(columns.datastream == wanted[0]))
-        if not len(columns):
-            return SCHEMA.empty_table()
     chosen = is_chosen(selection, columns.datastream, columns.time, columns.feature)
-    if chosen is None:
-        return columns.table()
-    return columns.take(np.flatnonzero(chosen)).table()
+    if chosen is None or chosen.all():
+        return columns
+    return columns.take(np.flatnonzero(chosen))
+
+
+def tables_of(parts: Iterable[Columns]) -> list[pa.Table]:
+    """Return rows in `SCHEMA`, in the order given; a few plain numbers all in one table."""
+    parts = [part for part in parts if len(part)]
+    is_much = sum(map(len, parts)) > CHUNK_ROWS
+    if len(parts) < 2 or is_much or any(part.is_odd for part in parts):
+        return [part.table() for part in parts]
+    together = Columns(
+        datastream=np.concatenate([part.datastream for part in parts]),
+        time=np.concatenate([part.time for part in parts]),
+        number=np.concatenate([part.number for part in parts]),
+        is_number=None,
+        feature=None,
+        rare=None,
+    )
+    return [together.table()]

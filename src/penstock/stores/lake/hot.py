@@ -12,7 +12,7 @@ from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
 from penstock.core.store import Summary
 from penstock.stores.lake.arrival import NEVER, Arrival
-from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose
+from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose, tables_of
 from penstock.stores.lake.late import LateRows
 from penstock.stores.selecting import Int64s
 
@@ -150,5 +150,4 @@ def take_rows(views: tuple[ChunkView, ...], rows: Int64s) -> Columns:
 
 def scan_fresh(views: Iterable[ChunkView], selection: Selection) -> list[pa.Table]:
     """Return the chosen rows of some chunks."""
-    tables = (choose(view.columns(), selection) for view in views)
-    return [table for table in tables if table.num_rows]
+    return tables_of(choose(view.columns(), selection) for view in views)

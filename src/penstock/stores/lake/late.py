@@ -42,7 +42,7 @@ class LateRows:
 
     def chosen(self, selection: Selection) -> pa.Table:
         """Return the rows chosen, sorted by identity, without those replaced."""
-        return newest_of_each([choose(part, selection) for part in self.parts])
+        return newest_of_each([choose(part, selection).table() for part in self.parts])
 
 
 def newest_of_each(tables: list[pa.Table]) -> pa.Table:
