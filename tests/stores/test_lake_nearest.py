@@ -23,7 +23,7 @@ small = LakeSettings(background=False, row_group_rows=4, grace_s=0)
 @st.composite
 def selections(draw: st.DrawFn) -> Selection:
     time = st.none() | st.integers(-1, 27)
-    series = st.lists(st.integers(0, 10), max_size=4, unique=True).map(tuple)
+    series = st.lists(st.integers(0, 10), max_size=11, unique=True).map(tuple)
     return Selection(
         datastreams=draw(st.none() | series),
         start_us=draw(time),

@@ -20,6 +20,8 @@ from penstock.stores.selecting import Int64s, int64s
 
 #: Columns that tell rows apart.
 IDENTITY = ("datastream", "time", "feature")
+#: Datastreams in a row group up to which all that is wanted of them is read at once.
+_FEW = 4
 #: Reads columns of the chosen rows of a row group.
 Read = Callable[[int, Sequence[str], Selection], pa.Table]
 
@@ -45,13 +47,19 @@ class Nearest:
     _time: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     _group: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     _kept: dict[int, pa.Table] = field(default_factory=dict)
+    _wanted: Int64s = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Sort the datastreams wanted."""
+        self._wanted = np.unique(np.array(self.selection.datastreams or (), np.int64))
 
     def tables(self, groups: Sequence[int]) -> list[pa.Table]:
         """Return stored rows, in the order of the file, with the first `limit` among them."""
         limit, sign = self.selection.limit, -1 if self.selection.descending else 1
         assert limit is not None
         # Of a few datastreams little is left of a group, and it is read once only.
-        is_few = self.selection.datastreams is not None
+        wanted = self.selection.datastreams
+        is_few = wanted is not None and len(wanted) <= _FEW * len(groups)
         for nearest, group in sorted((self._nearest(group), sign * group) for group in groups):
             if len(self._time) == limit and (nearest, group) > self._last():
                 break
@@ -63,7 +71,7 @@ class Nearest:
         found = np.unique(np.abs(self._group)).tolist()
         if is_few:
             return [self._kept[group] for group in found]
-        return [self.read(group, self.names, self._narrowed(self.selection)) for group in found]
+        return [self.read(g, self.names, self._narrowed(self._choice(g))) for g in found]
 
     def _narrowed(self, selection: Selection) -> Selection:
         """Return a selection without rows that are farther than those found."""
@@ -102,7 +110,7 @@ class Nearest:
 
     def _to_judge(self, group: int) -> tuple[Sequence[str], Selection]:
         """Return the columns that tell which rows of a group are chosen, and the choice."""
-        chosen, after = self.selection, self.selection.after
+        chosen, after = self._choice(group), self.selection.after
         if chosen.datastreams is not None:
             return IDENTITY, chosen
         if after is None:
@@ -116,6 +124,20 @@ class Nearest:
             end_us = -nearest + 1
             return ("time",), msgspec.structs.replace(chosen, after=None, end_us=end_us)
         return ("time",), msgspec.structs.replace(chosen, after=None, start_us=nearest)
+
+    def _choice(self, group: int) -> Selection:
+        """Return the selection; without datastreams when it wants all that a group can have."""
+        if self.selection.datastreams is None:
+            return self.selection
+        first = int(self.footer.first_datastream[group])
+        last = int(self.footer.last_datastream[group])
+        low = int(np.searchsorted(self._wanted, first, "left"))
+        wants_all = int(np.searchsorted(self._wanted, last, "right")) - low == last - first + 1
+        return (
+            msgspec.structs.replace(self.selection, datastreams=None)
+            if wants_all
+            else self.selection
+        )
 
     def _take_in(self, time: Int64s, group: int, limit: int) -> None:
         """Keep the `limit` nearest of the rows so far and those of one more group."""
