@@ -50,7 +50,7 @@ def size(table: pa.Table, **options: object) -> float:
 def entropy(values: npt.NDArray[np.int64]) -> float:
     """Return the bytes per value that no encoding of independent values goes below."""
     share = np.unique(values, return_counts=True)[1] / len(values)
-    return round(float(-(share * np.log2(share)).sum() / 8), 3)
+    return round(float((share * -np.log2(share)).sum() / 8) + 0.0, 3)
 
 
 def measure(jitter_ms: int) -> dict[str, object]:
