@@ -103,3 +103,11 @@ def test_layout_and_parser_never_disagree(samples: list[tuple[str, str]], data: 
     found = by_layout(payload)
     if found is not None:
         assert found == parsed(payload)
+
+
+@pytest.mark.parametrize("serial", ["AAD-{1}", "Zermatt-Z", "{Z}"])
+def test_signs_that_stand_in_the_serial_number_too_do_not_disturb(serial: str):
+    payload = array((TIME, "0.25"), ("2024-10-15T08:00:01Z", "-1e-3"), (TIME, "12"))
+    payload = payload.replace(b"AAD-1123", serial.encode())
+    assert by_layout(payload) == parsed(payload)
+    assert by_layout(payload) is not None

@@ -19,6 +19,8 @@ Characters = npt.NDArray[np.uint8]
 #: Offsets of Arrow texts are 32-bit.
 MAX_BYTES = 2**31 - 1
 _ZERO, _NINE = ord("0"), ord("9")
+#: Bit that makes a letter of ASCII a small one.
+_LOWER = 0x20
 
 
 class Pieces:
@@ -83,8 +85,8 @@ def read_numbers(texts: pa.Array) -> Floats | None:
     digits = (first >= _ZERO) & (first <= _NINE) & (last >= _ZERO) & (last <= _NINE)
     if not (digits & ~((first == _ZERO) & second_is_digit)).all():
         return None
-    written = data.to_pybytes()
-    if b".e" in written or b".E" in written:
+    exponent = np.flatnonzero((characters | np.uint8(_LOWER)) == ord("e"))
+    if (characters[exponent - 1] == ord(".")).any():
         return None
     try:
         value = texts.cast(pa.string()).cast(pa.float64()).to_numpy()

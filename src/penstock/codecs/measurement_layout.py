@@ -2,9 +2,9 @@
 
 `[{"SerialNumber":"S","Timestamp":"T","Value":V},{...},...]`, with the same S in each element, in
 this order and without blanks, is what a program that sends thousands of samples a second writes.
-Each element then has ten quotation marks, which say where its T and V are; what lies between must
-be the same bytes in every element. Anything else is left to the JSON parser, so this may refuse
-freely but must never read what JSON would not, nor differently.
+The brace that opens an element and the Z that ends its T then say where T and V are; what lies
+between must be the same bytes in every element. Anything else is left to the JSON parser, so this
+may refuse freely but must never read what JSON would not, nor differently.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from penstock.codecs.byte_layout import MAX_BYTES, Pieces, all_are, read_numbers
+from penstock.codecs.byte_layout import MAX_BYTES, Characters, Pieces, all_are, read_numbers
 from penstock.codecs.columns import name_problem
 from penstock.core.codec import Floats, Int64s
 
 _MIDDLE = b'","Value":'
-#: Quotation marks per element.
-_MARKS = 10
+_START = b'[{"SerialNumber":"'
 #: Characters that stand at fixed places of an RFC 3339 time.
 _SIGNS = ((4, ord("-")), (7, ord("-")), (10, ord("T")), (13, ord(":")), (16, ord(":")))
 _NANO = pa.timestamp("ns", tz="UTC")
@@ -36,29 +35,40 @@ class Samples(NamedTuple):
 
 def read_layout(payload: bytes) -> Samples | None:
     """Return the samples of a regular array, or None when JSON must be parsed."""
-    if not payload.startswith(b'[{"SerialNumber":"') or not payload.endswith(b"}]"):
+    if not payload.startswith(_START) or not payload.endswith(b"}]"):
         return None
     if len(payload) > MAX_BYTES:
         return None
-    quotes = np.flatnonzero(np.frombuffer(payload, np.uint8) == ord('"'))
-    if len(quotes) % _MARKS:
-        return None
-    marks = quotes.reshape(-1, _MARKS)
-    serial = payload[marks[0, 2] + 1 : marks[0, 3]]
+    serial = payload[len(_START) : payload.find(b'"', len(_START))]
     if not _is_plain(serial):
         return None
     head = b'{"SerialNumber":"' + serial + b'","Timestamp":"'
-    value_at = marks[:, 9] + 2
-    value_end = np.append(marks[1:, 0] - len(b"},{"), len(payload) - len(b"}]"))
-    if not payload.startswith(b"[" + head) or (value_end <= value_at).any():
+    octets = np.frombuffer(payload, np.uint8)
+    braces = _places(octets, "{", head.count(b"{"))
+    zones = _places(octets, "Z", head.count(b"Z") + 1)
+    if braces is None or zones is None or len(braces) != len(zones):
         return None
-    pieces = Pieces(payload, (marks[:, 6] + 1, marks[:, 7], value_at, value_end))
+    start, time_end = braces[:, 0], zones[:, -1] + 1
+    time_at = start + len(head)
+    value_at = time_end + len(_MIDDLE)
+    value_end = np.append(start[1:] - len(b"},"), len(payload) - len(b"}]"))
+    if not payload.startswith(b"[" + head):
+        return None
+    if (time_end <= time_at).any() or (value_end <= value_at).any():
+        return None
+    pieces = Pieces(payload, (time_at, time_end, value_at, value_end))
     if not (all_are(pieces.column(0)[1:], b"}," + head) and all_are(pieces.column(2), _MIDDLE)):
         return None
     time_us, value = _read_times(pieces.column(1)), read_numbers(pieces.column(3))
     if time_us is None or value is None:
         return None
     return Samples(serial.decode(), time_us, value)
+
+
+def _places(octets: Characters, sign: str, times: int) -> Int64s | None:
+    """Return where a sign stands that each element has so many times, one row per element."""
+    places = np.flatnonzero(octets == ord(sign))
+    return None if len(places) % times else places.reshape(-1, times)
 
 
 def _is_plain(serial: bytes) -> bool:

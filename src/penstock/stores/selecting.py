@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,6 +13,8 @@ from penstock.core.selection import Selection
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+#: Nulls that are kept at hand.
+_NULLS = 131_072
 
 
 def int64s(column: pa.ChunkedArray | pa.Array) -> Int64s:
@@ -72,6 +77,43 @@ def order(table: pa.Table, *, descending: bool = False, limit: int | None = None
     return table.take(pa.array(index))
 
 
+@functools.cache
+def _some_nulls(kind: pa.DataType) -> pa.Array:
+    return pa.nulls(_NULLS, kind)
+
+
+def nulls(rows: int, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return a column without any value; all of them share their memory."""
+    whole, rest = divmod(rows, _NULLS)
+    some = _some_nulls(kind)
+    return pa.chunked_array([*[some] * whole, some.slice(0, rest)], kind)
+
+
+def cuts(datastream: Int64s, most: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of runs of whole datastreams, of up to `most` rows each.
+
+    The ids are sorted. A datastream with more rows is a run of its own.
+    """
+    ends = np.append(np.flatnonzero(datastream[1:] != datastream[:-1]) + 1, len(datastream))
+    at = 0
+    while at < len(datastream):
+        fitting = int(np.searchsorted(ends, at + most, "right")) - 1
+        if fitting < 0 or ends[fitting] <= at:
+            fitting += 1
+        yield at, int(ends[fitting])
+        at = int(ends[fitting])
+
+
+def take(table: pa.Table, index: Int64s) -> pa.Table:
+    """Return rows by index; columns without any value, which most are, cost nothing."""
+    chosen = pa.array(index)
+    columns = [
+        nulls(len(index), column.type) if column.null_count == len(column) else column.take(chosen)
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
 def _is_near_the_start(time: Int64s, limit: int, *, descending: bool) -> Bools:
     near: Bools
     if descending:
@@ -105,5 +147,7 @@ def sort_by(datastream: Int64s) -> Int64s:
         return np.zeros(0, np.int64)
     low, high = int(datastream.min()), int(datastream.max())
     if high - low < 1 << 16:
-        return np.argsort((datastream - low).astype(np.uint16), kind="stable")
+        small = np.empty(len(datastream), np.uint16)
+        np.subtract(datastream, low, out=small, casting="unsafe")
+        return np.argsort(small, kind="stable")
     return np.argsort(datastream, kind="stable")

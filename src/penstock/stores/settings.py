@@ -38,7 +38,7 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 32_768
     merge_files: Annotated[
         int, Meta(description="Small files of about one size that are merged into one.", ge=2)
-    ] = 4
+    ] = 8
     compression_level: Annotated[
         int, Meta(description="Zstandard level of merged files.", ge=1, le=19)
     ] = 3

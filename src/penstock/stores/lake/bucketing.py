@@ -35,11 +35,14 @@ PARTIAL = pa.schema(
 
 def partials(rows: pa.Table, width_us: int) -> pa.Table:
     """Return `PARTIAL` of rows in `SCHEMA`, in any order, by (datastream, time)."""
-    number = rows["number"].to_numpy()
-    keep = np.flatnonzero(~np.isnan(number))
-    keys = Identities.of(rows).take(keep)
-    order = keys.order()
-    keys, number = keys.take(order), number[keep][order]
+    number, keys = rows["number"].to_numpy(), Identities.of(rows)
+    is_nan = np.isnan(number)
+    if is_nan.any():
+        keep = np.flatnonzero(~is_nan)
+        number, keys = number[keep], keys.take(keep)
+    if not keys.is_sorted():
+        order = keys.order()
+        number, keys = number[order], keys.take(order)
     bucket = keys.time // width_us * width_us
     starts, ends = _groups(keys.datastream, bucket)
     if not len(starts):

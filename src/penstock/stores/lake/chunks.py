@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.stores.selecting import Int64s, is_chosen
+from penstock.stores.selecting import Int64s, is_chosen, nulls
 
 Bools = npt.NDArray[np.bool_]
 
@@ -49,6 +50,11 @@ class Columns:
             rare=pa.Table.from_batches([batch.select(list(RARE))]) if is_rare else None,
         )
 
+    @property
+    def is_odd(self) -> bool:
+        """Whether it holds more than numbers."""
+        return not (self.is_number is None and self.feature is None and self.rare is None)
+
     def take(self, rows: Int64s) -> Columns:
         """Return the rows given by index."""
         return Columns(
@@ -66,7 +72,7 @@ class Columns:
         number = pa.array(self.number, mask=None if self.is_number is None else ~self.is_number)
         feature = np.zeros(rows, np.int64) if self.feature is None else self.feature
         rare = {
-            name: pa.nulls(rows, SCHEMA.field(name).type) if self.rare is None else self.rare[name]
+            name: nulls(rows, SCHEMA.field(name).type) if self.rare is None else self.rare[name]
             for name in RARE
         }
         columns = [
@@ -144,7 +150,7 @@ class Chunk:
 
 
 def _no_rare(rows: int) -> pa.Table:
-    return pa.Table.from_arrays([pa.nulls(rows, f.type) for f in _RARE_SCHEMA], _RARE_SCHEMA.names)
+    return pa.Table.from_arrays([nulls(rows, f.type) for f in _RARE_SCHEMA], _RARE_SCHEMA.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +186,30 @@ class Chunks:
         return tuple(ChunkView(chunk, chunk.rows) for chunk in self._chunks)
 
 
-def choose(columns: Columns, selection: Selection) -> pa.Table:
+def choose(columns: Columns, selection: Selection) -> Columns:
     """Return the rows chosen, in the order held, without limit."""
+    wanted = selection.datastreams
+    if wanted is not None and len(wanted) == 1:
+        # Few rows are left to be looked at closely.
+        columns = columns.take(np.flatnonzero(columns.datastream == wanted[0]))
     chosen = is_chosen(selection, columns.datastream, columns.time, columns.feature)
-    if chosen is None:
-        return columns.table()
-    return columns.take(np.flatnonzero(chosen)).table()
+    if chosen is None or chosen.all():
+        return columns
+    return columns.take(np.flatnonzero(chosen))
+
+
+def tables_of(parts: Iterable[Columns]) -> list[pa.Table]:
+    """Return rows in `SCHEMA`, in the order given; a few plain numbers all in one table."""
+    parts = [part for part in parts if len(part)]
+    is_much = sum(map(len, parts)) > CHUNK_ROWS
+    if len(parts) < 2 or is_much or any(part.is_odd for part in parts):
+        return [part.table() for part in parts]
+    together = Columns(
+        datastream=np.concatenate([part.datastream for part in parts]),
+        time=np.concatenate([part.time for part in parts]),
+        number=np.concatenate([part.number for part in parts]),
+        is_number=None,
+        feature=None,
+        rare=None,
+    )
+    return [together.table()]

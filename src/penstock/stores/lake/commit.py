@@ -39,6 +39,9 @@ from penstock.stores.selecting import int64s
 from penstock.stores.settings import LakeSettings
 
 SERIES = "series"
+#: Part of a row group that is enough in files that will be merged: each holds little of a
+#: datastream, and there are many of them.
+FIRST_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +104,11 @@ class Commit:
             for old, rows in settled.changed.items():
                 files[files.index(old)] = self._overlaid(old, rows, made)
             for month, rows in split_by_partition(settled.added):
-                files.append(self._write(folder_of(month), [rows], made, in_ms=is_whole_ms(rows)))
+                files.append(
+                    self._write(
+                        folder_of(month), [rows], made, in_ms=is_whole_ms(rows), share=FIRST_SHARE
+                    )
+                )
             if not settled.added.num_rows and not settled.changed:
                 return self._publish(before, files, before.state, marks, made)
             touched = pa.concat_tables([settled.added, *settled.changed.values()])
@@ -217,7 +224,13 @@ class Commit:
         return self._write(old.partition, parts, made, in_ms=in_ms)
 
     def _write(
-        self, folder: str, parts: Iterable[pa.Table], made: list[str], *, in_ms: bool
+        self,
+        folder: str,
+        parts: Iterable[pa.Table],
+        made: list[str],
+        *,
+        in_ms: bool,
+        share: int = 1,
     ) -> DataFile:
         path = f"{folder}/{self._number()}.parquet"
         made += [path, rollup_path(path)]
@@ -225,6 +238,7 @@ class Commit:
             self._directory,
             path,
             parts,
+            least_group_rows=self._settings.row_group_rows // share,
             row_group_rows=self._settings.row_group_rows,
             compression_level=self._settings.compression_level,
             in_ms=in_ms,

@@ -25,6 +25,8 @@ MAX_DIGITS = 2**53
 _WORTHWHILE = 0.9
 #: Rows that are looked at to guess the scale of all.
 _SAMPLE = 1_000
+#: Rows of a run that are looked at before all of them are.
+_LOOKS = 64
 
 
 def split(number: Floats, is_held: Bools, starts: Int64s) -> tuple[Int64s, Int8s, Bools]:
@@ -75,9 +77,15 @@ def _split_row_by_row(
     number: Floats, is_held: Bools, starts: Int64s
 ) -> tuple[Int64s, Int8s, Bools]:
     rows = len(number)
-    scale = _scale_of_rows(number, is_held)
-    is_decimal = scale >= 0
     lengths = np.diff(np.append(starts, rows))
+    scale = np.full(rows, -1, np.int8)
+    promising = _promising(number, is_held, starts, lengths)
+    if promising.all():
+        scale = _scale_of_rows(number, is_held)
+    elif promising.any():
+        chosen = np.repeat(promising, lengths)
+        scale[chosen] = _scale_of_rows(number[chosen], is_held[chosen])
+    is_decimal = scale >= 0
     run_scale = np.maximum.reduceat(scale, starts)
     scale = np.repeat(run_scale, lengths).clip(0)
     digits = np.zeros(rows, np.int64)
@@ -92,6 +100,20 @@ def _split_row_by_row(
     is_decimal &= np.repeat(decimals >= _WORTHWHILE * held, lengths)
     digits[~is_decimal] = 0
     return digits, scale, is_decimal
+
+
+def _promising(number: Floats, is_held: Bools, starts: Int64s, lengths: Int64s) -> Bools:
+    """Return which runs may be decimals, by a look at a few rows of each that is long."""
+    is_long = lengths > _LOOKS
+    found = ~is_long
+    first, length = starts[is_long], lengths[is_long]
+    rows = (first[:, None] + np.arange(_LOOKS) * length[:, None] // _LOOKS).ravel()
+    is_decimal = _scale_of_rows(number[rows], is_held[rows]) >= 0
+    is_decimal |= ~is_held[rows]
+    # Half of what is asked for later, so that a run is given up only when it is clear.
+    enough = _WORTHWHILE / 2 * _LOOKS
+    found[is_long] = np.count_nonzero(is_decimal.reshape(-1, _LOOKS), axis=1) >= enough
+    return found
 
 
 def join(digits: Int64s, scale: npt.NDArray[np.integer]) -> Floats:

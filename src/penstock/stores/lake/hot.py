@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,12 @@ from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
 from penstock.core.store import Summary
 from penstock.stores.lake.arrival import NEVER, Arrival
-from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose
+from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose, tables_of
 from penstock.stores.lake.late import LateRows
 from penstock.stores.selecting import Int64s
+
+#: Part of a whole file that several generations may fill.
+_SHARE = 0.25
 
 
 class Generation:
@@ -79,6 +82,21 @@ class Generation:
             self.last_row = np.append(self.last_row, np.full(missing, -1))
 
 
+def leading(generations: Sequence[Generation], file_rows: int) -> Sequence[Generation]:
+    """Return the first generations, as many as make a file that is worth it; at least one.
+
+    When the disk is slower than what comes in, several wait. In one file they are found sooner
+    and merged less often, but to sort them all takes memory.
+    """
+    rows, count = 0, 0
+    for generation in generations:
+        rows += generation.rows
+        if count and rows > file_rows * _SHARE:
+            break
+        count += 1
+    return generations[:count]
+
+
 @dataclass(frozen=True, slots=True)
 class FreshRows:
     """The fresh rows of a generation at one moment.
@@ -132,5 +150,4 @@ def take_rows(views: tuple[ChunkView, ...], rows: Int64s) -> Columns:
 
 def scan_fresh(views: Iterable[ChunkView], selection: Selection) -> list[pa.Table]:
     """Return the chosen rows of some chunks."""
-    tables = (choose(view.columns(), selection) for view in views)
-    return [table for table in tables if table.num_rows]
+    return tables_of(choose(view.columns(), selection) for view in views)

@@ -42,7 +42,7 @@ class LateRows:
 
     def chosen(self, selection: Selection) -> pa.Table:
         """Return the rows chosen, sorted by identity, without those replaced."""
-        return newest_of_each([choose(part, selection) for part in self.parts])
+        return newest_of_each([choose(part, selection).table() for part in self.parts])
 
 
 def newest_of_each(tables: list[pa.Table]) -> pa.Table:
@@ -93,16 +93,16 @@ class Identities:
 
     def is_sorted(self) -> bool:
         """Return whether they are in order of (datastream, time, feature)."""
-        return not self._is_before(self.datastream, self.time, self.feature).any()
-
-    def _is_before(self, *keys: Int64s) -> Bools:
-        """Return which but the first come before the one ahead of them."""
-        before: Bools = np.zeros(max(len(self.time) - 1, 0), np.bool_)
-        same = ~before
-        for key in keys:
-            before |= same & (key[1:] < key[:-1])
-            same &= key[1:] == key[:-1]
-        return before
+        datastream, time = self.datastream, self.time
+        if (datastream[1:] < datastream[:-1]).any():
+            return False
+        same = datastream[1:] == datastream[:-1]
+        if (same & (time[1:] < time[:-1])).any():
+            return False
+        if not self.feature.any():
+            return True
+        same &= time[1:] == time[:-1]
+        return not (same & (self.feature[1:] < self.feature[:-1])).any()
 
     def take(self, rows: Int64s | Bools) -> Identities:
         """Return those given by index or mask."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,56 +15,13 @@ from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
 from penstock.stores.lake.bucketing import PARTIAL
 from penstock.stores.lake.encoding import from_file
+from penstock.stores.lake.footer import Footer
 from penstock.stores.lake.manifest import DataFile
-from penstock.stores.selecting import Int64s, int64s, is_chosen
+from penstock.stores.lake.nearest import IDENTITY, Nearest
+from penstock.stores.selecting import int64s, is_chosen
 
 #: Row groups whose footers are kept decoded, at about 4 kB each.
 MAX_ROW_GROUPS = 8192
-_IDENTITY = ("datastream", "time", "feature")
-
-
-@dataclass(frozen=True, slots=True)
-class Footer:
-    """What a Parquet footer tells of its row groups, in columns."""
-
-    metadata: pq.FileMetaData
-    first_datastream: Int64s
-    last_datastream: Int64s
-    first_us: Int64s
-    last_us: Int64s
-
-    @classmethod
-    def of(cls, metadata: pq.FileMetaData) -> Footer:
-        """Collect the statistics of the row groups."""
-        names = metadata.schema.names
-        at_datastream, at_time = names.index("datastream"), names.index("time")
-        unit = 1000 if metadata.schema.to_arrow_schema().field("time").type.unit == "ms" else 1
-        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        ids = [g.column(at_datastream).statistics for g in groups]
-        times = [g.column(at_time).statistics for g in groups]
-        return cls(
-            metadata,
-            np.array([s.min for s in ids], np.int64),
-            np.array([s.max for s in ids], np.int64),
-            np.array([s.min_raw for s in times], np.int64) * unit,
-            np.array([s.max_raw for s in times], np.int64) * unit,
-        )
-
-    def groups(self, selection: Selection) -> list[int]:
-        """Return the row groups that can hold a row of the selection."""
-        may = np.ones(len(self.first_us), np.bool_)
-        if selection.start_us is not None:
-            may &= self.last_us >= selection.start_us
-        if selection.end_us is not None:
-            may &= self.first_us < selection.end_us
-        if selection.datastreams is not None:
-            wanted = np.array(sorted(selection.datastreams), np.int64)
-            # A wanted id lies in [first, last] when one is inserted between them.
-            may &= np.searchsorted(wanted, self.first_datastream, "left") < np.searchsorted(
-                wanted, self.last_datastream, "right"
-            )
-        found: list[int] = np.flatnonzero(may).tolist()
-        return found
 
 
 class Reader:
@@ -88,21 +43,22 @@ class Reader:
         if not groups:
             return SCHEMA.empty_table()
         with self._open(file, footer) as parquet:
-            if selection.limit is not None:
-                groups, selection = _narrow(parquet, groups, selection)
             names = _filled(parquet, file)
-            tables = []
-            for group in groups:
-                stored = _filter(_read(parquet, group, names), selection)
-                if stored.num_rows:
-                    tables.append(from_file(stored))
-        return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+            def read(group: int, wanted: Sequence[str], chosen: Selection) -> pa.Table:
+                return _filter(_read(parquet, group, wanted), chosen)
+
+            if selection.limit is None:
+                tables = [read(group, names, selection) for group in groups]
+            else:
+                tables = Nearest(footer, selection, names, read).tables(groups)
+        return from_file(pa.concat_tables(tables)) if tables else SCHEMA.empty_table()
 
     def columns(self, file: DataFile, selection: Selection, names: Sequence[str]) -> pa.Table:
         """Return stored columns of the chosen rows of a file, without limit."""
         footer = self._footer(file.path)
         with self._open(file, footer) as parquet:
-            wanted = list(dict.fromkeys((*_IDENTITY, *names)))
+            wanted = list(dict.fromkeys((*IDENTITY, *names)))
             tables = [
                 _filter(_read(parquet, g, wanted), selection) for g in footer.groups(selection)
             ]
@@ -212,42 +168,10 @@ def _filter(stored: pa.Table, selection: Selection) -> pa.Table:
         low = int(np.searchsorted(datastream, wanted[0], "left"))
         high = int(np.searchsorted(datastream, wanted[0], "right"))
         stored = stored.slice(low, high - low)
-    chosen = is_chosen(selection, *(int64s(stored[name]) for name in _IDENTITY))
-    return stored if chosen is None or chosen.all() else stored.filter(pa.array(chosen))
-
-
-def _narrow(
-    file: pq.ParquetFile, groups: list[int], selection: Selection
-) -> tuple[list[int], Selection]:
-    """Return the row groups and the times within which the first `limit` rows are."""
-    limit = selection.limit
-    assert limit is not None
-    is_by_time = selection.datastreams is None and selection.after is None
-    names = ("time",) if is_by_time else _IDENTITY
-    times = [_times(_read(file, group, names), selection) for group in groups]
-    every = np.concatenate(times)
-    if len(every) <= limit or limit < 1:
-        return [g for g, t in zip(groups, times, strict=True) if len(t)], selection
-    if selection.descending:
-        bound = int(np.partition(every, len(every) - limit)[len(every) - limit])
-        nearer = [np.count_nonzero(time > bound) for time in times]
-        narrowed = msgspec.structs.replace(selection, start_us=bound)
-    else:
-        bound = int(np.partition(every, limit - 1)[limit - 1])
-        nearer = [np.count_nonzero(time < bound) for time in times]
-        narrowed = msgspec.structs.replace(selection, end_us=bound + 1)
-    at_bound = np.array([np.count_nonzero(time == bound) for time in times])
-    # Rows of one time come by datastream, so of those at the bound the first groups are enough.
-    step = -1 if selection.descending else 1
-    before = (np.cumsum(at_bound[::step]) - at_bound[::step])[::step]
-    wanted = (at_bound > 0) & (before < limit - sum(nearer)) | (np.array(nearer) > 0)
-    return [group for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted], narrowed
-
-
-def _times(stored: pa.Table, selection: Selection) -> Int64s:
-    """Return the times of the chosen rows; without other columns, only times are compared."""
-    if len(stored.column_names) > 1:
-        return int64s(_filter(stored, selection)["time"])
     time = int64s(stored["time"])
-    chosen = is_chosen(selection, time, time, None)
-    return time if chosen is None else time[chosen]
+    if stored.column_names == ["time"]:
+        # Then only times are compared.
+        chosen = is_chosen(selection, time, time, None)
+    else:
+        chosen = is_chosen(selection, int64s(stored["datastream"]), time, int64s(stored["feature"]))
+    return stored if chosen is None or chosen.all() else stored.filter(pa.array(chosen))

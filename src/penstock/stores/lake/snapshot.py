@@ -91,9 +91,8 @@ class Snapshot:
     def _base_limited(self, files: list[DataFile], selection: Selection) -> pa.Table:
         """Look at the nearest files first and stop when no other can hold a nearer row."""
         found = SCHEMA.empty_table()
-        for view in self.views[::-1] if selection.descending else self.views:
-            found, selection = _nearer(found, scan_fresh((view,), selection), selection)
         if selection.descending:
+            found, selection = self._nearer_fresh(found, selection)
             files = sorted(files, key=lambda file: -file.last_us)
         else:
             files = sorted(files, key=lambda file: file.first_us)
@@ -101,7 +100,13 @@ class Snapshot:
             if file.may_hold(selection):
                 rows = self.reader.scan(file, selection)
                 found, selection = _nearer(found, [rows], selection)
-        return found
+        return found if selection.descending else self._nearer_fresh(found, selection)[0]
+
+    def _nearer_fresh(self, found: pa.Table, selection: Selection) -> tuple[pa.Table, Selection]:
+        """Add fresh rows, which mostly are the newest."""
+        for view in self.views[::-1] if selection.descending else self.views:
+            found, selection = _nearer(found, scan_fresh((view,), selection), selection)
+        return found, selection
 
 
 def _nearer(

@@ -23,7 +23,7 @@ from penstock.stores.lake.commit import Commit, Version, open_version
 from penstock.stores.lake.compaction import choose_merge, choose_rollups, choose_whole
 from penstock.stores.lake.downsampling import Downsampler
 from penstock.stores.lake.guard import lock_directory
-from penstock.stores.lake.hot import Generation
+from penstock.stores.lake.hot import Generation, leading
 from penstock.stores.lake.late import LateRows, newest_of_each
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
@@ -151,21 +151,23 @@ class LakeStore:
         with self._writing:
             with self._lock:
                 self._freeze()
-                frozen = len(self._frozen)
-            for _ in range(frozen):
+                last = self._frozen[-1] if self._frozen else None
+            while last in self._frozen:
                 self._flush_oldest()
             return self.marks
 
     def _flush_oldest(self) -> None:
-        before, generation = self._version, self._frozen[0]
+        """Write the oldest hot rows; of those that wait, as many as one file should hold."""
+        before, oldest = self._version, leading(self._frozen, self._settings.file_rows)
+        marks = {name: at for generation in oldest for name, at in generation.marks.items()}
         try:
-            settled = settle([generation], before.manifest.files, self._reader)
-            after = self._commit.add(before, settled, generation.marks)
+            settled = settle(oldest, before.manifest.files, self._reader)
+            after = self._commit.add(before, settled, marks)
         except DiskFull as error:
             self._failure = error
             raise
         self._failure = None
-        self._replace(before, after, flushed=1)
+        self._replace(before, after, flushed=len(oldest))
 
     def _freeze(self) -> None:
         if self._active.rows or self._active.marks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -14,14 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.core.observation import MAX_TIME_US, MIN_TIME_US
+from penstock.core.observation import MAX_TIME_US, MIN_TIME_US, SCHEMA
 from penstock.stores.lake.encoding import file_schema, to_file, writer_options
 from penstock.stores.lake.manifest import DataFile, sync_directory
 from penstock.stores.lake.rollup import RollupBuilder, write_rollup
-from penstock.stores.selecting import Int64s, int64s
+from penstock.stores.selecting import Int64s, cuts, int64s
 
 ROWS = "observations"
 ROLLUPS = "rollups"
+#: Datastreams of a row group, where they have so many rows that its size may follow them.
+_SERIES = 8
 
 
 def partitions_of(time: Int64s) -> Int64s:
@@ -38,12 +40,42 @@ def folder_of(partition: int) -> str:
 
 def split_by_partition(rows: pa.Table) -> list[tuple[int, pa.Table]]:
     """Return the rows of each partition, in the order given."""
-    month = partitions_of(int64s(rows["time"]))
-    if not len(month):
+    time = int64s(rows["time"])
+    if not len(time):
         return []
-    if (month == month[0]).all():
-        return [(int(month[0]), rows)]
+    first, last = partitions_of(np.array([time.min(), time.max()])).tolist()
+    if first == last:
+        return [(first, rows)]
+    month = partitions_of(time)
     return [(int(m), rows.take(pa.array(np.flatnonzero(month == m)))) for m in np.unique(month)]
+
+
+def pieces(parts: Iterable[pa.Table], least: int, most: int) -> Iterator[pa.Table]:
+    """Cut rows into pieces of whole datastreams, of up to `most` rows.
+
+    A datastream with more rows is a piece of its own. So one datastream is found in one row group,
+    and what is worked out of a piece stays in the processor's cache. Where datastreams have few
+    rows, pieces are smaller, but not below `least`: much less is read then to find one of them.
+
+    Args:
+        parts: Rows sorted over all parts; a part holds whole datastreams.
+        least: Rows that a piece may always have.
+        most: Rows of a piece.
+    """
+    rest = SCHEMA.empty_table()
+    for part in parts:
+        rows = pa.concat_tables([rest, part]) if rest.num_rows else part
+        rest = rows.slice(0, 0)
+        datastream = int64s(rows["datastream"])
+        series = 1 + np.count_nonzero(datastream[1:] != datastream[:-1])
+        size = min(max(_SERIES * rows.num_rows // series, least), most)
+        for start, end in cuts(datastream, size):
+            if end == rows.num_rows and end - start <= size:
+                rest = rows.slice(start)
+            else:
+                yield rows.slice(start, end - start)
+    if rest.num_rows:
+        yield rest
 
 
 def rollup_path(path: str) -> str:
@@ -80,6 +112,7 @@ def write_file(
     path: str,
     parts: Iterable[pa.Table],
     *,
+    least_group_rows: int,
     row_group_rows: int,
     compression_level: int,
     in_ms: bool,
@@ -93,11 +126,13 @@ def write_file(
     schema, extent, rollup = file_schema(in_ms=in_ms), _Extent(), RollupBuilder()
     with target.open("xb") as sink:
         with pq.ParquetWriter(sink, schema, **writer_options(compression_level)) as writer:
-            for part in parts:
-                stored = to_file(part, schema)
-                writer.write_table(stored, row_group_size=row_group_rows)
-                extent.add(stored, part)
-                rollup.add(part)
+            for piece in pieces(parts, least_group_rows, row_group_rows):
+                stored = to_file(piece, schema)
+                # Row groups of one size, rather than a small one at the end.
+                groups = -(-piece.num_rows // row_group_rows)
+                writer.write_table(stored, row_group_size=-(-piece.num_rows // groups))
+                extent.add(stored, piece)
+                rollup.add(piece)
         sync_file(sink)
         size = sink.tell()
     sync_directory(target.parent)
