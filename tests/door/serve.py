@@ -18,7 +18,8 @@ async def serve(directory: Path, port: int = 0) -> None:
     log = SegmentLog(directory / "log")
     journal = Journal(directory / "journal")
     door = Door(
-        DoorSettings(port=port, max_queued_messages=60_000),
+        # Who is mostly away misses nothing, however fast the machine is.
+        DoorSettings(port=port, max_queued_messages=1_000_000, max_queued_bytes=1_000_000_000),
         log.writer("door"),
         SystemClock(),
         journal=journal,
