@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -85,7 +85,9 @@ class CommandDesk:
         self._directory.forget_types()
         return type_
 
-    def request(self, order: Order) -> Sequence[Task]:
+    def request(
+        self, order: Order, when_new: Callable[[Sequence[Task]], None] | None = None
+    ) -> Sequence[Task]:
         """Order a command of devices and return a task for each; on disk, on its way."""
         if len(order.key) > MAX_KEY_CHARS:
             msg = f"an idempotency key has at most {MAX_KEY_CHARS} characters"
@@ -117,6 +119,8 @@ class CommandDesk:
                     for envelope, task in zip(envelopes, made, strict=True)
                 ]
             )
+            if when_new is not None:
+                when_new(made)
         return made
 
     def tasks(self, scope: Scope, query: TaskQuery) -> Sequence[Task]:
