@@ -50,7 +50,7 @@ def test_with_its_data_nothing_of_a_device_is_left(room: Room) -> None:
     assert asked
     assert room.store.scan(Selection()).num_rows == 0
     assert room.catalog.datastreams(ids=[datastream]) == []
-    assert [line.device for line in room.room.logs.search(LogQuery())] == ["other"]
+    assert [line.device for line in room.room.logs.search(LogQuery()).lines] == ["other"]
     assert room.room.records.doomed() == []
     (answer,) = room.catalog.enrol([SERIES], Policy.AUTOMATIC, 2)
     assert answer.datastream not in (None, datastream)

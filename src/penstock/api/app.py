@@ -116,7 +116,7 @@ def create_app(
         app.include_router(router, prefix=PREFIX)
     app.openapi = lambda: describing.describe(app)  # type: ignore[method-assign]
     web.install(app)
-    meters = Meters(registry, lambda: context.streams)
+    meters = Meters(registry, lambda: len(context.streams))
     app.add_middleware(Guard, settings=settings, meters=meters)
     return app
 

@@ -16,6 +16,7 @@ from penstock.api.rates import Rates
 from penstock.api.secrets_kept import Secrets
 from penstock.api.settings import ApiSettings
 from penstock.api.signing_in import SigningIn
+from penstock.api.stream_slots import StreamSlots
 from penstock.core.access import Access, Action, Principal, Resource, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
@@ -67,7 +68,7 @@ class Context:
         self.secrets = Secrets(clock)
         self.rates = Rates(clock, settings)
         self._open = Access(Organisation(), clock)
-        self.streams = 0
+        self.streams = StreamSlots(settings)
         self.closing = asyncio.Event()
         self._limiter = anyio.CapacityLimiter(settings.threads)
         self._probes = anyio.CapacityLimiter(2)

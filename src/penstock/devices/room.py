@@ -20,6 +20,7 @@ from penstock.devices.directory import Directory
 from penstock.devices.dispatcher import Dispatcher
 from penstock.devices.listener import DeviceListener
 from penstock.devices.log_store import LogStore
+from penstock.devices.open_tasks import OpenTasks
 from penstock.devices.post import Post
 from penstock.devices.settings import DeviceSettings
 from penstock.devices.states import StateDesk
@@ -70,9 +71,12 @@ class DeviceRoom:
         self.records = records
         self.targets = targets
         self.tracks = tracks
-        self.logs = LogStore(folder / "device-logs.sqlite", settings, clock)
+        self.logs = LogStore(
+            folder / "device-logs.sqlite", settings, clock, lambda: _companies(access())
+        )
         directory = Directory(records, tasks, access)
-        self.commands = CommandDesk(tasks, directory, post, settings, clock)
+        open_tasks = OpenTasks(settings, access)
+        self.commands = CommandDesk(tasks, directory, post, settings, clock, open_tasks)
         self.states = StateDesk(states, directory, self.commands.dispatcher, settings, clock)
         self._watch = Watch(records, clock)
         self.listener = DeviceListener(
@@ -158,7 +162,8 @@ class DeviceRoom:
         self._try("observations of deleted devices", self.bury)
         while not self._stop.wait(self._settings.seen_every_s):
             self._try("who was seen", self._watch.write)
-            if self._clock.monotonic_s() - trimmed_s >= TRIM_EVERY_S:
+            is_due = self._clock.monotonic_s() - trimmed_s >= TRIM_EVERY_S
+            if is_due or self.logs.is_swollen:
                 trimmed_s = self._clock.monotonic_s()
                 self.keep_house()
 
@@ -184,6 +189,10 @@ class DeviceRoom:
             action()
         except Exception:
             _log.exception("%s could not be looked after; trying again later", what)
+
+
+def _companies(access: Access) -> dict[int, int]:
+    return {system.id: system.company for system in access.organisation.systems}
 
 
 def _nothing_to_forget(_: float) -> bool:

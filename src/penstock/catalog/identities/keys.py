@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.clients import check_batch
 from penstock.catalog.identities.desk import Change, Desk, check_text
 from penstock.catalog.organisation_models import ApiKey, ClientRow, SystemRow
@@ -31,8 +32,9 @@ Holders = dict[tuple[int | None, int | None], tuple[int | None, int | None, str]
 class SqlKeys:
     """See `core.identity.Keys`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bounds: Bounds) -> None:
         self._desk = desk
+        self._bounds = bounds
         self._used: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -141,6 +143,7 @@ class SqlKeys:
                     **change.made,
                 }
             )
+        self._bounds.check_keys(change, [(user, client) for _, user, client in wanted])
         statement = insert(ApiKey).returning(ApiKey, sort_by_parameter_order=True)
         made = change.connection.execute(statement, rows).all()
         names = self._names(change, made)
