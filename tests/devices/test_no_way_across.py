@@ -189,7 +189,7 @@ def test_a_flood_of_lines_drives_out_no_lines_of_another_system(tmp_path: Path) 
     store.append([*mine, *flood])
     assert store.trim() == 401
     assert [one.message for one in store.search(LogQuery(systems=frozenset({2}))).lines] == ["mine"]
-    assert store.search(LogQuery(limit=1))[0].message == "n499"
+    assert store.search(LogQuery(limit=1)).lines[0].message == "n499"
     store.close()
 
 

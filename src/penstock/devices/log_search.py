@@ -16,7 +16,10 @@ from penstock.core.device_logs import Level, LogLine, LogPage, LogQuery
 #: Lines that one search without the index looks at.
 LOOKED_AT = 100_000
 
-_COLUMNS = "line.id, source.device, source.system, line.time_us, line.level, line.message"
+_SELECT = "SELECT line.id, source.device, source.system, line.time_us, line.level, line.message"
+_JOIN = "JOIN source ON source.id = line.source"
+_FIND = f"{_SELECT} FROM line {_JOIN}"
+_SOURCES = "SELECT id FROM source"
 _NEWEST = "ORDER BY line.time_us DESC, line.id DESC LIMIT ?"
 #: Parts of words that the index knows for certain to write like everybody else.
 _PLAIN = re.compile(r"[0-9A-Za-z_./:=-]{3,}")
@@ -52,8 +55,7 @@ def find(connection: sqlite3.Connection, query: LogQuery) -> LogPage:
         match = " AND ".join(f'"{part}"' for part in plain)
         where.add("line.id IN (SELECT rowid FROM text WHERE text MATCH ?)", match)
         rows = connection.execute(
-            f"SELECT {_COLUMNS} FROM line JOIN source ON source.id = line.source{where} {_NEWEST}",
-            (*where.values, limit + 1),
+            f"{_FIND}{where} {_NEWEST}", (*where.values, limit + 1)
         ).fetchall()
         return _page(rows, limit, None)
     return _look(connection, query, limit)
@@ -70,8 +72,7 @@ def _look(connection: sqlite3.Connection, query: LogQuery, limit: int) -> LogPag
     index = "line_time" if only is None else "sqlite_autoindex_line_1"
     newest = f"FROM line INDEXED BY {index}{near} {_NEWEST}"
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM (SELECT * {newest}) AS line "
-        f"JOIN source ON source.id = line.source{facts} {_NEWEST}",
+        f"{_SELECT} FROM (SELECT * {newest}) AS line {_JOIN}{facts} {_NEWEST}",
         (*near.values, LOOKED_AT, *facts.values, limit + 1),
     ).fetchall()
     if len(rows) > limit:
@@ -130,7 +131,7 @@ def _only_source(connection: sqlite3.Connection, query: LogQuery) -> int | None:
     _add_facts(where, LogQuery(devices=query.devices, systems=query.systems, things=query.things))
     if not where.conditions:
         return None
-    found = connection.execute(f"SELECT id FROM source{where} LIMIT 2", where.values).fetchall()
+    found = connection.execute(f"{_SOURCES}{where} LIMIT 2", where.values).fetchall()
     return int(found[0][0]) if len(found) == 1 else None
 
 

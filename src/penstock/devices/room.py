@@ -50,6 +50,7 @@ class DeviceRoom:
         policy: What to do with devices never seen before.
         clock: Tells the time.
         access: Gives the organisation as it is now.
+        settled_us: Tells the time by which something may be deleted for its age.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DeviceRoom:
         policy: Policy,
         clock: Clock,
         access: Callable[[], Access],
+        settled_us: Callable[[], int],
     ) -> None:
         self.records = records
         self.targets = targets
@@ -96,6 +98,7 @@ class DeviceRoom:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._settled_us = settled_us
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -169,8 +172,8 @@ class DeviceRoom:
 
     def keep_house(self) -> None:
         """Remove what is too old: lines of logs, tasks, places of tracks."""
-        now_us, settings = self._clock.now_us(), self._settings
-        self._try("logs of devices", self.logs.trim)
+        now_us, settings = self._settled_us(), self._settings
+        self._try("logs of devices", lambda: self.logs.trim(now_us))
         self._try(
             "tasks", lambda: self._tasks.forget(now_us - round(settings.task_retention_s * 1e6))
         )

@@ -30,6 +30,7 @@ from penstock.catalog.models import (
 from penstock.catalog.search import reindex
 from penstock.core.access import Scope
 from penstock.core.catalog import DeviceStatus, Policy
+from penstock.core.clock import MAX_AHEAD_US, Clock
 from penstock.core.devices import Device as Known
 from penstock.core.devices import DeviceFacts, Presence, Seen, TargetName
 from penstock.core.errors import NotFound
@@ -44,8 +45,9 @@ MAX_AWAY = 100_000
 class SqlDevices:
     """Keeps devices. See `core.devices.DeviceRecords`."""
 
-    def __init__(self, database: Database, max_pending: int) -> None:
+    def __init__(self, database: Database, max_pending: int, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._max_pending = max_pending
         #: Words on clients since the last look for too many.
         self._told = 0
@@ -145,11 +147,19 @@ class SqlDevices:
         self, seen: Sequence[Seen] = (), presence: Sequence[Presence] = (), started_us: int = 0
     ) -> None:
         """Keep who was seen and who is connected, where it is newer than what is held."""
+        # See `core.clock.is_older`: what is held from later than this is passed over.
+        to_come_us = self._clock.now_us() + MAX_AHEAD_US
         with self._database.write(durable=False) as connection:
             if started_us:
                 connection.execute(
                     update(ClientPresence)
-                    .where(ClientPresence.online, ClientPresence.at_us < started_us)
+                    .where(
+                        ClientPresence.online,
+                        or_(
+                            ClientPresence.at_us < started_us,
+                            ClientPresence.at_us > to_come_us,
+                        ),
+                    )
                     .values(online=False, at_us=started_us, reason="door")
                 )
                 connection.execute(
@@ -160,7 +170,7 @@ class SqlDevices:
                 )
             if presence:
                 connection.execute(
-                    _upsert_presence(),
+                    _upsert_presence(to_come_us),
                     [
                         {
                             "client": one.client,
@@ -180,10 +190,10 @@ class SqlDevices:
                     self._told = 0
                     connection.execute(_surplus_away())
             if seen:
-                self._see(connection, seen)
+                self._see(connection, seen, to_come_us)
 
     @staticmethod
-    def _see(connection: Any, seen: Sequence[Seen]) -> None:
+    def _see(connection: Any, seen: Sequence[Seen], to_come_us: int) -> None:
         there: set[int] = set()
         for chunk in chunks(one.thing_id for one in seen):
             there.update(connection.execute(select(Thing.id).where(Thing.id.in_(chunk))).scalars())
@@ -200,7 +210,7 @@ class SqlDevices:
             if one.thing_id in there
         ]
         if rows:
-            connection.execute(_upsert_seen(), rows)
+            connection.execute(_upsert_seen(to_come_us), rows)
 
     def things_of(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return the Thing of each Datastream that exists."""
@@ -383,18 +393,18 @@ def _surplus_away() -> Any:
     )
 
 
-def _upsert_presence() -> Any:
+def _upsert_presence(to_come_us: int) -> Any:
     statement = upsert(ClientPresence)
     new = statement.excluded
     names = ("online", "at_us", "user", "reason", "keep_alive_s", "address")
     return statement.on_conflict_do_update(
         index_elements=["client", "system_id"],
         set_={name: new[name] for name in names},
-        where=new.at_us >= ClientPresence.at_us,
+        where=or_(new.at_us >= ClientPresence.at_us, ClientPresence.at_us > to_come_us),
     )
 
 
-def _upsert_seen() -> Any:
+def _upsert_seen(to_come_us: int) -> Any:
     statement = upsert(DeviceFact)
     new = statement.excluded
 
@@ -414,5 +424,9 @@ def _upsert_seen() -> Any:
             "last_seen_us": new.last_seen_us,
             "client": unless_empty("client"),
         },
-        where=or_(DeviceFact.last_seen_us.is_(None), new.last_seen_us >= DeviceFact.last_seen_us),
+        where=or_(
+            DeviceFact.last_seen_us.is_(None),
+            new.last_seen_us >= DeviceFact.last_seen_us,
+            DeviceFact.last_seen_us > to_come_us,
+        ),
     )
