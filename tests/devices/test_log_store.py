@@ -84,6 +84,7 @@ def test_a_search_finds_what_looking_at_every_line_finds(
     queries: list[LogQuery],
 ) -> None:
     monkeypatch.setattr(log_search, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(log_search, "RARE", looked_at)
     with tempfile.TemporaryDirectory() as folder:
         store = LogStore(Path(folder) / "logs.sqlite", DeviceSettings(), ManualClock())
         store.append(lines)

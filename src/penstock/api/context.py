@@ -27,6 +27,7 @@ from penstock.core.live import Live
 from penstock.core.organisation import Organisation
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
+from penstock.core.shares import Shares
 from penstock.core.store import CanDownsample, CanSummarise, Store
 
 P = ParamSpec("P")
@@ -67,6 +68,9 @@ class Context:
         self.signing_in = SigningIn(clock, passwords or Passwords())
         self.secrets = Secrets(clock)
         self.rates = Rates(clock, settings)
+        #: Registrations of one network address, and of everybody, of late.
+        self.registering = Shares(clock, per_s=5 / 3600, most=5)
+        self.registering_at_all = Shares(clock, per_s=60 / 3600, most=60)
         self._open = Access(Organisation(), clock)
         self.streams = StreamSlots(settings)
         self.closing = asyncio.Event()

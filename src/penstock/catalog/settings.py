@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -27,8 +27,28 @@ class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = 5.0
 
 
+#: Whether people may make themselves users.
+RegistrationMode = Literal["closed", "approval", "open"]
+
+
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How people sign in."""
+    """How people become users and sign in, and how much one user or company may have."""
+
+    registration: Annotated[
+        RegistrationMode,
+        msgspec.Meta(
+            description="Whether people may make themselves users: `closed` (administrators make "
+            "them), `approval` (they ask, an administrator approves) or `open` (everybody who "
+            "reaches the platform). Who is new belongs to no company."
+        ),
+    ] = "closed"
+    max_registrations: Annotated[
+        int, msgspec.Meta(ge=1, description="Registrations that may wait for approval at once.")
+    ] = 1_000
+    registration_wait_s: Annotated[
+        float,
+        msgspec.Meta(ge=60, description="A registration that nobody approves is forgotten then."),
+    ] = 2_592_000.0
 
     session_idle_s: Annotated[
         float,

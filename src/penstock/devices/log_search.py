@@ -1,7 +1,7 @@
 """Searching logs of devices: the SQL, and how far one search looks.
 
-Words of three letters and more are found by the index of trigrams. Everything else looks at lines,
-newest first, and at `LOOKED_AT` at most: who wants older ones goes on from there.
+Rare words of three letters and more are found by the index of trigrams. Everything else looks at
+lines, newest first, and at `LOOKED_AT` at most: who wants older ones goes on from there.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from penstock.core.device_logs import Level, LogLine, LogPage, LogQuery
 
 #: Lines that one search without the index looks at.
 LOOKED_AT = 100_000
+#: Lines up to which words that the index knows are rare.
+RARE = 20_000
 
 _SELECT = "SELECT line.id, source.device, source.system, line.time_us, line.level, line.message"
 _JOIN = "JOIN source ON source.id = line.source"
 _FIND = f"{_SELECT} FROM line {_JOIN}"
 _SOURCES = "SELECT id FROM source"
+_MATCH = "SELECT rowid FROM text WHERE text MATCH ? LIMIT ?"
 _NEWEST = "ORDER BY line.time_us DESC, line.id DESC LIMIT ?"
 #: Parts of words that the index knows for certain to write like everybody else.
 _PLAIN = re.compile(r"[0-9A-Za-z_./:=-]{3,}")
@@ -48,17 +51,27 @@ def prepare(connection: sqlite3.Connection) -> None:
 def find(connection: sqlite3.Connection, query: LogQuery) -> LogPage:
     """Return a page of lines, newest first."""
     limit = max(0, query.limit)
+    rare = _rare(connection, query)
+    if rare is None:
+        return _look(connection, query, limit)
+    where = _about_place(query)
+    _add_facts(where, query)
+    where.add("line.id IN (SELECT value FROM json_each(?))", json.dumps(rare))
+    rows = connection.execute(f"{_FIND}{where} {_NEWEST}", (*where.values, limit + 1)).fetchall()
+    return _page(rows, limit, None)
+
+
+def _rare(connection: sqlite3.Connection, query: LogQuery) -> list[int] | None:
+    """Return the ids of all lines that can have the words; None when the index does not help.
+
+    Words that are in very many lines are found sooner by looking at the newest.
+    """
     plain = [part for word in query.words for part in _PLAIN.findall(word)]
-    if plain:
-        where = _about_place(query)
-        _add_facts(where, query)
-        match = " AND ".join(f'"{part}"' for part in plain)
-        where.add("line.id IN (SELECT rowid FROM text WHERE text MATCH ?)", match)
-        rows = connection.execute(
-            f"{_FIND}{where} {_NEWEST}", (*where.values, limit + 1)
-        ).fetchall()
-        return _page(rows, limit, None)
-    return _look(connection, query, limit)
+    if not plain:
+        return None
+    match = " AND ".join(f'"{part}"' for part in plain)
+    found = connection.execute(_MATCH, (match, RARE + 1)).fetchall()
+    return None if len(found) > RARE else [id_ for (id_,) in found]
 
 
 def _look(connection: sqlite3.Connection, query: LogQuery, limit: int) -> LogPage:
@@ -71,12 +84,14 @@ def _look(connection: sqlite3.Connection, query: LogQuery, limit: int) -> LogPag
     # The order comes from the index of the times, or of the source's times, never from sorting.
     index = "line_time" if only is None else "sqlite_autoindex_line_1"
     newest = f"FROM line INDEXED BY {index}{near} {_NEWEST}"
-    rows = connection.execute(
-        f"{_SELECT} FROM (SELECT * {newest}) AS line {_JOIN}{facts} {_NEWEST}",
-        (*near.values, LOOKED_AT, *facts.values, limit + 1),
-    ).fetchall()
-    if len(rows) > limit:
-        return _page(rows, limit, None)
+    # Mostly what is wanted is among the newest few.
+    for looked_at in (min(10 * limit + 1, LOOKED_AT), LOOKED_AT):
+        rows = connection.execute(
+            f"{_SELECT} FROM (SELECT * {newest}) AS line {_JOIN}{facts} {_NEWEST}",
+            (*near.values, looked_at, *facts.values, limit + 1),
+        ).fetchall()
+        if len(rows) > limit:
+            return _page(rows, limit, None)
     last = connection.execute(
         f"SELECT time_us, id {newest} OFFSET ?", (*near.values, 2, LOOKED_AT - 1)
     ).fetchall()

@@ -94,6 +94,11 @@ class DeviceRoom:
         )
         #: Makes ingest ask the catalog anew; set by whoever puts both together.
         self.forget_series: Callable[[float], bool] = _nothing_to_forget
+        #: Returns what tells whether ingest has passed all that is in the log now; set likewise.
+        self.log_passed: Callable[[], Callable[[], bool]] = _nothing_to_pass
+        #: Devices that were deleted with their data, and what tells that they are gone.
+        self._leaving: list[tuple[tuple[int, str], Callable[[], bool]]] = []
+        self._leaving_lock = threading.Lock()
         self._tasks = tasks
         self._store = store
         self._settings = settings
@@ -111,6 +116,8 @@ class DeviceRoom:
         """Send what waits, and begin to keep house in a thread of its own."""
         self.dispatcher.start()
         self.states.tell_again()
+        is_passed = self.log_passed()
+        self._leaving = [(device, is_passed) for device in self.records.leaving()]
         self._thread = threading.Thread(target=self._run, name="devices", daemon=True)
         self._thread.start()
 
@@ -147,11 +154,26 @@ class DeviceRoom:
             NotFound: No such device.
         """
         self.records.remove(system, name, with_data=with_data)
+        # What it sent until here is not to enrol it again; what it sends from now on may.
+        is_passed = self.log_passed()
         self._watch.forget()
         self.forget()
         if with_data:
             self.logs.delete(system, name)
             self.bury()
+            with self._leaving_lock:
+                self._leaving.append(((system, name), is_passed))
+            self.let_leave()
+
+    def let_leave(self) -> None:
+        """Let devices be enrolled again of which no message from before their deletion is left."""
+        with self._leaving_lock:
+            gone = [device for device, is_passed in self._leaving if is_passed()]
+            if not gone:
+                return
+            self.records.left(gone)
+            self._leaving = [one for one in self._leaving if one[0] not in gone]
+        self.forget()
 
     def bury(self) -> None:
         """Delete the observations of Datastreams that are gone."""
@@ -165,6 +187,7 @@ class DeviceRoom:
         self._try("observations of deleted devices", self.bury)
         while not self._stop.wait(self._settings.seen_every_s):
             self._try("who was seen", self._watch.write)
+            self._try("devices that were deleted", self.let_leave)
             is_due = self._clock.monotonic_s() - trimmed_s >= TRIM_EVERY_S
             if is_due or self.logs.is_swollen:
                 trimmed_s = self._clock.monotonic_s()
@@ -196,6 +219,10 @@ class DeviceRoom:
 
 def _companies(access: Access) -> dict[int, int]:
     return {system.id: system.company for system in access.organisation.systems}
+
+
+def _nothing_to_pass() -> Callable[[], bool]:
+    return lambda: True
 
 
 def _nothing_to_forget(_: float) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -89,6 +89,7 @@ class Hub:
             listener=self.fleet.listener,
         )
         self.fleet.forget_series = self.ingest.forget_series
+        self.fleet.log_passed = self._passing
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []
@@ -222,6 +223,11 @@ class Hub:
             started_us=self._started_us,
             version=__version__,
         )
+
+    def _passing(self) -> Callable[[], bool]:
+        """Return what tells whether ingest has passed all that is in the log now."""
+        ends = {name: end for name, end in self.log.ends().items() if name in PARTITIONS}
+        return lambda: all(self.ingest.position(name) >= end for name, end in ends.items())
 
     def _door(self) -> dict[str, float]:
         return read_stats(door_stats_file(self._config.data_path))

@@ -15,6 +15,7 @@ from penstock.catalog.device_models import (
     ClientPresence,
     DeviceFact,
     DoomedDatastream,
+    LeavingDevice,
     TargetRow,
 )
 from penstock.catalog.devices.scoping import seen_by
@@ -252,7 +253,27 @@ class SqlDevices:
                     upsert(DoomedDatastream).on_conflict_do_nothing(), [{"id": at} for at in doomed]
                 )
             _remove_thing(connection, thing_id)
+            connection.execute(
+                upsert(LeavingDevice).on_conflict_do_nothing(),
+                [{"system_id": system, "name": name}],
+            )
             return doomed
+
+    def leaving(self) -> Sequence[tuple[int, str]]:
+        """Return systems and names of devices that are leaving."""
+        query = select(LeavingDevice.system_id, LeavingDevice.name)
+        with self._database.read() as connection:
+            return [(system, name) for system, name in connection.execute(query)]
+
+    def left(self, devices: Sequence[tuple[int, str]]) -> None:
+        """Let devices of these systems and names be enrolled again."""
+        with self._database.write() as connection:
+            for system, name in devices:
+                connection.execute(
+                    delete(LeavingDevice).where(
+                        LeavingDevice.system_id == system, LeavingDevice.name == name
+                    )
+                )
 
     def doomed(self) -> Sequence[int]:
         """Return Datastreams that are gone and whose observations may still be in the store."""

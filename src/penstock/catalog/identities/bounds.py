@@ -13,7 +13,6 @@ from penstock.catalog.identities.desk import Change
 from penstock.catalog.settings import AccountSettings
 from penstock.core.access import Action, Resource
 from penstock.core.errors import TooManyRequests
-from penstock.core.organisation import Key
 
 #: Seconds after which it makes sense to ask again when somebody has to make room first.
 RETRY_AFTER_S = 60.0
@@ -56,21 +55,24 @@ class Bounds:
             what = f"company {company} has"
             self._check(what, held[company], new, "clients", "max_clients_per_company")
 
-    def check_keys(self, change: Change, holders: Sequence[Holder]) -> None:
-        """Check that these users and clients may have one more valid key each, and companies."""
+    def check_keys(
+        self, change: Change, holders: Sequence[Holder], in_place_of: int | None = None
+    ) -> None:
+        """Check that these users and clients may have one more valid key each, and companies.
+
+        `in_place_of` is a key that the new one replaces.
+        """
         organisation = change.access.organisation
-        valid = [key for key in organisation.keys if _is_valid(key, change.now_us)]
+        valid = [
+            key
+            for key in organisation.keys
+            if key.id != in_place_of and (key.expires_us or change.now_us + 1) > change.now_us
+        ]
         held = Counter((key.user, key.client) for key in valid)
         for holder, new in Counter(holders).items():
             user, client = holder
             what = f"user {user} has" if client is None else f"client {client} has"
-            ends_us = [
-                key.expires_us
-                for key in valid
-                if (key.user, key.client) == holder and key.expires_us is not None
-            ]
-            wait_s = (min(ends_us) - change.now_us) / 1e6 if ends_us else RETRY_AFTER_S
-            self._check(what, held[holder], new, "valid keys", "max_keys_per_holder", wait_s)
+            self._check(what, held[holder], new, "valid keys", "max_keys_per_holder")
         company_of = {system.id: system.company for system in organisation.systems}
         home = {client.id: company_of[client.system] for client in organisation.clients}
         of_company = Counter(home[key.client] for key in valid if key.client in home)
@@ -78,24 +80,12 @@ class Bounds:
             what = f"company {company} has"
             self._check(what, of_company[company], new, "valid keys", "max_keys_per_company")
 
-    def _check(
-        self,
-        who: str,
-        held: int,
-        new: int,
-        what: str,
-        setting: str,
-        wait_s: float = RETRY_AFTER_S,
-    ) -> None:
+    def _check(self, who: str, held: int, new: int, what: str, setting: str) -> None:
         most: int = getattr(self._settings, setting)
         if held + new > most:
             msg = (
                 f"{who} {held} {what}, and with {new} more there would be more than {most} "
                 f"(`{setting}` in [accounts]); remove some that are not needed, or try again in "
-                f"{wait_s:.0f} seconds"
+                f"{RETRY_AFTER_S:.0f} seconds, when some may have expired"
             )
-            raise TooManyRequests(msg, retry_after_s=wait_s)
-
-
-def _is_valid(key: Key, now_us: int) -> bool:
-    return key.expires_us is None or key.expires_us > now_us
+            raise TooManyRequests(msg, RETRY_AFTER_S)

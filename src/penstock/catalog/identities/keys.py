@@ -77,7 +77,8 @@ class SqlKeys:
             if expires_us is None and held.expires_us is not None:
                 expires_us = change.now_us + held.expires_us - held.created_us
             again = NewKey(label=held.label, expires_us=expires_us)
-            (issued,) = self._make(change, [(again, held.account_id, held.client_id)])
+            wanted = [(again, held.account_id, held.client_id)]
+            (issued,) = self._make(change, wanted, in_place_of=key)
             until_us = change.now_us + round(overlap_s * 1e6)
             if held.expires_us is not None:
                 until_us = min(until_us, held.expires_us)
@@ -119,7 +120,10 @@ class SqlKeys:
             )
 
     def _make(
-        self, change: Change, wanted: Sequence[tuple[NewKey, int | None, int | None]]
+        self,
+        change: Change,
+        wanted: Sequence[tuple[NewKey, int | None, int | None]],
+        in_place_of: int | None = None,
     ) -> Sequence[IssuedKey]:
         found = []
         rows = []
@@ -143,7 +147,8 @@ class SqlKeys:
                     **change.made,
                 }
             )
-        self._bounds.check_keys(change, [(user, client) for _, user, client in wanted])
+        holders = [(user, client) for _, user, client in wanted]
+        self._bounds.check_keys(change, holders, in_place_of)
         statement = insert(ApiKey).returning(ApiKey, sort_by_parameter_order=True)
         made = change.connection.execute(statement, rows).all()
         names = self._names(change, made)

@@ -9,6 +9,7 @@ from penstock.catalog.identities.companies import SqlCompanies
 from penstock.catalog.identities.desk import Desk, Publish
 from penstock.catalog.identities.grants import SqlGrants
 from penstock.catalog.identities.keys import SqlKeys
+from penstock.catalog.identities.registrations import SqlRegistrations
 from penstock.catalog.identities.repeats import SqlRepeats
 from penstock.catalog.identities.sessions import SqlSessions
 from penstock.catalog.identities.systems import SqlSystems
@@ -49,6 +50,7 @@ class SqlIdentities:
         bounds = Bounds(settings)
         self.sessions = SqlSessions(self._desk, settings)
         self.users = SqlUsers(self._desk, passwords, self.sessions.forget_user)
+        self.registrations = SqlRegistrations(self._desk, self.users, passwords, settings)
         self.companies = SqlCompanies(self._desk, bounds)
         self.systems = SqlSystems(self._desk, bounds)
         self.clients = SqlClients(self._desk, bounds)
