@@ -110,7 +110,7 @@ function Registrations({ reload }) {
   const reloadAll = () => Promise.all([found.reload(), reload()]);
   if (all.length === 0) return null;
   return html`<section class="card" aria-label="Registrations">
-    <h2>Wait for approval <span class="count">${all.length}</span></h2>
+    <h2>Waiting for approval <span class="count">${all.length}</span></h2>
     <ul class="rows">${all.map((one) => html`<${Registration} key=${one.id} one=${one}
       reload=${reloadAll} />`)}</ul>
   </section>`;
