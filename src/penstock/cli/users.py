@@ -158,14 +158,17 @@ def waiting(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    columns = [
-        ("Name", "name"),
-        ("Called", "display_name"),
-        ("Note", "note"),
-        ("From", "address"),
-        ("When (UTC)", time_of("at_us")),
-    ]
-    show(found, columns, "Nobody waits for approval.")
+    show(
+        found,
+        [
+            ("Name", "name"),
+            ("Called", "display_name"),
+            ("Note", "note"),
+            ("From", "address"),
+            ("When (UTC)", time_of("at_us")),
+        ],
+        "Nobody waits for approval.",
+    )
 
 
 @app.command()

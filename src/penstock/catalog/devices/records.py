@@ -18,6 +18,13 @@ from penstock.catalog.device_models import (
     LeavingDevice,
     TargetRow,
 )
+from penstock.catalog.devices.presence import (
+    MAX_AWAY,
+    PRESENCE_KEPT_US,
+    surplus_away,
+    upsert_presence,
+    upsert_seen,
+)
 from penstock.catalog.devices.scoping import seen_by
 from penstock.catalog.models import (
     Datastream,
@@ -35,12 +42,6 @@ from penstock.core.clock import MAX_AHEAD_US, Clock
 from penstock.core.devices import Device as Known
 from penstock.core.devices import DeviceFacts, Presence, Seen, TargetName
 from penstock.core.errors import NotFound
-
-#: Clients that are gone are remembered for so long, microseconds.
-PRESENCE_KEPT_US = 90 * 86_400 * 1_000_000
-#: Clients remembered that are away; some choose another identifier each time. The ones that are
-#: away for longest are forgotten first.
-MAX_AWAY = 100_000
 
 
 class SqlDevices:
@@ -171,7 +172,7 @@ class SqlDevices:
                 )
             if presence:
                 connection.execute(
-                    _upsert_presence(to_come_us),
+                    upsert_presence(to_come_us),
                     [
                         {
                             "client": one.client,
@@ -189,7 +190,7 @@ class SqlDevices:
                 self._told += len(presence)
                 if self._told >= MAX_AWAY // 10:
                     self._told = 0
-                    connection.execute(_surplus_away())
+                    connection.execute(surplus_away())
             if seen:
                 self._see(connection, seen, to_come_us)
 
@@ -211,7 +212,7 @@ class SqlDevices:
             if one.thing_id in there
         ]
         if rows:
-            connection.execute(_upsert_seen(to_come_us), rows)
+            connection.execute(upsert_seen(to_come_us), rows)
 
     def things_of(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return the Thing of each Datastream that exists."""
@@ -403,51 +404,3 @@ def _known(rows: Sequence[Any]) -> list[Known]:
         )
         for row in rows
     ]
-
-
-def _surplus_away() -> Any:
-    """Remove clients that are away beyond `MAX_AWAY`."""
-    away = select(ClientPresence.at_us).where(~ClientPresence.online)
-    newest = away.order_by(ClientPresence.at_us.desc()).limit(1).offset(MAX_AWAY)
-    return delete(ClientPresence).where(
-        ~ClientPresence.online, ClientPresence.at_us <= newest.scalar_subquery()
-    )
-
-
-def _upsert_presence(to_come_us: int) -> Any:
-    statement = upsert(ClientPresence)
-    new = statement.excluded
-    names = ("online", "at_us", "user", "reason", "keep_alive_s", "address")
-    return statement.on_conflict_do_update(
-        index_elements=["client", "system_id"],
-        set_={name: new[name] for name in names},
-        where=or_(new.at_us >= ClientPresence.at_us, ClientPresence.at_us > to_come_us),
-    )
-
-
-def _upsert_seen(to_come_us: int) -> Any:
-    statement = upsert(DeviceFact)
-    new = statement.excluded
-
-    def unless_empty(name: str) -> Any:
-        held = getattr(DeviceFact, name)
-        return case((new[name] != "", new[name]), else_=held)
-
-    def unless_known(name: str) -> Any:
-        held = getattr(DeviceFact, name)
-        return case((held != "", held), else_=new[name])
-
-    return statement.on_conflict_do_update(
-        index_elements=["thing_id"],
-        set_={
-            "type": unless_known("type"),
-            "topic": unless_known("topic"),
-            "last_seen_us": new.last_seen_us,
-            "client": unless_empty("client"),
-        },
-        where=or_(
-            DeviceFact.last_seen_us.is_(None),
-            new.last_seen_us >= DeviceFact.last_seen_us,
-            DeviceFact.last_seen_us > to_come_us,
-        ),
-    )
