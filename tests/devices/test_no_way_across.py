@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from tests.devices.rooms import ALL, SENSOR, Room
 
 from penstock.catalog.device_models import ClientPresence
-from penstock.catalog.devices import records
+from penstock.catalog.devices import presence
 from penstock.core.access import Access, Scope
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
@@ -210,7 +210,7 @@ def test_however_many_things_somebody_may_read_they_are_one_question(room: Room)
 def test_clients_that_come_with_a_new_name_each_time_are_not_all_remembered(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "MAX_AWAY", 20)
+    monkeypatch.setattr(presence, "MAX_AWAY", 20)
     room.sensor()
     room.say_presence(SENSOR, online=True, at_us=1)
     for at in range(2, 60):

@@ -18,8 +18,8 @@ from penstock.catalog.device_models import (
     LeavingDevice,
     TargetRow,
 )
+from penstock.catalog.devices import presence as presences
 from penstock.catalog.devices.presence import (
-    MAX_AWAY,
     PRESENCE_KEPT_US,
     surplus_away,
     upsert_presence,
@@ -188,7 +188,7 @@ class SqlDevices:
                     ],
                 )
                 self._told += len(presence)
-                if self._told >= MAX_AWAY // 10:
+                if self._told >= presences.MAX_AWAY // 10:
                     self._told = 0
                     connection.execute(surplus_away())
             if seen:
