@@ -14,6 +14,7 @@ from tests.catalog.template import fast_passwords, fresh_catalog
 
 from penstock.api import ApiSettings, create_app
 from penstock.catalog.identities import SqlIdentities
+from penstock.catalog.settings import AccountSettings
 from penstock.core.access import PLATFORM, Kind, Principal
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
@@ -24,6 +25,7 @@ from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.publish import encode_publish
 from penstock.core.series import Series
 from penstock.devices.post import MemoryPost
+from penstock.devices.settings import DeviceSettings
 from penstock.ingest.live import LiveHub
 from penstock.runtime.config import Config
 from penstock.runtime.fleet import make_room
@@ -111,6 +113,8 @@ class House:
         *,
         accounts: bool = False,
         content: bytes | None = None,
+        people: AccountSettings | None = None,
+        devices: DeviceSettings | None = None,
     ) -> None:
         self.store = MemoryStore()
         self.catalog = fresh_catalog(folder, content=content)
@@ -119,11 +123,11 @@ class House:
         self.clock = ManualClock(T0)
         self.passwords = fast_passwords()
         self.identities = SqlIdentities(
-            self.catalog.database, self.clock, self.passwords, accounts=accounts
+            self.catalog.database, self.clock, self.passwords, people, accounts=accounts
         )
         self.post = MemoryPost()
         self.fleet = make_room(
-            Config(data_dir=str(folder)),
+            Config(data_dir=str(folder), devices=devices or DeviceSettings()),
             self.catalog,
             self.store,
             self.clock,

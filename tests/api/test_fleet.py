@@ -304,3 +304,24 @@ async def test_what_was_changed_about_devices_is_in_the_audit_trail(
         ("declare", "device-type", "boiler"),
         ("add", "device", sensor),
     ]
+
+
+async def test_commands_are_in_the_audit_trail(house: House, sensor: str) -> None:
+    await send(house, "POST", "/sensors", {"serial_number": "BBD-2"})
+    key = {"Idempotency_Key": "monday"}
+    for _ in range(2):  # the second time nothing is ordered
+        await send(house, "PUT", f"/sensors/{sensor}/sleep", **key)
+    body = {"command": "awake", "all": True, "type": "accelerometer"}
+    assert (await send(house, "POST", "/commands", body))[0] == 202
+    await send(house, "PUT", "/sensors/GHOST-1/sleep")
+    rows = [one for one in (await house.get("/audit"))["items"] if one["action"] == "command"]
+    found = [(one["name"], one["object_id"], one["system"], one["after"]) for one in rows]
+    assert found == [
+        (
+            f"{sensor}, BBD-2",
+            0,
+            1,
+            {"command": "awake", "parameters": {}, "devices": 2, "tasks": [2, 3]},
+        ),
+        (sensor, 1, 1, {"command": "sleep", "parameters": {}, "devices": 1, "tasks": [1]}),
+    ]

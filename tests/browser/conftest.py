@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from tests.catalog.template import fast_passwords, fresh_catalog
 
 from penstock.api import ApiSettings, create_app
 from penstock.catalog.identities import SqlIdentities
+from penstock.catalog.settings import AccountSettings
 from penstock.core.access import PLATFORM, Kind, Principal
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.clock import SystemClock
@@ -188,6 +189,13 @@ class Site:
             each.get_loop().call_soon_threadsafe(self._app.state.context.closing.set)
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
+
+    def allow_registration(self, mode: Literal["closed", "approval", "open"]) -> None:
+        """Serve again as a platform that lets people register."""
+        self.stop()
+        settings = AccountSettings(registration=mode)
+        self.identities = SqlIdentities(self.catalog.database, self.clock, self.passwords, settings)
+        self.start()
 
     def add_user(self, name: str, **more: Any) -> Actor:
         """Add a user, whose password is `PASSWORD`, and return them; the first runs everything."""

@@ -108,3 +108,41 @@ def test_a_new_password_keeps_this_session_only(site: Any, pages: Any) -> None:
     page.get_by_text("Everywhere else you are signed out.").wait_for()
     (left,) = site.identities.sessions.list(by, by.who.id)
     assert "another" not in left.agent
+
+
+def test_who_registers_is_approved_by_an_administrator(site: Any, pages: Any) -> None:
+    site.allow_registration("approval")
+    site.add_user("root")
+    page = pages.open("#view=organisation")
+    page.get_by_role("button", name="Register").click()
+    page.get_by_label("Name", exact=True).fill(NAME)
+    page.get_by_label("Note to the administrator").fill("I look after the cars.")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again", exact=True).fill("another one")
+    page.get_by_role("button", name="Register").click()
+    page.get_by_text("The two passwords differ.").wait_for()
+    page.get_by_label("Password again", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Register").click()
+    page.get_by_text("An administrator of this platform looks at it").wait_for()
+    page.get_by_role("button", name="Back to signing in").click()
+
+    pages.sign_in(page, "root")
+    page.get_by_role("link", name="Users").click()
+    page.get_by_text("I look after the cars.").wait_for()
+    page.get_by_role("button", name=f"Approve {NAME}").click()
+    page.get_by_role("region", name="Registrations").wait_for(state="detached")
+    page.get_by_role("button", name=NAME).wait_for()
+
+    page.get_by_role("button", name="Signed in as root").click()
+    with page.expect_event("load"):
+        page.get_by_role("button", name="Sign out").click()
+    pages.sign_in(page, NAME)
+    page.get_by_role("button", name=f"Signed in as {NAME}").wait_for()
+    assert [said for said in pages.complaints if EXPECTED not in said] == []
+
+
+def test_nobody_is_offered_to_register_where_that_is_closed(site: Any, pages: Any) -> None:
+    site.add_user("root")
+    page = pages.open("#view=chart")
+    page.get_by_role("button", name="Sign in").wait_for()
+    assert page.get_by_role("button", name="Register").count() == 0

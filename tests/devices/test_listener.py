@@ -77,20 +77,20 @@ def test_with_approval_a_registration_waits_and_names_the_device(
     room.room.forget()
     assert register(room) == []
     assert log(room) == []
-    assert len(room.room.logs.search(LogQuery())) == 1
+    assert len(room.room.logs.search(LogQuery()).lines) == 1
 
 
 def test_a_closed_platform_takes_no_log_of_strangers(make: Callable[..., Room]) -> None:
     room = make(policy=Policy.CLOSED)
     assert len(log(room)) == 1
-    assert room.room.logs.search(LogQuery()) == []
+    assert room.room.logs.search(LogQuery()).lines == []
     assert room.room.records.devices(ALL) == []
 
 
 def test_lines_of_a_log_are_kept_once(room: Room) -> None:
     log(room)
     log(room)
-    (line,) = room.room.logs.search(LogQuery())
+    (line,) = room.room.logs.search(LogQuery()).lines
     assert (line.device, line.level, line.message) == (SENSOR, Level.INFO, "power on")
     assert line.time_us == 1_767_225_600_123_456
 
@@ -98,7 +98,7 @@ def test_lines_of_a_log_are_kept_once(room: Room) -> None:
 def test_any_device_may_log_in_plain_words_and_in_arrays(room: Room) -> None:
     lines = [{"level": "warn", "message": "low battery"}, {"message": "bye", "time": 1_767_225_600}]
     assert room.hear(Kind.LOGS, "UPB/RPi_1/logs", lines, "rpi") == []
-    found = room.room.logs.search(LogQuery(devices=["UPB/RPi_1"]))
+    found = room.room.logs.search(LogQuery(devices=["UPB/RPi_1"])).lines
     assert [(one.level, one.message) for one in found] == [
         (Level.INFO, "bye"),
         (Level.WARNING, "low battery"),
@@ -116,13 +116,13 @@ def test_any_device_may_log_in_plain_words_and_in_arrays(room: Room) -> None:
 def test_a_log_message_that_is_none_is_refused(room: Room, payload: object) -> None:
     (unheard,) = room.hear(Kind.LOGS, LOGS, payload)
     assert unheard.reason
-    assert room.room.logs.search(LogQuery()) == []
+    assert room.room.logs.search(LogQuery()).lines == []
 
 
 @pytest.mark.parametrize("text", ["a\0b", "x" * 100_000, '"; DROP TABLE line; --', "🜁 é ẞ"])
 def test_hostile_text_is_kept_as_text(room: Room, text: str) -> None:
     assert log(room, Message=text) == []
-    (line,) = room.room.logs.search(LogQuery())
+    (line,) = room.room.logs.search(LogQuery()).lines
     assert line.message == text.replace("\0", "�")[: room.settings.max_log_message_chars]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from tests.devices.rooms import ALL, SENSOR, Room
 
 from penstock.catalog.device_models import ClientPresence
-from penstock.catalog.devices import records
+from penstock.catalog.devices import presence
 from penstock.core.access import Access, Scope
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
@@ -188,8 +188,8 @@ def test_a_flood_of_lines_drives_out_no_lines_of_another_system(tmp_path: Path) 
     ]
     store.append([*mine, *flood])
     assert store.trim() == 401
-    assert [one.message for one in store.search(LogQuery(systems=frozenset({2})))] == ["mine"]
-    assert store.search(LogQuery(limit=1))[0].message == "n499"
+    assert [one.message for one in store.search(LogQuery(systems=frozenset({2}))).lines] == ["mine"]
+    assert store.search(LogQuery(limit=1)).lines[0].message == "n499"
     store.close()
 
 
@@ -202,15 +202,15 @@ def test_however_many_things_somebody_may_read_they_are_one_question(room: Room)
     room.room.logs.append([line])
     pairs = frozenset((1, f"x{at}") for at in range(40_000)) | {(1, SENSOR)}
     query = LogQuery(systems=frozenset(range(100, 40_100)), things=pairs)
-    assert [one.message for one in room.room.logs.search(query)] == ["on"]
+    assert [one.message for one in room.room.logs.search(query).lines] == ["on"]
     query = LogQuery(systems=frozenset(), things=frozenset({(2, SENSOR)}))
-    assert list(room.room.logs.search(query)) == []
+    assert list(room.room.logs.search(query).lines) == []
 
 
 def test_clients_that_come_with_a_new_name_each_time_are_not_all_remembered(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "MAX_AWAY", 20)
+    monkeypatch.setattr(presence, "MAX_AWAY", 20)
     room.sensor()
     room.say_presence(SENSOR, online=True, at_us=1)
     for at in range(2, 60):

@@ -8,6 +8,7 @@ from tests.devices.rooms import ALL, SENSOR, Room
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.device_logs import Level, LogLine, LogQuery
 from penstock.core.errors import NotFound
+from penstock.core.listening import Kind
 from penstock.core.observation import observations
 from penstock.core.selection import Selection
 from penstock.core.series import Series
@@ -50,7 +51,7 @@ def test_with_its_data_nothing_of_a_device_is_left(room: Room) -> None:
     assert asked
     assert room.store.scan(Selection()).num_rows == 0
     assert room.catalog.datastreams(ids=[datastream]) == []
-    assert [line.device for line in room.room.logs.search(LogQuery())] == ["other"]
+    assert [line.device for line in room.room.logs.search(LogQuery()).lines] == ["other"]
     assert room.room.records.doomed() == []
     (answer,) = room.catalog.enrol([SERIES], Policy.AUTOMATIC, 2)
     assert answer.datastream not in (None, datastream)
@@ -78,3 +79,38 @@ def test_tasks_of_a_deleted_device_do_not_hold_up_others(room: Room) -> None:
 def test_a_device_that_is_not_there_cannot_be_deleted(room: Room) -> None:
     with pytest.raises(NotFound):
         room.room.remove(1, "ghost", with_data=True)
+
+
+def test_messages_on_the_way_do_not_enrol_a_device_again_that_was_deleted(room: Room) -> None:
+    with_data(room)
+    is_passed = False
+    room.room.log_passed = lambda: lambda: is_passed
+    room.room.remove(1, SENSOR, with_data=True)
+    # What was in the log before.
+    (answer,) = room.catalog.enrol([SERIES], Policy.AUTOMATIC, 2)
+    assert (answer.datastream, answer.is_late) == (None, True)
+    log = {"level": "INFO", "message": "still on the way"}
+    (unheard,) = room.hear(Kind.LOGS, f"sensor.{SENSOR}.logs", log)
+    assert (unheard.device, "deleted" in unheard.reason) == ("", True)
+    assert room.room.records.devices(ALL) == []
+    assert room.room.logs.search(LogQuery()).lines == []
+    room.room.let_leave()
+    assert room.room.records.leaving() == [(1, SENSOR)]
+    is_passed = True
+    room.room.let_leave()
+    assert room.room.records.leaving() == []
+    (answer,) = room.catalog.enrol([SERIES], Policy.AUTOMATIC, 3)
+    assert answer.datastream is not None
+
+
+def test_a_hub_that_starts_again_still_knows_who_is_leaving(make: Callable[..., Room]) -> None:
+    room = make()
+    with_data(room)
+    room.room.log_passed = lambda: lambda: False
+    room.room.remove(1, SENSOR, with_data=True)
+    room.end()
+    room.open()
+    assert room.catalog.enrol([SERIES], Policy.AUTOMATIC, 2)[0].datastream is None
+    room.room.start()
+    room.room.let_leave()
+    assert room.catalog.enrol([SERIES], Policy.AUTOMATIC, 3)[0].datastream is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 from tests.api.house import T0, AsgiStream, House
 from tests.permissions.town import ROOT, Town, settle
 
+from penstock.api import messages
 from penstock.core.catalog import Policy
 from penstock.core.people import NewGrant, NewKey, UserChange
 from penstock.core.platform import DeadLetter
@@ -217,6 +218,45 @@ async def test_dead_letters_are_seen_by_those_whose_topic_it_was(house: House, t
         assert [letter["id"] for letter in letters["items"]] == wanted, name
         first = (await reader.get("/dead-letters?limit=1")).json()
         assert first["next"] == (wanted[0] if len(wanted) > 1 else None)
+
+
+async def test_dead_letters_of_others_are_passed_over_in_bounded_steps(
+    house: House, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "LETTERS_LOOKED_AT", 100)
+    house.platform.letters = [
+        DeadLetter(
+            id=at,
+            topic="at.a.w.a1/x" if at in {5, 950, 951} else "at.b.w.b1/x",
+            payload=b"{",
+            client="c",
+            arrived_us=T0,
+            partition="door",
+            offset=at,
+            codec="flat",
+            reason="not JSON",
+        )
+        for at in range(1, 1001)
+    ]
+    asked: list[int] = []
+    plain = house.platform.dead_letters
+
+    def counting(after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
+        asked.append(limit)
+        return plain(after, limit)
+
+    monkeypatch.setattr(house.platform, "dead_letters", counting)
+    reader = Reader(house, town, "agent")
+    found, path = [], "/dead-letters?limit=2"
+    while path:
+        answer = await reader.get(path)
+        found += [letter["id"] for letter in answer.json()["items"]]
+        link = answer.links.get("next", {}).get("url", "")
+        assert bool(link) == (answer.json()["next"] is not None)
+        path = link.removeprefix("/api/v1")
+    assert found == [5, 950, 951]
+    assert max(asked) <= 101
+    assert len(asked) == 10
 
 
 async def test_messages_go_to_ones_own_topics_and_name_who_sent_them(

@@ -13,6 +13,7 @@ from tests.catalog.template import fast_passwords, fresh_catalog
 from tests.permissions.oracle import NaiveGrant, NaiveTown
 
 from penstock.catalog.identities import SqlIdentities
+from penstock.catalog.settings import AccountSettings
 from penstock.core.access import PLATFORM, Access, Action, Kind, Principal, Resource
 from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
@@ -149,6 +150,10 @@ def test_access_opens_exactly_what_the_oracle_opens(town: NaiveTown) -> None:
     assert not access.may_receive(Principal(), "some/topic")
 
 
+#: Bounds that no life here reaches.
+WIDE = AccountSettings(max_companies_per_user=1000, max_keys_per_holder=1000)
+
+
 class Life(RuleBasedStateMachine):
     """People do whatever they like; the oracle is told only what succeeded, in plain words."""
 
@@ -157,7 +162,7 @@ class Life(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.catalog = fresh_catalog(Path(self.folder.name))
         self.clock = ManualClock(NOW_US)
-        self.people = SqlIdentities(self.catalog.database, self.clock, fast_passwords())
+        self.people = SqlIdentities(self.catalog.database, self.clock, fast_passwords(), WIDE)
         self.root = Actor(PLATFORM)
         self.people.users.add(self.root, NewUser(name="root", password="long enough"))
         self.town = NaiveTown(administrators={1})

@@ -16,6 +16,7 @@ from penstock.api import (
     describing,
     errors,
     grants,
+    joining,
     keys,
     messages,
     observations,
@@ -116,7 +117,7 @@ def create_app(
         app.include_router(router, prefix=PREFIX)
     app.openapi = lambda: describing.describe(app)  # type: ignore[method-assign]
     web.install(app)
-    meters = Meters(registry, lambda: context.streams)
+    meters = Meters(registry, lambda: len(context.streams))
     app.add_middleware(Guard, settings=settings, meters=meters)
     return app
 
@@ -132,6 +133,7 @@ def _versioned() -> list[APIRouter]:
         operation.health,
         sessions.router,
         users.router,
+        joining.router,
         companies.router,
         systems.router,
         clients.router,

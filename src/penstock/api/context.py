@@ -16,6 +16,7 @@ from penstock.api.rates import Rates
 from penstock.api.secrets_kept import Secrets
 from penstock.api.settings import ApiSettings
 from penstock.api.signing_in import SigningIn
+from penstock.api.stream_slots import StreamSlots
 from penstock.core.access import Access, Action, Principal, Resource, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
@@ -26,6 +27,7 @@ from penstock.core.live import Live
 from penstock.core.organisation import Organisation
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
+from penstock.core.shares import Shares
 from penstock.core.store import CanDownsample, CanSummarise, Store
 
 P = ParamSpec("P")
@@ -66,8 +68,11 @@ class Context:
         self.signing_in = SigningIn(clock, passwords or Passwords())
         self.secrets = Secrets(clock)
         self.rates = Rates(clock, settings)
+        #: Registrations of one network address, and of everybody, of late.
+        self.registering = Shares(clock, per_s=5 / 3600, most=5)
+        self.registering_at_all = Shares(clock, per_s=60 / 3600, most=60)
         self._open = Access(Organisation(), clock)
-        self.streams = 0
+        self.streams = StreamSlots(settings)
         self.closing = asyncio.Event()
         self._limiter = anyio.CapacityLimiter(settings.threads)
         self._probes = anyio.CapacityLimiter(2)

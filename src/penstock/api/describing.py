@@ -62,6 +62,16 @@ _TYPES = (
     *fleet.TYPES,
 )
 _REF = "#/components/schemas/{name}"
+#: One server-sent event. An OpenAPI document before 3.2 describes each event of a stream.
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+_TEXT = {"type": "string"}
 
 
 def gives(
@@ -83,7 +93,8 @@ def gives(
         others: Ignored names to descriptions of further media types of the same answer.
     """
     refs = [_ref(kind) for kind in kinds]
-    schema: dict[str, Any] = {"anyOf": refs} if len(refs) > 1 else (refs or [{"type": "string"}])[0]
+    text = _EVENT if media == "text/event-stream" else _TEXT
+    schema: dict[str, Any] = {"anyOf": refs} if len(refs) > 1 else (refs or [text])[0]
     content: dict[str, Any] = {media: {"schema": schema}}
     if example is not None:
         content[media]["example"] = example

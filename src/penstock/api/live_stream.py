@@ -90,7 +90,6 @@ class LiveStream:
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Give the bytes of all events until the client leaves or the server stops."""
-        self._ctx.streams += 1
         subscription = self._ctx.live.subscribe(self._sight.wanted)
         try:
             yield RETRY
@@ -100,7 +99,6 @@ class LiveStream:
                 yield event
         finally:
             subscription.close()
-            self._ctx.streams -= 1
 
     def _snapshot(self) -> list[bytes]:
         table, complete_from = SCHEMA.empty_table(), self._start_us

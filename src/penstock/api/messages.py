@@ -21,6 +21,8 @@ from penstock.core.platform import DeadLetter, Replayed
 
 router = APIRouter(tags=["messages"], default_response_class=Response)
 
+#: Dead letters that one request looks at, of those who do not see all.
+LETTERS_LOOKED_AT = 2000
 #: Name under which messages that came by HTTP stand in the log.
 CLIENT = "http"
 
@@ -117,13 +119,12 @@ async def list_dead_letters(
 ) -> Response:
     """Return messages that could not become observations, oldest first.
 
-    Who does not run the platform sees those of systems whose data they may read.
+    Who does not run the platform sees those of systems whose data they may read. A page may then
+    hold less than `limit`, or nothing, and still have a `next`: others' letters were passed over.
     """
     ctx.access.require(who, Action.VIEW, Resource("platform"))
-    letters = await ctx.blocking(_letters, ctx, who, after, limit + 1)
-    shown = letters[:limit]
-    more = shown[-1].id if len(letters) > limit else None
-    items = [_letter(letter) for letter in shown]
+    letters, more = await ctx.blocking(_letters, ctx, who, after, limit)
+    items = [_letter(letter) for letter in letters]
     return Json(answers.DeadLetters(items, more), headers=next_page(request, more))
 
 
@@ -176,23 +177,25 @@ async def replay_log(
     return Json(replayed)
 
 
-def _letters(ctx: Context, who: Principal, after: int, wanted: int) -> list[DeadLetter]:
-    """Return dead letters that somebody may see, oldest first."""
+def _letters(
+    ctx: Context, who: Principal, after: int, limit: int
+) -> tuple[list[DeadLetter], int | None]:
+    """Return dead letters that somebody may see, oldest first, and behind which to go on."""
     access = ctx.access
     if access.allows(who, Action.READ, Resource("platform")):
-        return list(ctx.platform.dead_letters(after, wanted))
-    found: list[DeadLetter] = []
-    while len(found) < wanted:
-        page = ctx.platform.dead_letters(after, 1000)
-        found.extend(
+        found = list(ctx.platform.dead_letters(after, limit + 1))
+    else:
+        page = ctx.platform.dead_letters(after, max(limit, LETTERS_LOOKED_AT) + 1)
+        looked = page[:-1] if len(page) > max(limit, LETTERS_LOOKED_AT) else page
+        found = [
             letter
-            for letter in page
+            for letter in looked
             if access.allows(who, Action.READ, Resource("system", access.system_of(letter.topic)))
-        )
-        if len(page) < 1000:
-            break
-        after = page[-1].id
-    return found[:wanted]
+        ]
+        if len(found) <= limit:
+            return found, looked[-1].id if len(looked) < len(page) else None
+    shown = found[:limit]
+    return shown, shown[-1].id if len(found) > limit else None
 
 
 def _letter(letter: DeadLetter) -> answers.DeadLetterAnswer:

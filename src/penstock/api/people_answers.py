@@ -16,6 +16,7 @@ from penstock.core.people import (
     KeyInfo,
     NewClient,
     NewKey,
+    RegistrationInfo,
     Session,
     SystemInfo,
     UserInfo,
@@ -49,6 +50,7 @@ class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks.
 
     `accounts` says whether everybody must sign in; `anyone` is somebody who has not said.
+    `registration` says whether people may make themselves users.
     """
 
     accounts: bool
@@ -56,6 +58,7 @@ class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     name: str
     administrator: bool
+    registration: Literal["closed", "approval", "open"]
     companies: Sequence[Place]
     systems: Sequence[Place]
 
@@ -102,6 +105,18 @@ class SessionList(msgspec.Struct, frozen=True):
     """Sessions, those used last first."""
 
     items: Sequence[Session]
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """What became of a registration: `user` may sign in now, `waiting` is for approval."""
+
+    status: Literal["user", "waiting"]
+
+
+class RegistrationList(msgspec.Struct, frozen=True):
+    """Registrations that wait, oldest first."""
+
+    items: Sequence[RegistrationInfo]
 
 
 class Ended(msgspec.Struct, frozen=True):

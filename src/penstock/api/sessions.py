@@ -93,6 +93,7 @@ async def post_session(request: Request, ctx: Ctx) -> Response:
             "id": 2,
             "name": "sue.smith@example.com",
             "administrator": False,
+            "registration": "closed",
             "companies": [{"id": 2, "name": "cz.icecars"}],
             "systems": [{"id": 3, "name": "cz.icecars.iot4cps-wp5-CarFleet.Car1"}],
         },
@@ -124,6 +125,7 @@ async def get_session(ctx: Ctx, who: Who) -> Response:
             id=who.id,
             name=access.name(who),
             administrator=access.allows(who, Action.MANAGE, Resource("platform")),
+            registration="closed" if ctx.identities is None else ctx.people.registrations.mode,
             companies=companies,
             systems=systems,
         )

@@ -87,7 +87,19 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 50_000
     max_streams: Annotated[
         int, msgspec.Meta(ge=1, description="Most live streams at one time.")
+    ] = 400
+    max_streams_per_company: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            description="Most live streams of the users and clients of one company at one time, "
+            "where there are accounts. Users without a company count as one.",
+        ),
     ] = 100
+    max_streams_per_account: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Most live streams of one user or client at one time."),
+    ] = 30
     max_events_per_s: Annotated[
         float,
         msgspec.Meta(gt=0, description="Most events per second of one live stream."),

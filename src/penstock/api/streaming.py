@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from penstock.api.context import Ctx
 from penstock.api.describing import gives
@@ -16,7 +16,6 @@ from penstock.api.selecting import Ids, Times
 from penstock.api.sight import Sight
 from penstock.api.times import parse_time
 from penstock.api.who import Who, standing
-from penstock.core.errors import Backpressure
 
 router = APIRouter(tags=["data"], default_response_class=Response)
 
@@ -40,7 +39,24 @@ data: {}
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events; the stream ends when the client leaves."""
+    """Server-sent events; the stream ends when the client leaves.
+
+    Args:
+        events: The bytes of each.
+        leave: Called once, when the stream has ended.
+    """
+
+    def __init__(self, events: AsyncGenerator[bytes, None], leave: Callable[[], None]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and give the place back."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
     async def stream_response(self, send: Send) -> None:
         """Send until there is no more, and let go of everything."""
@@ -88,12 +104,5 @@ async def stream_observations(
     if last_event_id is not None and last_event_id.lstrip("-").isdecimal():
         seen = min(parse_time(f"{last_event_id}", now_us), now_us) - RESUME_OVERLAP_US
         start_us = seen if start_us is None else max(start_us, seen)
-    if ctx.streams >= ctx.settings.max_streams:
-        msg = f"{ctx.streams} live streams are open, which is all there may be (`max_streams`)"
-        raise Backpressure(msg, retry_after_s=5.0)
     stream = LiveStream(ctx, sight, start_us, iso=times == "iso")
-    return EventStream(
-        stream.events(),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return EventStream(stream.events(), ctx.streams.take(ctx.access, who))

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from penstock.catalog.device_models import DeviceFact
+from penstock.catalog.device_models import DeviceFact, LeavingDevice
 from penstock.catalog.models import Device, Thing
 from penstock.core.catalog import DeviceStatus, Policy
 
@@ -64,6 +64,8 @@ class Admission:
         self._policy = policy
         self._now_us = now_us
         self._max_pending = max_pending
+        #: Of the names asked about, those whose device is leaving.
+        self.leaving: set[ThingName] = set()
 
     def admit(
         self, names: Iterable[ThingName]
@@ -72,6 +74,8 @@ class Admission:
         wanted = list(dict.fromkeys(names))
         held = self._devices(wanted)
         things = load_things(self._connection, wanted)
+        new = [name for name in wanted if name not in held and name not in things]
+        self.leaving = leaving(self._connection, new) if new else set()
         retired = self._retired(thing.id for name, thing in things.items() if name not in held)
         reasons: dict[ThingName, str] = {}
         admitted: list[ThingName] = []
@@ -80,7 +84,11 @@ class Admission:
             status = held[name][0] if name in held else None
             if status is None and name in things and things[name].id not in retired:
                 status = DeviceStatus.ENROLLED
-            if status is DeviceStatus.REFUSED:
+            if name in self.leaving:
+                reasons[name] = (
+                    f"device {name.name!r} was deleted with its data; this may be from before that"
+                )
+            elif status is DeviceStatus.REFUSED:
                 reasons[name] = f"device {name.name!r} was refused"
             elif status is DeviceStatus.ENROLLED or self._policy is Policy.AUTOMATIC:
                 admitted.append(name)
@@ -183,6 +191,17 @@ class Admission:
                 for name in names
             ],
         )
+
+
+def leaving(connection: Connection, names: Iterable[ThingName]) -> set[ThingName]:
+    """Return those of the names whose device was deleted while messages may be on the way."""
+    wanted = set(names)
+    found: set[ThingName] = set()
+    for chunk in chunks({name.name for name in wanted}):
+        query = select(LeavingDevice.system_id, LeavingDevice.name)
+        rows = connection.execute(query.where(LeavingDevice.name.in_(chunk)))
+        found.update(ThingName(system, name) for system, name in rows)
+    return found & wanted
 
 
 def load_things(connection: Connection, names: Iterable[ThingName]) -> dict[ThingName, KnownThing]:

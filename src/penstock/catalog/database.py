@@ -19,6 +19,7 @@ from penstock.core.errors import (
     ConfigError,
     Corrupt,
     DiskFull,
+    InvalidInput,
     NotConnected,
     PenstockError,
 )
@@ -157,6 +158,9 @@ def mapped_errors() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _ours(error) from error
+    except OverflowError as error:
+        msg = "a number is too large to be kept or looked for; up to 2^63 - 1 is allowed"
+        raise InvalidInput(msg) from error
 
 
 def _ours(error: DBAPIError) -> PenstockError:

@@ -71,6 +71,18 @@ class DoomedDatastream(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
 
 
+class LeavingDevice(Base):
+    """A device that was deleted with its data, until ingest has passed what it sent before.
+
+    Nobody is enrolled by that name meanwhile.
+    """
+
+    __tablename__ = "leaving_device"
+
+    system_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+
+
 class TargetRow(Numbered, Base):
     """What devices are fixed to."""
 

@@ -114,8 +114,8 @@ class Enrolment:
             for at in range(len(batch))
         ]
 
-    @staticmethod
     def _answer(
+        self,
         at: int,
         problem: str | None,
         name: tuple[ThingName, str] | None,
@@ -127,7 +127,8 @@ class Enrolment:
             return Enrolled(None, problem or f"series {at} could not be enrolled")
         thing = things.get(name[0])
         if thing is None:
-            return Enrolled(None, reasons[name[0]])
+            is_late = name[0] in self._admission.leaving
+            return Enrolled(None, reasons[name[0]], is_late=is_late)
         return Enrolled(streams[(thing.id, name[1])].id)
 
     def _names(

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -145,6 +146,20 @@ class ApiKey(Numbered, Made, Base):
     expires_us: Mapped[int | None] = mapped_column(BigInteger)
     revoked_us: Mapped[int | None] = mapped_column(BigInteger)
     used_us: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RegistrationRow(Numbered, Base):
+    """Somebody who wants to become a user and waits for an administrator."""
+
+    __tablename__ = "registration_request"
+    __table_args__ = (_NUMBERED,)
+
+    name: Mapped[str] = mapped_column(String(254), unique=True)
+    display_name: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    at_us: Mapped[int] = mapped_column(BigInteger)
 
 
 class SignIn(Numbered, Base):

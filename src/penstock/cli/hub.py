@@ -113,7 +113,8 @@ def pages(url: str, path: str, limit: int | None = None, **query: object) -> Ite
         yield from page["items"]
         left -= len(page["items"])
         after = page.get("next")
-        if after is None or not page["items"]:
+        # A page may be empty and not the last: what stood there is not for whoever asks.
+        if after is None:
             return
 
 

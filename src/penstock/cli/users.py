@@ -11,7 +11,7 @@ import typer
 from penstock.cli import finding
 from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
 from penstock.cli.tables import show, time_of
-from penstock.core.errors import InvalidInput
+from penstock.core.errors import InvalidInput, NotFound
 
 app = typer.Typer(
     name="users",
@@ -127,6 +127,75 @@ def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
     confirm(f"Remove user {name}?", yes=yes)
     ask("DELETE", url, f"/users/{user}")
     typer.echo(f"{name} is removed.")
+
+
+@app.command()
+def register(
+    name: Name,
+    *,
+    display_name: Annotated[str, typer.Option("--called", help="Full name.")] = "",
+    note: Annotated[str, typer.Option(help="What the administrator should know.")] = "",
+    password_stdin: PasswordStdin = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Make yourself a user, where the platform lets people register."""
+    document = {
+        "name": name,
+        "password": _new_password(from_stdin=password_stdin),
+        "display_name": display_name,
+        "note": note,
+    }
+    if ask("POST", url, "/register", document)["status"] == "user":
+        typer.echo(f"{name} is a user. `penstock login {name}` signs in.")
+    else:
+        typer.echo(f"An administrator looks at it; then `penstock login {name}` signs in.")
+
+
+@app.command()
+def waiting(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show who wants to become a user and waits for approval."""
+    found = _waiting(url)
+    if as_json:
+        print_json(found)
+        return
+    show(
+        found,
+        [
+            ("Name", "name"),
+            ("Called", "display_name"),
+            ("Note", "note"),
+            ("From", "address"),
+            ("When (UTC)", time_of("at_us")),
+        ],
+        "Nobody waits for approval.",
+    )
+
+
+@app.command()
+def approve(name: Name, *, url: Url = DEFAULT_URL) -> None:
+    """Make somebody who waits a user, with the password that they chose."""
+    ask("POST", url, f"/registrations/{_registration(url, name)}/approve")
+    typer.echo(f"{name} is a user now; add them to companies and systems.")
+
+
+@app.command()
+def refuse(name: Name, *, url: Url = DEFAULT_URL) -> None:
+    """Forget somebody who waits; they are not told."""
+    ask("DELETE", url, f"/registrations/{_registration(url, name)}")
+    typer.echo(f"{name} waits no more.")
+
+
+def _waiting(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask("GET", url, "/registrations")["items"]
+    return found
+
+
+def _registration(url: str, name: str) -> int:
+    for one in _waiting(url):
+        if one["name"] == name.strip().lower():
+            return int(one["id"])
+    msg = f"nobody called {name!r} waits for approval; `penstock users waiting` lists who does"
+    raise NotFound(msg)
 
 
 def _new_password(*, from_stdin: bool) -> str:

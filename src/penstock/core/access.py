@@ -184,6 +184,19 @@ class Access:
             return f"{self._systems[client.system].name}/{client.name}"
         return str(who.kind)
 
+    def company_of(self, who: Principal) -> int:
+        """Return the company whose share of the platform someone uses up; 0 when they have none.
+
+        Of a user who runs or works for several it is the oldest one: nobody gets the shares of
+        several by joining them.
+        """
+        if who.kind is Kind.CLIENT:
+            client = self._clients.get(who.id)
+            return 0 if client is None else self._systems[client.system].company
+        run = (one.id for one in self.organisation.companies if who.id in one.administrators)
+        works_for = (self._systems[id_].company for id_ in self._agent_of.get(who.id, ()))
+        return min((*run, *works_for), default=0) if who.kind is Kind.USER else 0
+
     # May they?
 
     def allows(self, who: Principal, action: Action, what: Resource) -> bool:

@@ -37,10 +37,13 @@ class Enrolled(msgspec.Struct, frozen=True):
         datastream: Id of the Datastream, or None.
         reason: When there is none: one line for a person (waits for approval, refused, unknown
             id, ...). A reason is not final: asking again later may give a datastream.
+        is_late: The device was deleted with its data, and this may be from before that: it is not
+            to be kept for the day when the device is enrolled again.
     """
 
     datastream: int | None
     reason: str = ""
+    is_late: bool = False
 
 
 class DatastreamInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,15 @@ class SystemClock:
 MAX_AHEAD_US = 1_000_000
 
 
+def is_older(at_us: int, held_us: int | None, now_us: int) -> bool:
+    """Tell whether news is older than what is held of the same, and is to be passed over.
+
+    News may come twice, and late. What is held from a time that is still to come was written down
+    by a clock that was wrong then: it is older than anything.
+    """
+    return held_us is not None and at_us < held_us <= now_us + MAX_AHEAD_US
+
+
 class Arrivals:
     """Gives messages their arrival times, so that no two of one writer share a microsecond.
 
@@ -60,7 +69,7 @@ class ManualClock:
 
     def __init__(self, now_us: int = 1_700_000_000_000_000) -> None:
         self._now_us = now_us
-        self._start_us = now_us
+        self._passed_s = 0.0
 
     def now_us(self) -> int:
         """Return the time it was last set to."""
@@ -68,8 +77,13 @@ class ManualClock:
 
     def monotonic_s(self) -> float:
         """Return seconds advanced since it was made."""
-        return (self._now_us - self._start_us) / 1e6
+        return self._passed_s
 
     def advance(self, seconds: float) -> None:
-        """Move forward (or, to test clock jumps, back) by `seconds`."""
+        """Let time pass."""
+        self._now_us += round(seconds * 1e6)
+        self._passed_s += max(0.0, seconds)
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward or back, while no time passes."""
         self._now_us += round(seconds * 1e6)

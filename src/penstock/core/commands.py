@@ -6,7 +6,7 @@ may leave out steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -263,14 +263,19 @@ class Commands(Protocol):
         """
         ...
 
-    def request(self, order: Order) -> Sequence[Task]:
+    def request(
+        self, order: Order, when_new: Callable[[Sequence[Task]], None] | None = None
+    ) -> Sequence[Task]:
         """Order a command of devices and return a task for each; on disk, on its way.
+
+        `when_new` is called with the tasks, unless an earlier order of the same key made them.
 
         Raises:
             InvalidInput: The command is not one of the device's type, or a parameter is wrong;
                 nothing was ordered of any device.
             NotFound: A device does not exist.
             Conflict: The idempotency key was used for another order.
+            TooManyRequests: Too many commands of a device's company wait for their end.
         """
         ...
 

@@ -80,6 +80,21 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines that were found, newest first.
+
+    Attributes:
+        lines: The lines; perhaps none, although there are older ones.
+        next: The (time, id) behind which to go on; None when that was all.
+        is_cut: Whether it ends here because enough lines were looked at, not because there are
+            enough.
+    """
+
+    lines: Sequence[LogLine]
+    next: tuple[int, int] | None = None
+    is_cut: bool = False
+
+
 class Following(Protocol):
     """One follower's queue; used from one asyncio task."""
 
@@ -105,8 +120,8 @@ class DeviceLogs(Protocol):
         """
         ...
 
-    def search(self, query: LogQuery) -> Sequence[LogLine]:
-        """Return lines, newest first."""
+    def search(self, query: LogQuery) -> LogPage:
+        """Return a page of lines, newest first; the work for it is bounded."""
         ...
 
     def follow(self, query: LogQuery) -> Following:

@@ -272,11 +272,20 @@ class DeviceRecords(Protocol):
         """Forget a device: one that sends again must be enrolled again.
 
         With data, its Thing goes too, and the ids of its Datastreams are returned and held as
-        doomed until `buried` is told of them.
+        doomed until `buried` is told of them. The device is leaving then: nothing is enrolled by
+        its name until `left` is told of it.
 
         Raises:
             NotFound: No such device.
         """
+        ...
+
+    def leaving(self) -> Sequence[tuple[int, str]]:
+        """Return systems and names of devices that were deleted with their data and are leaving."""
+        ...
+
+    def left(self, devices: Sequence[tuple[int, str]]) -> None:
+        """Let devices of these systems and names be enrolled again."""
         ...
 
     def doomed(self) -> Sequence[int]:

@@ -9,7 +9,7 @@ changed nothing. What one may not see does not exist: `NotFound`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from penstock.core.access import Access
 from penstock.core.organisation import Organisation
@@ -30,8 +30,10 @@ from penstock.core.people import (
     NewCompany,
     NewGrant,
     NewKey,
+    NewRegistration,
     NewSystem,
     NewUser,
+    RegistrationInfo,
     Repeated,
     Session,
     SystemChange,
@@ -288,6 +290,49 @@ class Grants(Protocol):
         ...
 
 
+class Registrations(Protocol):
+    """People who make themselves users, or wait for an administrator."""
+
+    @property
+    def mode(self) -> Literal["closed", "approval", "open"]:
+        """Whether they may."""
+        ...
+
+    def register(self, new: NewRegistration, address: str = "") -> UserInfo | None:
+        """Make a user of who asks, or let them wait for approval (None).
+
+        Whoever waits, or would take the name of a user, gets the same answer.
+
+        Raises:
+            Forbidden: Registration is closed.
+            InvalidInput: Name, password or text is not allowed.
+            Conflict: The name is taken, where registration is open.
+            TooManyRequests: Too many wait.
+        """
+        ...
+
+    def list(self, by: Actor) -> Sequence[RegistrationInfo]:
+        """Return those that wait, oldest first; for administrators."""
+        ...
+
+    def approve(self, by: Actor, registration: int) -> UserInfo:
+        """Make a user of somebody who waits, with the password that they chose.
+
+        Raises:
+            NotFound: Nobody waits by that id.
+            Conflict: The name was taken meanwhile.
+        """
+        ...
+
+    def refuse(self, by: Actor, registration: int) -> None:
+        """Forget somebody who waits.
+
+        Raises:
+            NotFound: Nobody waits by that id.
+        """
+        ...
+
+
 class Sessions(Protocol):
     """Who is signed in. Cheap: asked with every request."""
 
@@ -354,6 +399,11 @@ class Identities(Protocol):
     @property
     def users(self) -> Users:
         """The users."""
+        ...
+
+    @property
+    def registrations(self) -> Registrations:
+        """People who want to become users."""
         ...
 
     @property

@@ -298,6 +298,42 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     after: Mapping[str, object] | None
 
 
+class NewRegistration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who wants to become a user.
+
+    Attributes:
+        name: To sign in with; an e-mail address or a short name.
+        password: 10 to 1000 characters.
+        display_name: Full name.
+        note: For the administrator who decides; up to 500 characters.
+    """
+
+    name: str
+    password: str
+    display_name: str = ""
+    note: str = ""
+
+
+class RegistrationInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A registration that waits for approval.
+
+    Attributes:
+        id: Never used again.
+        name: To sign in with.
+        display_name: Full name.
+        note: What they say.
+        address: Network address that it came from.
+        at_us: When.
+    """
+
+    id: int
+    name: str
+    display_name: str
+    note: str
+    address: str
+    at_us: int
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A change to be remembered; see `AuditEntry`."""
 

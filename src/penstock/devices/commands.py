@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -21,11 +21,12 @@ from penstock.core.commands import (
     Value,
 )
 from penstock.core.devices import Device
-from penstock.core.errors import Backpressure, Conflict, InvalidInput, NotFound
+from penstock.core.errors import Conflict, InvalidInput, NotFound
 from penstock.devices.device_types import BUILTIN, check_parameters, check_type
 from penstock.devices.directory import ALL, Directory
 from penstock.devices.dispatcher import Dispatcher, Envelope
 from penstock.devices.naming import answer_topic, command_topic
+from penstock.devices.open_tasks import OpenTasks
 from penstock.devices.post import Post
 from penstock.devices.reading import write_command
 from penstock.devices.settings import DeviceSettings
@@ -45,8 +46,9 @@ class CommandDesk:
         records: Keeps tasks and types.
         directory: Knows the devices.
         post: Reaches the door.
-        settings: Times to live, and how many tasks may be open.
+        settings: Times to live.
         clock: Tells the time.
+        open_tasks: Knows how many there may be.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class CommandDesk:
         post: Post,
         settings: DeviceSettings,
         clock: Clock,
+        open_tasks: OpenTasks,
     ) -> None:
         self._records = records
         self._directory = directory
         self._settings = settings
         self._clock = clock
-        self.dispatcher = Dispatcher(records, post, settings, clock, self._envelopes)
+        self._open = open_tasks
+        self.dispatcher = Dispatcher(records, post, settings, clock, self._envelopes, open_tasks)
 
     def types(self) -> Sequence[DeviceType]:
         """Return all device types by name, those that come with Penstock among them."""
@@ -85,18 +89,14 @@ class CommandDesk:
         self._directory.forget_types()
         return type_
 
-    def request(self, order: Order) -> Sequence[Task]:
+    def request(
+        self, order: Order, when_new: Callable[[Sequence[Task]], None] | None = None
+    ) -> Sequence[Task]:
         """Order a command of devices and return a task for each; on disk, on its way."""
         if len(order.key) > MAX_KEY_CHARS:
             msg = f"an idempotency key has at most {MAX_KEY_CHARS} characters"
             raise InvalidInput(msg)
         things = list(dict.fromkeys(order.things))
-        if self.dispatcher.open_tasks + len(things) > self._settings.max_open_tasks:
-            msg = (
-                f"{self.dispatcher.open_tasks} commands wait for their end, and at most "
-                f"{self._settings.max_open_tasks} may (`max_open_tasks` in [devices])"
-            )
-            raise Backpressure(msg, retry_after_s=5.0)
         devices = self._directory.devices(things)
         now_us = self._clock.now_us()
         types = [self._directory.type_of(device) for device in devices]
@@ -109,7 +109,14 @@ class CommandDesk:
             for task, device, type_ in zip(tasks, devices, types, strict=True)
         ]
         request = f"{order.by}\n{order.key}" if order.key else ""
-        made, is_new = self._records.create(tasks, types, request, _digest(order, things))
+        taken = self._open.take(task.system for task in tasks)
+        is_new = False
+        try:
+            made, is_new = self._records.create(tasks, types, request, _digest(order, things))
+        finally:
+            if not is_new:
+                for system, amount in taken.items():
+                    self._open.end(system, amount)
         if is_new:
             self.dispatcher.put(
                 [
@@ -117,6 +124,8 @@ class CommandDesk:
                     for envelope, task in zip(envelopes, made, strict=True)
                 ]
             )
+            if when_new is not None:
+                when_new(made)
         return made
 
     def tasks(self, scope: Scope, query: TaskQuery) -> Sequence[Task]:

@@ -19,6 +19,7 @@ import msgspec
 from penstock.core.clock import Clock
 from penstock.core.commands import TERMINAL, Move, Task, TaskRecords, TaskState, may_follow
 from penstock.core.errors import PenstockError
+from penstock.devices.open_tasks import OpenTasks
 from penstock.devices.post import Down, Letter, Post, PostEvent, Received, Taken, Up
 from penstock.devices.settings import DeviceSettings
 
@@ -89,6 +90,7 @@ class Dispatcher:
         clock: Tells the time.
         prepare: Puts a task that was read from the records in its envelope; None when its device
             is gone.
+        open_tasks: Is told of tasks that were open before, and of those that end.
     """
 
     def __init__(
@@ -98,12 +100,14 @@ class Dispatcher:
         settings: DeviceSettings,
         clock: Clock,
         prepare: Callable[[Sequence[Task]], Sequence[Envelope]],
+        open_tasks: OpenTasks,
     ) -> None:
         self._records = records
         self._post = post
         self._settings = settings
         self._clock = clock
         self._prepare = prepare
+        self._counted = open_tasks
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._open: dict[str, _Open] = {}
         self._due: list[tuple[int, str]] = []
@@ -125,6 +129,7 @@ class Dispatcher:
     def take_up(self) -> None:
         """Know all tasks that have not come to their end."""
         for envelope in self._prepare(self._records.open_tasks()):
+            self._counted.know(envelope.task.system)
             self._know(envelope)
 
     def close(self) -> None:
@@ -139,7 +144,7 @@ class Dispatcher:
     @property
     def open_tasks(self) -> int:
         """How many tasks have not come to their end."""
-        return len(self._open)
+        return len(self._counted)
 
     @property
     def is_up(self) -> bool:
@@ -355,15 +360,20 @@ class Dispatcher:
             else:
                 for move in self._pending:
                     if move.state in TERMINAL:
-                        self._open.pop(move.key, None)
+                        self._end(move.key)
                 self._pending = []
         for notice in turn.taken:
             notice.taken()
 
+    def _end(self, key: str) -> None:
+        one = self._open.pop(key, None)
+        if one is not None:
+            self._counted.end(one.envelope.task.system)
+
     def _moved(self, key: str, state: TaskState) -> None:
         one = self._open[key]
         if state in TERMINAL:
-            del self._open[key]
+            self._end(key)
         elif may_follow(one.state, state):
             one.state = state
             if state is TaskState.ACCEPTED:

@@ -144,10 +144,13 @@ class DeviceListener:
         if len(self._enrolled) > MAX_KNOWN:
             self._enrolled = {}
         self._enrolled.update(enrolled)
+        refused = {at: one for at, one in facts.items() if (one.system, one.name) not in enrolled}
+        leaving = set(self._devices.leaving()) if refused else set()
         return [
-            Unheard(at, f"device {one.name!r} is not enrolled", one.name)
-            for at, one in facts.items()
-            if (one.system, one.name) not in enrolled
+            Unheard(at, f"device {one.name!r} was deleted with its data; this may be older")
+            if (one.system, one.name) in leaving
+            else Unheard(at, f"device {one.name!r} is not enrolled", one.name)
+            for at, one in refused.items()
         ]
 
     # -- logs ---------------------------------------------------------------------------------

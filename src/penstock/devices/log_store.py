@@ -6,18 +6,17 @@ The index is of trigrams, so that any part of a word is found. Times are microse
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from penstock.core.clock import Clock
-from penstock.core.device_logs import Level, LogLine, LogQuery
+from penstock.core.device_logs import LogLine, LogPage, LogQuery
 from penstock.core.errors import Backpressure, Corrupt, DiskFull, NotConnected, PenstockError
 from penstock.devices.following import Followers, FollowingQueue
+from penstock.devices.log_search import find, prepare
 from penstock.devices.settings import DeviceSettings
 
 #: Version of the tables, kept as `user_version`.
@@ -55,21 +54,11 @@ CREATE TRIGGER line_removed AFTER DELETE ON line BEGIN
 END;
 """
 
-_FIND = (
-    "SELECT line.id, source.device, source.system, line.time_us, line.level, line.message "
-    "FROM line JOIN source ON source.id = line.source"
-)
-#: The system with the most lines.
-_HEAVIEST = (
-    "SELECT system FROM line JOIN source ON source.id = line.source "
-    "GROUP BY system ORDER BY count(*) DESC, system LIMIT 1"
-)
+_COUNT = "SELECT system, count(*) FROM line JOIN source ON source.id = line.source GROUP BY system"
 _REMOVE_OLDEST = (
     "DELETE FROM line WHERE id IN (SELECT id FROM line WHERE source IN "
     "(SELECT id FROM source WHERE system = ?) ORDER BY id LIMIT ?)"
 )
-#: Parts of words that the index knows for certain to write like everybody else.
-_PLAIN = re.compile(r"[0-9A-Za-z_./:=-]{3,}")
 
 
 class LogStore:
@@ -79,17 +68,26 @@ class LogStore:
         path: The file, made if missing.
         settings: How much is kept, and for how long.
         clock: Tells the time.
+        companies: Tells the company of each system; one of which it is not told is by itself.
 
     Raises:
         NotConnected: The file cannot be opened.
         Corrupt: It is damaged.
     """
 
-    def __init__(self, path: Path, settings: DeviceSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: DeviceSettings,
+        clock: Clock,
+        companies: Callable[[], Mapping[int, int]] = dict,
+    ) -> None:
         self._path = path
         self._settings = settings
         self._clock = clock
         self._writing = threading.Lock()
+        self._companies = companies
+        self._added = 0
         self._followers = Followers()
         self._sources: dict[tuple[int, str], int] = {}
         with _mapped():
@@ -103,17 +101,14 @@ class LogStore:
         with self._writing, _mapped(), _transaction(self._writer) as cursor:
             kept = [line for line in lines if self._insert(cursor, line)]
             fresh = self._numbered(cursor, len(kept), kept)
+        self._added += len(kept)
         self._followers.tell(fresh)
         return len(kept)
 
-    def search(self, query: LogQuery) -> Sequence[LogLine]:
-        """Return lines, newest first."""
-        conditions, values = _conditions(query)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        text = f"{_FIND}{where} ORDER BY line.time_us DESC, line.id DESC LIMIT ?"
+    def search(self, query: LogQuery) -> LogPage:
+        """Return a page of lines, newest first."""
         with _mapped(), closing(self._connect()) as connection:
-            rows = connection.execute(text, (*values, max(0, query.limit))).fetchall()
-        return [_line(row) for row in rows]
+            return find(connection, query)
 
     def follow(self, query: LogQuery) -> FollowingQueue:
         """Follow lines that are kept from now on; called in the event loop that will wait."""
@@ -121,45 +116,63 @@ class LogStore:
 
     def delete(self, system: int, device: str) -> int:
         """Remove all lines of a device and return how many."""
-        removed = 0
-        while True:
-            with self._writing, _mapped(), _transaction(self._writer) as cursor:
-                cursor.execute(
-                    "DELETE FROM line WHERE id IN (SELECT line.id FROM line JOIN source "
-                    "ON source.id = line.source WHERE system = ? AND device = ? LIMIT ?)",
-                    (system, device, STEP),
-                )
-                done = cursor.rowcount
-            removed += done
-            if done < STEP:
-                return removed
+        return self._remove(
+            "DELETE FROM line WHERE id IN (SELECT line.id FROM line JOIN source "
+            "ON source.id = line.source WHERE system = ? AND device = ? LIMIT ?)",
+            system,
+            device,
+        )
 
-    def trim(self) -> int:
-        """Remove what is too old or too much and return how many lines that were.
+    @property
+    def is_swollen(self) -> bool:
+        """Whether so many lines came since the last `trim` that it should come early."""
+        return self._added > self._settings.max_log_lines // 10
 
-        What is too much goes from the system that keeps most, in the order in which it came: no
-        system, and no device with a wrong clock, drives out the lines of others.
+    def trim(self, now_us: int | None = None) -> int:
+        """Remove what is too old by `now_us` (or the clock) or too much; return how many lines.
+
+        What is too much goes from the company that keeps most, in the order in which it came: no
+        company, and no device with a wrong clock, drives out the lines of others.
         """
-        oldest_us = self._clock.now_us() - round(self._settings.log_retention_s * 1e6)
+        self._added = 0
+        now_us = self._clock.now_us() if now_us is None else now_us
+        oldest_us = now_us - round(self._settings.log_retention_s * 1e6)
+        removed = self._remove(
+            "DELETE FROM line WHERE id IN (SELECT id FROM line WHERE time_us < ? LIMIT ?)",
+            oldest_us,
+        )
+        for system, surplus in self._surplus().items():
+            removed += self._remove(_REMOVE_OLDEST, system, most=surplus)
+        return removed
+
+    def _surplus(self) -> dict[int, int]:
+        """Return how many lines of each system are too many."""
         with _mapped(), closing(self._connect()) as connection:
-            found = connection.execute(_HEAVIEST).fetchone()
-            heaviest = None if found is None else found[0]
+            held = {int(system): int(count) for system, count in connection.execute(_COUNT)}
+        companies = self._companies()
+        by_company: dict[int, dict[int, int]] = {}
+        for system, count in held.items():
+            by_company.setdefault(companies.get(system, -system), {})[system] = count
+        totals = {company: sum(some.values()) for company, some in by_company.items()}
+        surplus = sum(totals.values()) - self._settings.max_log_lines
+        return {
+            system: count
+            for company, share in levelled(totals, surplus).items()
+            for system, count in levelled(by_company[company], share).items()
+        }
+
+    def _remove(self, statement: str, *values: object, most: int | None = None) -> int:
+        """Remove lines in short transactions, `most` at most; return how many."""
         removed = 0
-        while True:
+        while most is None or removed < most:
+            step = STEP if most is None else min(STEP, most - removed)
             with self._writing, _mapped(), _transaction(self._writer) as cursor:
-                surplus = self._count(cursor) - self._settings.max_log_lines
-                cursor.execute(
-                    "DELETE FROM line WHERE id IN (SELECT id FROM line WHERE time_us < ? LIMIT ?)",
-                    (oldest_us, STEP),
-                )
+                cursor.execute(statement, (*values, step))
                 done = cursor.rowcount
-                surplus -= done
-                if surplus > 0:
-                    cursor.execute(_REMOVE_OLDEST, (heaviest, min(surplus, STEP)))
-                    done += cursor.rowcount
             removed += done
-            if not done or (done < STEP and surplus <= STEP):
-                return removed
+            if done < step:
+                break
+        return removed
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -173,7 +186,7 @@ class LogStore:
             self._path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA synchronous = FULL")
-        connection.create_function("has_word", 2, _has_word, deterministic=True)
+        prepare(connection)
         return connection
 
     def _prepare(self) -> None:
@@ -229,66 +242,22 @@ class LogStore:
             for (id_,), line in zip(reversed(ids), lines, strict=True)
         ]
 
-    @staticmethod
-    def _count(cursor: sqlite3.Cursor) -> int:
-        (count,) = cursor.execute("SELECT count(*) FROM line").fetchone()
-        return int(count)
 
+def levelled(held: Mapping[int, int], surplus: int) -> dict[int, int]:
+    """Return what to take of each so that `surplus` (or a few more) goes, the most from the most.
 
-def _conditions(query: LogQuery) -> tuple[list[str], list[object]]:
-    conditions: list[str] = []
-    values: list[object] = []
-
-    def add(condition: str, *given: object) -> None:
-        conditions.append(condition)
-        values.extend(given)
-
-    if query.devices is not None:
-        add(f"source.device IN ({_marks(query.devices)})", *query.devices)
-    if query.systems is not None:
-        # However much somebody may read, it is one statement.
-        add(
-            "(source.system IN (SELECT value FROM json_each(?)) OR (source.system, source.device) "
-            "IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') "
-            "FROM json_each(?)))",
-            json.dumps(sorted(query.systems)),
-            json.dumps(sorted(query.things)),
-        )
-    if query.levels:
-        add(f"line.level IN ({_marks(query.levels)})", *sorted(query.levels))
-    if query.from_us is not None:
-        add("line.time_us >= ?", query.from_us)
-    if query.until_us is not None:
-        add("line.time_us < ?", query.until_us)
-    if query.before is not None:
-        add("(line.time_us, line.id) < (?, ?)", *query.before)
-    plain = [part for word in query.words for part in _PLAIN.findall(word)]
-    if plain:
-        match = " AND ".join(f'"{part}"' for part in plain)
-        add("line.id IN (SELECT rowid FROM text WHERE text MATCH ?)", match)
-    for word in query.words:
-        add("has_word(line.message, ?)", word)
-    return conditions, values
-
-
-def _marks(values: Sequence[object] | frozenset[Level]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def _has_word(message: str, word: str) -> bool:
-    return word.lower() in message.lower()
-
-
-def _line(row: tuple[int, str, int, int, str, str]) -> LogLine:
-    id_, device, system, time_us, level, message = row
-    return LogLine(
-        id=id_,
-        device=device,
-        system=system,
-        time_us=time_us,
-        level=Level(level),
-        message=message,
-    )
+    Nobody is left with less than somebody from whom something was taken.
+    """
+    if surplus <= 0:
+        return {}
+    amounts = sorted(held.values(), reverse=True)
+    level, total = 0, 0
+    for at, amount in enumerate(amounts, 1):
+        total += amount
+        level = max(0, (total - surplus) // at)
+        if at == len(amounts) or level >= amounts[at]:
+            break
+    return {key: amount - level for key, amount in held.items() if amount > level}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from penstock.devices.directory import Directory
 from penstock.devices.dispatcher import Dispatcher
 from penstock.devices.listener import DeviceListener
 from penstock.devices.log_store import LogStore
+from penstock.devices.open_tasks import OpenTasks
 from penstock.devices.post import Post
 from penstock.devices.settings import DeviceSettings
 from penstock.devices.states import StateDesk
@@ -49,6 +50,7 @@ class DeviceRoom:
         policy: What to do with devices never seen before.
         clock: Tells the time.
         access: Gives the organisation as it is now.
+        settled_us: Tells the time by which something may be deleted for its age.
     """
 
     def __init__(
@@ -66,13 +68,17 @@ class DeviceRoom:
         policy: Policy,
         clock: Clock,
         access: Callable[[], Access],
+        settled_us: Callable[[], int],
     ) -> None:
         self.records = records
         self.targets = targets
         self.tracks = tracks
-        self.logs = LogStore(folder / "device-logs.sqlite", settings, clock)
+        self.logs = LogStore(
+            folder / "device-logs.sqlite", settings, clock, lambda: _companies(access())
+        )
         directory = Directory(records, tasks, access)
-        self.commands = CommandDesk(tasks, directory, post, settings, clock)
+        open_tasks = OpenTasks(settings, access)
+        self.commands = CommandDesk(tasks, directory, post, settings, clock, open_tasks)
         self.states = StateDesk(states, directory, self.commands.dispatcher, settings, clock)
         self._watch = Watch(records, clock)
         self.listener = DeviceListener(
@@ -88,10 +94,16 @@ class DeviceRoom:
         )
         #: Makes ingest ask the catalog anew; set by whoever puts both together.
         self.forget_series: Callable[[float], bool] = _nothing_to_forget
+        #: Returns what tells whether ingest has passed all that is in the log now; set likewise.
+        self.log_passed: Callable[[], Callable[[], bool]] = _nothing_to_pass
+        #: Devices that were deleted with their data, and what tells that they are gone.
+        self._leaving: list[tuple[tuple[int, str], Callable[[], bool]]] = []
+        self._leaving_lock = threading.Lock()
         self._tasks = tasks
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._settled_us = settled_us
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -104,6 +116,8 @@ class DeviceRoom:
         """Send what waits, and begin to keep house in a thread of its own."""
         self.dispatcher.start()
         self.states.tell_again()
+        is_passed = self.log_passed()
+        self._leaving = [(device, is_passed) for device in self.records.leaving()]
         self._thread = threading.Thread(target=self._run, name="devices", daemon=True)
         self._thread.start()
 
@@ -140,11 +154,26 @@ class DeviceRoom:
             NotFound: No such device.
         """
         self.records.remove(system, name, with_data=with_data)
+        # What it sent until here is not to enrol it again; what it sends from now on may.
+        is_passed = self.log_passed()
         self._watch.forget()
         self.forget()
         if with_data:
             self.logs.delete(system, name)
             self.bury()
+            with self._leaving_lock:
+                self._leaving.append(((system, name), is_passed))
+            self.let_leave()
+
+    def let_leave(self) -> None:
+        """Let devices be enrolled again of which no message from before their deletion is left."""
+        with self._leaving_lock:
+            gone = [device for device, is_passed in self._leaving if is_passed()]
+            if not gone:
+                return
+            self.records.left(gone)
+            self._leaving = [one for one in self._leaving if one[0] not in gone]
+        self.forget()
 
     def bury(self) -> None:
         """Delete the observations of Datastreams that are gone."""
@@ -158,14 +187,16 @@ class DeviceRoom:
         self._try("observations of deleted devices", self.bury)
         while not self._stop.wait(self._settings.seen_every_s):
             self._try("who was seen", self._watch.write)
-            if self._clock.monotonic_s() - trimmed_s >= TRIM_EVERY_S:
+            self._try("devices that were deleted", self.let_leave)
+            is_due = self._clock.monotonic_s() - trimmed_s >= TRIM_EVERY_S
+            if is_due or self.logs.is_swollen:
                 trimmed_s = self._clock.monotonic_s()
                 self.keep_house()
 
     def keep_house(self) -> None:
         """Remove what is too old: lines of logs, tasks, places of tracks."""
-        now_us, settings = self._clock.now_us(), self._settings
-        self._try("logs of devices", self.logs.trim)
+        now_us, settings = self._settled_us(), self._settings
+        self._try("logs of devices", lambda: self.logs.trim(now_us))
         self._try(
             "tasks", lambda: self._tasks.forget(now_us - round(settings.task_retention_s * 1e6))
         )
@@ -184,6 +215,14 @@ class DeviceRoom:
             action()
         except Exception:
             _log.exception("%s could not be looked after; trying again later", what)
+
+
+def _companies(access: Access) -> dict[int, int]:
+    return {system.id: system.company for system in access.organisation.systems}
+
+
+def _nothing_to_pass() -> Callable[[], bool]:
+    return lambda: True
 
 
 def _nothing_to_forget(_: float) -> bool:

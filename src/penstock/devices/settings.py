@@ -41,6 +41,14 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int,
         Meta(ge=1, description="Commands that may wait for their end at one time."),
     ] = 100_000
+    max_open_tasks_per_company: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Of these, commands to the devices of one company, where there are "
+            "accounts.",
+        ),
+    ] = 25_000
     task_retention_s: Annotated[
         float,
         Meta(gt=0, description="How long a command that came to its end is kept, seconds."),

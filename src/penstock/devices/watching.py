@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from penstock.core.clock import Clock
+from penstock.core.clock import Clock, is_older
 from penstock.core.devices import DeviceRecords, Seen
 from penstock.core.listening import Sighting
 from penstock.devices.naming import topic_from_data
@@ -40,7 +40,8 @@ class Watch:
         """Take that a device said something that is no result."""
         with self._lock:
             held = self._said.get(thing)
-            if held is None or arrived_us >= held.at_us:
+            now_us = self._clock.now_us()
+            if held is None or not is_older(arrived_us, held.at_us, now_us):
                 self._said[thing] = Seen(thing_id=thing, at_us=arrived_us, client=client)
 
     def last_seen(self) -> dict[int, int]:

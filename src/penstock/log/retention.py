@@ -6,8 +6,10 @@ from penstock.log.folder import PartitionFolder
 from penstock.log.settings import LogSettings
 
 
-def expire(folder: PartitionFolder, settings: LogSettings, now_us: int) -> int:
+def expire(folder: PartitionFolder, settings: LogSettings, now_us: int | None = None) -> int:
     """Delete a partition's oldest segments as the settings say; return how many.
+
+    Without a time that can be believed nothing is too old.
 
     The newest segment stays, and so does everything at or after the smallest committed position
     of a named reader.
@@ -41,10 +43,10 @@ def _is_too_much(settings: LogSettings, total: int) -> bool:
 
 
 def _is_too_old(
-    folder: PartitionFolder, settings: LogSettings, following: int, now_us: int
+    folder: PartitionFolder, settings: LogSettings, following: int, now_us: int | None
 ) -> bool:
     """Judge a segment by when the next one was begun: nothing in it came later."""
-    if settings.max_age_s is None:
+    if settings.max_age_s is None or now_us is None:
         return False
     header = folder.header(following)
     return header is not None and now_us - header.created_us > settings.max_age_s * 1e6

@@ -113,12 +113,13 @@ class SegmentLog:
         self._remember(reader)
         return reader
 
-    def expire(self) -> int:
+    def expire(self, now_us: int | None = None) -> int:
         """Delete what the retention settings say, in every partition; return how many segments.
 
-        A writer does this whenever it begins a segment; this is for partitions at rest.
+        A writer deletes what is too much whenever it begins a segment; what is too old by
+        `now_us`, or else by the clock, goes here.
         """
-        now_us = self._clock.now_us()
+        now_us = self._clock.now_us() if now_us is None else now_us
         folders = [self.folder(name) for name in self.partitions()]
         return sum(expire(folder, self._settings, now_us) for folder in folders)
 

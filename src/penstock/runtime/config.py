@@ -48,6 +48,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int,
         msgspec.Meta(ge=0, description="Free disk space below which the health report warns."),
     ] = 1_073_741_824
+    clock_margin_s: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            description="How far the machine's clock may jump ahead (or be ahead after a pause) so "
+            "that retention believes it at once, seconds.",
+        ),
+    ] = 3_600.0
+    clock_settle_s: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            description="How long Penstock must have run with a clock that is further ahead until "
+            "retention believes it, seconds. Until then nothing is deleted for its age that was "
+            "young before.",
+        ),
+    ] = 86_400.0
     door: DoorSettings = DoorSettings()
     log: LogSettings = LogSettings()
     ingest: IngestSettings = IngestSettings()

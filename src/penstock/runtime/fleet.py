@@ -31,14 +31,15 @@ def make_room(
     clock: Clock,
     access: Callable[[], Access],
     post: Post,
+    settled_us: Callable[[], int] | None = None,
 ) -> DeviceRoom:
     """Return the devices of a platform; nothing is sent before `start`."""
     database = catalog.database
     return DeviceRoom(
-        records=SqlDevices(database, config.catalog.max_pending_devices),
+        records=SqlDevices(database, config.catalog.max_pending_devices, clock),
         targets=SqlTargets(database),
         tracks=SqlTracks(database),
-        states=SqlStates(database),
+        states=SqlStates(database, clock),
         tasks=SqlTasks(database),
         store=store,
         post=post,
@@ -47,6 +48,7 @@ def make_room(
         policy=config.ingest.enrolment,
         clock=clock,
         access=access,
+        settled_us=settled_us or clock.now_us,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -18,8 +18,10 @@ from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
+from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
+from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import make_post, make_room
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 #: Log partition that the hub writes, and all that hold messages from outside.
 PARTITION = "hub"
 PARTITIONS = ("door", PARTITION)
+#: Checks that warn: the platform does its work all the same.
+WARNINGS = ("disk", "clock")
 #: Age in seconds from which the door's counters mean that the door is gone.
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
@@ -52,6 +56,9 @@ class Hub:
         self._clock = SystemClock()
         self._started_us = self._clock.now_us()
         data = config.data_path
+        self._settled = SettledClock(
+            self._clock, config.clock_margin_s, config.clock_settle_s, read_clock(data)
+        )
         self.log = SegmentLog(data / "log", config.log, self._clock)
         self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
         self.passwords = Passwords()
@@ -59,7 +66,13 @@ class Hub:
         self.store = LakeStore.open(data / "store", config.store, self._clock)
         post = make_post(self.doors, internal_secret)
         self.fleet = make_room(
-            config, self.catalog, self.store, self._clock, self.identities.access, post
+            config,
+            self.catalog,
+            self.store,
+            self._clock,
+            self.identities.access,
+            post,
+            self._settled.now_us,
         )
         codec = partial(make, settings=config.codecs)
         self.registry = CollectorRegistry()
@@ -76,12 +89,14 @@ class Hub:
             listener=self.fleet.listener,
         )
         self.fleet.forget_series = self.ingest.forget_series
+        self.fleet.log_passed = self._passing
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
+        write_clock(self._config.data_path, self._settled.mark())
         self.ingest.start()
         self.fleet.start()
         loop = asyncio.get_running_loop()
@@ -96,6 +111,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         self._publisher.close()
+        write_clock(self._config.data_path, self._settled.mark())
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.fleet.close)
         await asyncio.to_thread(self.store.close)
@@ -117,6 +133,8 @@ class Hub:
             await asyncio.sleep(FLUSH_EVERY_S)
             try:
                 await asyncio.to_thread(self.identities.flush)
+                mark = self._settled.mark()
+                await asyncio.to_thread(write_clock, self._config.data_path, mark)
             except Exception:
                 _log.exception("it could not be written down who signed in; trying again later")
 
@@ -130,8 +148,8 @@ class Hub:
             await asyncio.sleep(COUNT_EVERY_S)
 
     def _expire(self) -> None:
-        now = self._clock.now_us()
-        self.log.expire()
+        now = self._settled.now_us()
+        self.log.expire(now)
         default = self._config.store.retention_s
         own = {key: round(age * 1e6) for key, age in self.catalog.retentions().items()}
         if own or default is not None:
@@ -183,9 +201,14 @@ class Hub:
         """Return the state now."""
         door = self._door()
         stats = self.ingest.stats()
-        checks = [self._check_door(door), self._check_ingest(), self._check_disk()]
+        checks = [
+            self._check_door(door),
+            self._check_ingest(),
+            self._check_disk(),
+            self._check_clock(),
+        ]
         return Health(
-            ready=all(check.ok for check in checks if check.name != "disk"),
+            ready=all(check.ok for check in checks if check.name not in WARNINGS),
             checks=checks,
             connections=int(door.get("penstock_door_connections", 0)),
             messages_per_s=stats["penstock_ingest_messages_per_second"],
@@ -200,6 +223,11 @@ class Hub:
             started_us=self._started_us,
             version=__version__,
         )
+
+    def _passing(self) -> Callable[[], bool]:
+        """Return what tells whether ingest has passed all that is in the log now."""
+        ends = {name: end for name, end in self.log.ends().items() if name in PARTITIONS}
+        return lambda: all(self.ingest.position(name) >= end for name, end in ends.items())
 
     def _door(self) -> dict[str, float]:
         return read_stats(door_stats_file(self._config.data_path))
@@ -222,6 +250,19 @@ class Hub:
             what = trouble or "ingest has ended; restart Penstock"
             return Check("ingest", ok=False, message=what)
         return Check("ingest", ok=True, message="messages are decoded and stored")
+
+    def _check_clock(self) -> Check:
+        ahead_s = self._settled.ahead_s
+        if ahead_s <= self._config.clock_margin_s:
+            return Check("clock", ok=True, message="the clock goes as it should")
+        return Check(
+            "clock",
+            ok=False,
+            message=f"the machine's clock is {ahead_s / 3600:.1f} hours ahead of what was seen "
+            "before, so nothing is deleted for its age until it has stood there for "
+            f"{self._config.clock_settle_s / 3600:.0f} hours; if it is wrong, set it right now "
+            "(`timedatectl`)",
+        )
 
     def _check_disk(self) -> Check:
         free = shutil.disk_usage(self._config.data_path).free

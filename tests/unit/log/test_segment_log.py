@@ -96,6 +96,20 @@ def test_retention_by_age_keeps_the_newest(tmp_path: Path) -> None:
     assert log.expire() == 0
 
 
+def test_a_writer_deletes_nothing_for_its_age_since_its_clock_may_be_wrong(tmp_path: Path) -> None:
+    clock = ManualClock()
+    log = SegmentLog(tmp_path, LogSettings(segment_bytes=4096, max_age_s=3600), clock)
+    written(log, 20)
+    before = len(segments(tmp_path))
+    believed_us = clock.now_us()
+    clock.jump(31_536_000)
+    written(log, 40)
+    assert len(segments(tmp_path)) > before
+    assert log.expire(believed_us) == 0
+    assert log.reader("door").position == 0
+    assert log.expire() > 0
+
+
 def test_retention_waits_for_the_slowest_named_reader(tmp_path: Path) -> None:
     log = SegmentLog(tmp_path, LogSettings(segment_bytes=4096, max_bytes=1))
     slow = log.reader("door", "slow")

@@ -87,10 +87,15 @@ class StateAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogLines(msgspec.Struct, frozen=True):
-    """Lines of logs, newest first; `next` continues as `before`."""
+    """Lines of logs, newest first; `next` continues as `before`.
+
+    `searched_to_us` is set when the search looked at as many lines as one request may: it is the
+    time down to which it looked, and `next` goes on from there.
+    """
 
     items: Sequence[LogLine]
     next: str | None = None
+    searched_to_us: int | None = None
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,10 +35,12 @@ from penstock.core.commands import (
 )
 from penstock.core.devices import Device
 from penstock.core.errors import InvalidInput, NotFound
-from penstock.core.people import Event
+from penstock.core.people import Actor, Event
 
 router = APIRouter(tags=["devices"], default_response_class=Response)
 
+#: Devices that one row of the audit trail names; it counts the others.
+NAMED = 10
 #: Seconds between two looks at a task that somebody waits for.
 LOOK_EVERY_S = 0.02
 
@@ -95,7 +97,7 @@ _TYPE: dict[str, Any] = {
 
 async def order(
     ctx: Context,
-    who: Principal,
+    by: Actor,
     devices: Sequence[Device],
     command: str,
     *,
@@ -103,12 +105,13 @@ async def order(
     time_to_live_s: float | None = None,
     key: str = "",
 ) -> Sequence[Task]:
-    """Order a command of devices for someone who may.
+    """Order a command of devices for someone who may, and put it into the audit trail.
 
     Raises:
         Forbidden: They may not command one of them; nothing was ordered.
+        TooManyRequests: Too many commands of a company of theirs wait for their end.
     """
-    access = ctx.access
+    access, who = ctx.access, by.who
     for device in devices:
         access.require(who, Action.COMMAND, resource_of(device))
     wanted = Order(
@@ -119,7 +122,43 @@ async def order(
         by=access.name(who) if access.organisation.accounts else "",
         key=key,
     )
-    return await ctx.blocking(ctx.fleet.commands.request, wanted)
+    return await ctx.blocking(
+        ctx.fleet.commands.request, wanted, lambda tasks: _remember(ctx, by, tasks)
+    )
+
+
+def _remember(ctx: Context, by: Actor, tasks: Sequence[Task]) -> None:
+    """Write down who ordered what: one row for each system, however many devices it has.
+
+    Whoever runs a system finds what was done to it; an order to ten thousand devices does not push
+    ten thousand rows in front of everything else, and each of its tasks names who asked for it.
+    """
+    if ctx.identities is None:
+        return
+    by_system: dict[int, list[Task]] = {}
+    for task in tasks:
+        by_system.setdefault(task.system, []).append(task)
+    systems = {one.id: one for one in ctx.access.organisation.systems}
+    for id_, some in by_system.items():
+        system = systems.get(id_)
+        names = ", ".join(task.device for task in some[:NAMED])
+        more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+        first, last = some[0], some[-1]
+        event = Event(
+            action="command",
+            kind="device",
+            object_id=first.thing_id if len(some) == 1 else 0,
+            name=f"{names}{more}",
+            company=None if system is None else system.company,
+            system=id_,
+            after={
+                "command": first.command,
+                "parameters": dict(first.parameters),
+                "devices": len(some),
+                "tasks": [first.id] if len(some) == 1 else [first.id, last.id],
+            },
+        )
+        ctx.identities.trail.write(by, event)
 
 
 @router.post(
@@ -136,18 +175,18 @@ async def order(
 async def command_device(
     request: Request,
     ctx: Ctx,
-    who: Who,
+    by: By,
     name: DeviceName,
     *,
     system: SystemId = None,
     idempotency_key: Key = "",
 ) -> Response:
     """Send a command to a device; the answer comes when it is on disk and cannot be lost."""
-    device = await find_device(ctx, who, Action.COMMAND, name, system)
+    device = await find_device(ctx, by.who, Action.COMMAND, name, system)
     new = await read_json(request, answers.NewCommand)
     (task,) = await order(
         ctx,
-        who,
+        by,
         [device],
         new.command,
         parameters=new.parameters,
@@ -171,7 +210,7 @@ async def command_device(
     ),
 )
 async def command_devices(
-    request: Request, ctx: Ctx, who: Who, *, idempotency_key: Key = ""
+    request: Request, ctx: Ctx, by: By, *, idempotency_key: Key = ""
 ) -> Response:
     """Send a command to several devices: to all of them, or to none when one may not have it."""
     new = await read_json(request, answers.NewCommands)
@@ -182,12 +221,12 @@ async def command_devices(
         msg = "`all` needs a `type`: devices of different types have different commands"
         raise InvalidInput(msg)
     if new.all:
-        devices = await all_devices(ctx, who, new.type)
+        devices = await all_devices(ctx, by.who, new.type)
     else:
-        devices = [await find_device(ctx, who, Action.COMMAND, name) for name in new.devices]
+        devices = [await find_device(ctx, by.who, Action.COMMAND, name) for name in new.devices]
     tasks = await order(
         ctx,
-        who,
+        by,
         devices,
         new.command,
         parameters=new.parameters,

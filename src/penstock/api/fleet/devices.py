@@ -150,7 +150,7 @@ async def register(ctx: Context, by: Actor, facts: DeviceFacts) -> tuple[Device,
 
     Raises:
         NotFound: There is no such device type.
-        Conflict: The device was refused.
+        Conflict: The device was refused, or is being deleted.
     """
     if facts.type:
         await ctx.blocking(ctx.fleet.commands.type_of, facts.type)
@@ -158,7 +158,14 @@ async def register(ctx: Context, by: Actor, facts: DeviceFacts) -> tuple[Device,
     before = await ctx.blocking(records.devices, scope_of(ctx, by.who), name=facts.name)
     known = [one for one in before if one.system == facts.system]
     now_us = ctx.clock.now_us()
-    (device,) = await ctx.blocking(records.register, [facts], Policy.AUTOMATIC, now_us)
+    found = await ctx.blocking(records.register, [facts], Policy.AUTOMATIC, now_us)
+    if not found:
+        msg = (
+            f"device {facts.name!r} was deleted with its data a moment ago, and messages of it are "
+            "still on the way; try again in some seconds"
+        )
+        raise Conflict(msg)
+    device = found[0]
     if device.status is not DeviceStatus.ENROLLED:
         msg = f"device {facts.name!r} is {device.status}; approve it first"
         raise Conflict(msg)

@@ -22,7 +22,7 @@ from penstock.api.times import parse_time
 from penstock.api.who import Who, standing
 from penstock.core.access import Action, Principal
 from penstock.core.device_logs import Level, LogQuery
-from penstock.core.errors import Backpressure, InvalidInput
+from penstock.core.errors import InvalidInput
 
 router = APIRouter(tags=["devices"], default_response_class=Response)
 
@@ -88,7 +88,7 @@ async def search_device_log(
     query = msgspec.structs.replace(
         query, systems=frozenset(), things=frozenset({(device.system, device.name)})
     )
-    return await _search(ctx, request, query, limit)
+    return await _search(ctx, request, query)
 
 
 @router.get(
@@ -113,7 +113,7 @@ async def search_logs(
     query = _query(ctx, level, text, from_, to, before, limit)
     query = msgspec.structs.replace(query, devices=device)
     query = await _scoped(ctx, who, query)
-    return await _search(ctx, request, query, limit)
+    return await _search(ctx, request, query)
 
 
 @router.get(
@@ -137,22 +137,15 @@ async def stream_logs(
 ) -> Response:
     """Hand over lines as they are kept."""
     scope_of(ctx, who)
-    if ctx.streams >= ctx.settings.max_streams:
-        msg = f"{ctx.streams} live streams are open, which is all there may be (`max_streams`)"
-        raise Backpressure(msg, retry_after_s=5.0)
     query = _query(ctx, level, text, None, None, None, 1)
     query = msgspec.structs.replace(query, devices=device)
-    return EventStream(
-        _follow(ctx, who, query, standing(request, ctx, who)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    events = _follow(ctx, who, query, standing(request, ctx, who))
+    return EventStream(events, ctx.streams.take(ctx.access, who))
 
 
 async def _follow(
     ctx: Context, who: Principal, query: LogQuery, may_stay: Callable[[], bool]
 ) -> AsyncGenerator[bytes, None]:
-    ctx.streams += 1
     following = ctx.fleet.logs.follow(query)
     closing = asyncio.ensure_future(ctx.closing.wait())
     waiting = asyncio.ensure_future(following.next())
@@ -187,7 +180,6 @@ async def _follow(
         closing.cancel()
         waiting.cancel()
         following.close()
-        ctx.streams -= 1
 
 
 async def _scoped(ctx: Context, who: Principal, query: LogQuery) -> LogQuery:
@@ -222,7 +214,7 @@ def _query(
         from_us=None if from_ is None else parse_time(from_, now_us),
         until_us=None if to is None else parse_time(to, now_us),
         before=None if before is None else _read_cursor(before),
-        limit=limit + 1,
+        limit=limit,
     )
 
 
@@ -234,9 +226,9 @@ def _read_cursor(before: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-async def _search(ctx: Context, request: Request, query: LogQuery, limit: int) -> Response:
-    found = await ctx.blocking(ctx.fleet.logs.search, query)
-    shown = found[:limit]
-    more = f"{shown[-1].time_us}_{shown[-1].id}" if len(found) > limit else None
+async def _search(ctx: Context, request: Request, query: LogQuery) -> Response:
+    page = await ctx.blocking(ctx.fleet.logs.search, query)
+    more = None if page.next is None else f"{page.next[0]}_{page.next[1]}"
+    searched_to_us = page.next[0] if page.is_cut and page.next is not None else None
     headers = {k: v.replace("after=", "before=") for k, v in next_page(request, more).items()}
-    return Json(answers.LogLines(shown, more), headers=headers)
+    return Json(answers.LogLines(page.lines, more, searched_to_us), headers=headers)

@@ -234,7 +234,7 @@ async def _command(
     key: str,
 ) -> Response:
     device = await _find(ctx, by, Action.COMMAND, serial)
-    (task,) = await order(ctx, by.who, [device], command, parameters=parameters, key=key)
+    (task,) = await order(ctx, by, [device], command, parameters=parameters, key=key)
     return Json(task)
 
 
@@ -249,7 +249,7 @@ async def _command_all(
             msg = "name 1 to 10000 sensors in the body, or ask for all with ?all=true"
             raise InvalidInput(msg)
         devices = [await _find(ctx, by, Action.COMMAND, serial) for serial in serials]
-    tasks = await order(ctx, by.who, devices, command, key=key)
+    tasks = await order(ctx, by, devices, command, key=key)
     return Json(answers.Tasks(tasks))
 
 

@@ -15,7 +15,15 @@ from penstock.catalog.device_models import (
     ClientPresence,
     DeviceFact,
     DoomedDatastream,
+    LeavingDevice,
     TargetRow,
+)
+from penstock.catalog.devices import presence as presences
+from penstock.catalog.devices.presence import (
+    PRESENCE_KEPT_US,
+    surplus_away,
+    upsert_presence,
+    upsert_seen,
 )
 from penstock.catalog.devices.scoping import seen_by
 from penstock.catalog.models import (
@@ -30,22 +38,18 @@ from penstock.catalog.models import (
 from penstock.catalog.search import reindex
 from penstock.core.access import Scope
 from penstock.core.catalog import DeviceStatus, Policy
+from penstock.core.clock import MAX_AHEAD_US, Clock
 from penstock.core.devices import Device as Known
 from penstock.core.devices import DeviceFacts, Presence, Seen, TargetName
 from penstock.core.errors import NotFound
-
-#: Clients that are gone are remembered for so long, microseconds.
-PRESENCE_KEPT_US = 90 * 86_400 * 1_000_000
-#: Clients remembered that are away; some choose another identifier each time. The ones that are
-#: away for longest are forgotten first.
-MAX_AWAY = 100_000
 
 
 class SqlDevices:
     """Keeps devices. See `core.devices.DeviceRecords`."""
 
-    def __init__(self, database: Database, max_pending: int) -> None:
+    def __init__(self, database: Database, max_pending: int, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._max_pending = max_pending
         #: Words on clients since the last look for too many.
         self._told = 0
@@ -145,11 +149,19 @@ class SqlDevices:
         self, seen: Sequence[Seen] = (), presence: Sequence[Presence] = (), started_us: int = 0
     ) -> None:
         """Keep who was seen and who is connected, where it is newer than what is held."""
+        # See `core.clock.is_older`: what is held from later than this is passed over.
+        to_come_us = self._clock.now_us() + MAX_AHEAD_US
         with self._database.write(durable=False) as connection:
             if started_us:
                 connection.execute(
                     update(ClientPresence)
-                    .where(ClientPresence.online, ClientPresence.at_us < started_us)
+                    .where(
+                        ClientPresence.online,
+                        or_(
+                            ClientPresence.at_us < started_us,
+                            ClientPresence.at_us > to_come_us,
+                        ),
+                    )
                     .values(online=False, at_us=started_us, reason="door")
                 )
                 connection.execute(
@@ -160,7 +172,7 @@ class SqlDevices:
                 )
             if presence:
                 connection.execute(
-                    _upsert_presence(),
+                    upsert_presence(to_come_us),
                     [
                         {
                             "client": one.client,
@@ -176,14 +188,14 @@ class SqlDevices:
                     ],
                 )
                 self._told += len(presence)
-                if self._told >= MAX_AWAY // 10:
+                if self._told >= presences.MAX_AWAY // 10:
                     self._told = 0
-                    connection.execute(_surplus_away())
+                    connection.execute(surplus_away())
             if seen:
-                self._see(connection, seen)
+                self._see(connection, seen, to_come_us)
 
     @staticmethod
-    def _see(connection: Any, seen: Sequence[Seen]) -> None:
+    def _see(connection: Any, seen: Sequence[Seen], to_come_us: int) -> None:
         there: set[int] = set()
         for chunk in chunks(one.thing_id for one in seen):
             there.update(connection.execute(select(Thing.id).where(Thing.id.in_(chunk))).scalars())
@@ -200,7 +212,7 @@ class SqlDevices:
             if one.thing_id in there
         ]
         if rows:
-            connection.execute(_upsert_seen(), rows)
+            connection.execute(upsert_seen(to_come_us), rows)
 
     def things_of(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return the Thing of each Datastream that exists."""
@@ -242,7 +254,27 @@ class SqlDevices:
                     upsert(DoomedDatastream).on_conflict_do_nothing(), [{"id": at} for at in doomed]
                 )
             _remove_thing(connection, thing_id)
+            connection.execute(
+                upsert(LeavingDevice).on_conflict_do_nothing(),
+                [{"system_id": system, "name": name}],
+            )
             return doomed
+
+    def leaving(self) -> Sequence[tuple[int, str]]:
+        """Return systems and names of devices that are leaving."""
+        query = select(LeavingDevice.system_id, LeavingDevice.name)
+        with self._database.read() as connection:
+            return [(system, name) for system, name in connection.execute(query)]
+
+    def left(self, devices: Sequence[tuple[int, str]]) -> None:
+        """Let devices of these systems and names be enrolled again."""
+        with self._database.write() as connection:
+            for system, name in devices:
+                connection.execute(
+                    delete(LeavingDevice).where(
+                        LeavingDevice.system_id == system, LeavingDevice.name == name
+                    )
+                )
 
     def doomed(self) -> Sequence[int]:
         """Return Datastreams that are gone and whose observations may still be in the store."""
@@ -372,47 +404,3 @@ def _known(rows: Sequence[Any]) -> list[Known]:
         )
         for row in rows
     ]
-
-
-def _surplus_away() -> Any:
-    """Remove clients that are away beyond `MAX_AWAY`."""
-    away = select(ClientPresence.at_us).where(~ClientPresence.online)
-    newest = away.order_by(ClientPresence.at_us.desc()).limit(1).offset(MAX_AWAY)
-    return delete(ClientPresence).where(
-        ~ClientPresence.online, ClientPresence.at_us <= newest.scalar_subquery()
-    )
-
-
-def _upsert_presence() -> Any:
-    statement = upsert(ClientPresence)
-    new = statement.excluded
-    names = ("online", "at_us", "user", "reason", "keep_alive_s", "address")
-    return statement.on_conflict_do_update(
-        index_elements=["client", "system_id"],
-        set_={name: new[name] for name in names},
-        where=new.at_us >= ClientPresence.at_us,
-    )
-
-
-def _upsert_seen() -> Any:
-    statement = upsert(DeviceFact)
-    new = statement.excluded
-
-    def unless_empty(name: str) -> Any:
-        held = getattr(DeviceFact, name)
-        return case((new[name] != "", new[name]), else_=held)
-
-    def unless_known(name: str) -> Any:
-        held = getattr(DeviceFact, name)
-        return case((held != "", held), else_=new[name])
-
-    return statement.on_conflict_do_update(
-        index_elements=["thing_id"],
-        set_={
-            "type": unless_known("type"),
-            "topic": unless_known("topic"),
-            "last_seen_us": new.last_seen_us,
-            "client": unless_empty("client"),
-        },
-        where=or_(DeviceFact.last_seen_us.is_(None), new.last_seen_us >= DeviceFact.last_seen_us),
-    )

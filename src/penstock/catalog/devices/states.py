@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from penstock.catalog.database import Database
 from penstock.catalog.device_models import DeviceState
 from penstock.catalog.models import Thing
+from penstock.core.clock import Clock, is_older
 from penstock.core.devices import Json, State, merged
 from penstock.core.errors import Conflict, NotFound
 
@@ -18,8 +19,9 @@ from penstock.core.errors import Conflict, NotFound
 class SqlStates:
     """Keeps desired and reported states. See `core.devices.StateRecords`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def state(self, thing_id: int) -> State:
         """Return the state of a device; an empty one when nothing was ever set."""
@@ -51,7 +53,8 @@ class SqlStates:
         with self._database.write() as connection:
             _require(connection, thing_id)
             held = _load(connection, thing_id)
-            if held.reported_us is not None and at_us <= held.reported_us:
+            is_known = at_us == held.reported_us
+            if is_known or is_older(at_us, held.reported_us, self._clock.now_us()):
                 return None
             changes = {
                 "reported": merged(held.reported, reported),

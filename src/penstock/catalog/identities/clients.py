@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import delete, insert, select, update
 
+from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.desk import Change, Desk, check_text
 from penstock.catalog.identities.systems import check_filters
 from penstock.catalog.organisation_models import ClientRow, SystemRow
@@ -23,8 +24,9 @@ MAX_BATCH = 10_000
 class SqlClients:
     """See `core.identity.Clients`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bounds: Bounds) -> None:
         self._desk = desk
+        self._bounds = bounds
 
     def list(self, by: Actor, search: str = "", system: int | None = None) -> Sequence[ClientInfo]:
         """Return those that `by` may see, by system and name."""
@@ -64,6 +66,7 @@ class SqlClients:
                 self._refuse_taken(
                     change, system, [one.name for one in new if one.system == system]
                 )
+            self._bounds.check_clients(change, [one.system for one in new])
             ids = (
                 change.connection.execute(
                     insert(ClientRow).returning(ClientRow.id, sort_by_parameter_order=True),

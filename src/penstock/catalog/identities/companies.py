@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.desk import Change, Desk, check_text, only_users
 from penstock.catalog.identities.members import (
     ADMINISTRATOR,
@@ -25,8 +26,9 @@ from penstock.core.people import Actor, CompanyInfo, Event, Member, NewCompany
 class SqlCompanies:
     """See `core.identity.Companies`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bounds: Bounds) -> None:
         self._desk = desk
+        self._bounds = bounds
         self.administrators = SqlMembers(desk, ADMINISTRATOR)
 
     def list(self, by: Actor, search: str = "") -> Sequence[CompanyInfo]:
@@ -57,6 +59,7 @@ class SqlCompanies:
         with self._desk.change(by) as change:
             change.require(Action.MANAGE, Resource("company"))
             creator = only_users(by, change.access)
+            self._bounds.check_companies(change, creator)
             refuse_taken_name(change, CompanyRow, name)
             _refuse_former_name(change, name)
             row = change.connection.execute(

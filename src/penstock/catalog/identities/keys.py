@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.clients import check_batch
 from penstock.catalog.identities.desk import Change, Desk, check_text
 from penstock.catalog.organisation_models import ApiKey, ClientRow, SystemRow
@@ -31,8 +32,9 @@ Holders = dict[tuple[int | None, int | None], tuple[int | None, int | None, str]
 class SqlKeys:
     """See `core.identity.Keys`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bounds: Bounds) -> None:
         self._desk = desk
+        self._bounds = bounds
         self._used: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -75,7 +77,8 @@ class SqlKeys:
             if expires_us is None and held.expires_us is not None:
                 expires_us = change.now_us + held.expires_us - held.created_us
             again = NewKey(label=held.label, expires_us=expires_us)
-            (issued,) = self._make(change, [(again, held.account_id, held.client_id)])
+            wanted = [(again, held.account_id, held.client_id)]
+            (issued,) = self._make(change, wanted, in_place_of=key)
             until_us = change.now_us + round(overlap_s * 1e6)
             if held.expires_us is not None:
                 until_us = min(until_us, held.expires_us)
@@ -117,7 +120,10 @@ class SqlKeys:
             )
 
     def _make(
-        self, change: Change, wanted: Sequence[tuple[NewKey, int | None, int | None]]
+        self,
+        change: Change,
+        wanted: Sequence[tuple[NewKey, int | None, int | None]],
+        in_place_of: int | None = None,
     ) -> Sequence[IssuedKey]:
         found = []
         rows = []
@@ -141,6 +147,8 @@ class SqlKeys:
                     **change.made,
                 }
             )
+        holders = [(user, client) for _, user, client in wanted]
+        self._bounds.check_keys(change, holders, in_place_of)
         statement = insert(ApiKey).returning(ApiKey, sort_by_parameter_order=True)
         made = change.connection.execute(statement, rows).all()
         names = self._names(change, made)

@@ -18,8 +18,6 @@ from penstock.core.people import Actor, Event, IssuedSession, Session
 
 #: How tokens begin.
 PREFIX = "pns_"
-#: Places where one user can be signed in at once; the one not used for longest ends first.
-MAX_PER_USER = 50
 
 
 class SqlSessions:
@@ -29,6 +27,7 @@ class SqlSessions:
         self._desk = desk
         self._idle_us = round(settings.session_idle_s * 1e6)
         self._most_us = round(settings.session_most_s * 1e6)
+        self._most_places = settings.max_sessions_per_user
         self._lock = threading.Lock()
         self._used: set[str] = set()
         with desk.read() as connection:
@@ -74,7 +73,7 @@ class SqlSessions:
             self._sessions[key] = session
             over = [at for at, held in self._sessions.items() if held.expires_us <= now_us]
             own = [(held.used_us, at) for at, held in self._sessions.items() if held.user == user]
-            over += [at for _, at in sorted(own)[: max(0, len(own) - MAX_PER_USER)]]
+            over += [at for _, at in sorted(own)[: max(0, len(own) - self._most_places)]]
         self._forget(over)
         return IssuedSession(session=session, token=token)
 

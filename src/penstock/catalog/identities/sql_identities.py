@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from penstock.catalog.database import Database
+from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.clients import SqlClients
 from penstock.catalog.identities.companies import SqlCompanies
 from penstock.catalog.identities.desk import Desk, Publish
 from penstock.catalog.identities.grants import SqlGrants
 from penstock.catalog.identities.keys import SqlKeys
+from penstock.catalog.identities.registrations import SqlRegistrations
 from penstock.catalog.identities.repeats import SqlRepeats
 from penstock.catalog.identities.sessions import SqlSessions
 from penstock.catalog.identities.systems import SqlSystems
@@ -27,7 +29,7 @@ class SqlIdentities:
         database: The catalog's, with today's tables.
         clock: Tells when.
         passwords: Hashes them.
-        settings: How long sessions last.
+        settings: How long sessions last, and how much one company or user may have.
         accounts: Whether everybody must sign in even if there is no user.
         publish: Told of every new picture before it is on disk, and of the first; a change that
             it fails for is not made.
@@ -44,12 +46,15 @@ class SqlIdentities:
         publish: Publish | None = None,
     ) -> None:
         self._desk = Desk(database, clock, accounts=accounts, publish=publish)
-        self.sessions = SqlSessions(self._desk, settings or AccountSettings())
+        settings = settings or AccountSettings()
+        bounds = Bounds(settings)
+        self.sessions = SqlSessions(self._desk, settings)
         self.users = SqlUsers(self._desk, passwords, self.sessions.forget_user)
-        self.companies = SqlCompanies(self._desk)
-        self.systems = SqlSystems(self._desk)
-        self.clients = SqlClients(self._desk)
-        self.keys = SqlKeys(self._desk)
+        self.registrations = SqlRegistrations(self._desk, self.users, passwords, settings)
+        self.companies = SqlCompanies(self._desk, bounds)
+        self.systems = SqlSystems(self._desk, bounds)
+        self.clients = SqlClients(self._desk, bounds)
+        self.keys = SqlKeys(self._desk, bounds)
         self.grants = SqlGrants(self._desk)
         self.trail = SqlTrail(self._desk)
         self.repeats = SqlRepeats(database, clock)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.companies import refuse_taken_name
 from penstock.catalog.identities.desk import Change, Desk, check_text, only_users
 from penstock.catalog.identities.members import (
@@ -31,8 +32,9 @@ MAX_TOPICS = 100
 class SqlSystems:
     """See `core.identity.Systems`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bounds: Bounds) -> None:
         self._desk = desk
+        self._bounds = bounds
         self.agents = SqlMembers(desk, AGENT)
 
     def list(self, by: Actor, search: str = "", company: int | None = None) -> Sequence[SystemInfo]:
@@ -76,6 +78,7 @@ class SqlSystems:
             name = check_system_name(f"{company.name}.{new.workcenter}.{new.station}")
             refuse_taken_name(change, SystemRow, name)
             self._refuse_claimed(change, name)
+            self._bounds.check_systems(change, company.id)
             id_ = change.connection.execute(
                 insert(SystemRow)
                 .values(

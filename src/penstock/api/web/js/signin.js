@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { nowUs } from "./api.js";
 import { Field } from "./form.js";
+import { Register } from "./register.js";
 import { learnSession, signIn } from "./session.js";
 import { useApp } from "./state.js";
 
@@ -30,10 +31,12 @@ export function SignIn() {
   const [wait, setWait] = useWait();
   const form = useRef(null);
   const theme = useApp((state) => state.theme);
+  const mode = useApp((state) => state.session?.registration ?? "closed");
+  const [isRegistering, setRegistering] = useState(false);
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
-    form.current.querySelector("input").focus();
-  }, []);
+    form.current?.querySelector("input").focus();
+  }, [isRegistering]);
   const submit = async (event) => {
     event.preventDefault();
     if (!name.trim() || !password) {
@@ -53,6 +56,12 @@ export function SignIn() {
     }
     setBusy(false);
   };
+  if (isRegistering) {
+    return html`<main class="sign-in" id="main">
+      <${Register} mode=${mode} onBack=${() => setRegistering(false)} />
+      <p class="muted">${location.host}</p>
+    </main>`;
+  }
   const said = wait ? `Too many attempts. Try again in ${waitText(wait)}.` : problem;
   return html`<main class="sign-in" id="main">
     <form class="card" ref=${form} onSubmit=${submit} aria-label="Sign in" novalidate>
@@ -64,6 +73,8 @@ export function SignIn() {
       <p class="bad-text" role="alert">${said}</p>
       <button type="submit" class="primary" disabled=${isBusy || wait > 0}>
         ${isBusy ? "Signing in \u2026" : "Sign in"}</button>
+      ${mode !== "closed" && html`<button type="button" class="as-link"
+        onClick=${() => setRegistering(true)}>Register</button>`}
     </form>
     <p class="muted">${location.host}</p>
   </main>`;

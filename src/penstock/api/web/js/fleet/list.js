@@ -48,6 +48,15 @@ function Filters({ filter, set, types, targets }) {
   </div>`;
 }
 
+/** A device's name; where there is little room, the name of its system gives way. */
+function Name({ device }) {
+  const systems = useApp((state) => state.session?.systems ?? []);
+  const system = systems.find(({ id }) => id === device.system)?.name;
+  const before = system && device.name.startsWith(`${system}.`) ? `${system}.` : "";
+  return html`<a href=${deviceLink(device)} title=${device.name}>${before
+    && html`<span class="name-before">${before}</span>`}<span class="name-own">${device.name.slice(before.length)}</span></a>`;
+}
+
 function Row({ device, isMarked, mark, isMarkable }) {
   const open = (event) => {
     if (!event.target.closest("a, input, label")) app.set({ device: { name: device.name, system: device.system } });
@@ -55,7 +64,7 @@ function Row({ device, isMarked, mark, isMarkable }) {
   return html`<tr class=${`device-row status-${device.status}`} onClick=${open}>
     <td class="column-pick">${isMarkable && html`<input type="checkbox" checked=${isMarked}
       aria-label=${`Mark ${device.name}`} onChange=${() => mark(device)} />`}</td>
-    <td class="column-name"><${OnlineDot} device=${device} /><a href=${deviceLink(device)}>${device.name}</a></td>
+    <td class="column-name"><${OnlineDot} device=${device} /><${Name} device=${device} /></td>
     <td class="column-type">${device.type || html`<span class="muted">\u2013</span>`}</td>
     <td class="column-status">${device.status === "enrolled" ? html`<span class="muted">enrolled</span>`
       : html`<strong>${device.status}</strong>`}</td>

@@ -22,7 +22,9 @@ export function mergeLines(lines, more) {
 
 /** Lines that match, `{lines, next, problem, more}`; with `follows`, new ones as they come. */
 function useLog(device, filter, follows) {
-  const [found, setFound] = useState({ lines: [], next: null, problem: "", isKnown: false });
+  const [found, setFound] = useState({
+    lines: [], next: null, searchedTo: null, problem: "", isKnown: false,
+  });
   const wanted = { level: WANTED[filter.level], text: filter.text.trim(), from: filter.from };
   const fail = (error) => setFound((before) => ({ ...before, problem: error.message, isKnown: true }));
   useEffect(() => {
@@ -35,7 +37,8 @@ function useLog(device, filter, follows) {
         if (isOver) return;
         setFound((before) => ({
           lines: isFirst ? page.items : mergeLines(before.lines, page.items),
-          next: isFirst ? page.next : before.next, problem: "", isKnown: true,
+          next: isFirst ? page.next : before.next,
+          searchedTo: isFirst ? page.searched_to_us : before.searchedTo, problem: "", isKnown: true,
         }));
       } catch (error) {
         if (!isOver) fail(error);
@@ -65,7 +68,9 @@ function useLog(device, filter, follows) {
     };
   }, [device.name, device.system, filter, follows]);
   const more = () => searchLog(device, { ...wanted, before: found.next, limit: PAGE }).then((page) =>
-    setFound((before) => ({ ...before, lines: mergeLines(before.lines, page.items), next: page.next })), fail);
+    setFound((before) => ({
+      ...before, lines: mergeLines(before.lines, page.items), next: page.next, searchedTo: page.searched_to_us,
+    })), fail);
   return { ...found, more };
 }
 
@@ -80,7 +85,7 @@ export function LogCard({ device }) {
   const utc = useApp((state) => state.utc);
   const [filter, setFilter] = useState({ level: "", text: "", from: "" });
   const [follows, setFollows] = useState(true);
-  const { lines, next, problem, isKnown, more } = useLog(device, filter, follows);
+  const { lines, next, searchedTo, problem, isKnown, more } = useLog(device, filter, follows);
   const pick = (name, label, options) => html`<select aria-label=${label} value=${filter[name]}
       onChange=${(event) => setFilter({ ...filter, [name]: event.currentTarget.value })}>
     ${Object.entries(options).map(([value, said]) => html`<option key=${value} value=${value}>${said}</option>`)}
@@ -96,9 +101,11 @@ export function LogCard({ device }) {
     ${problem && html`<p class="bad-text" role="alert">${problem}</p>`}
     <ol class="lines" tabindex="0" aria-label="Lines, newest first">
       ${lines.map((line) => html`<${Line} key=${line.id} line=${line} utc=${utc} />`)}
-      ${isKnown && lines.length === 0 && html`<li class="nothing">${filter.text || filter.level || filter.from
+      ${isKnown && lines.length === 0 && !searchedTo && html`<li class="nothing">${filter.text || filter.level || filter.from
         ? "No line is like that." : "It has logged nothing."}</li>`}
     </ol>
-    ${next && html`<button onClick=${more}>Older</button>`}
+    ${searchedTo && html`<p class="muted" role="status">Searched back to
+      ${formatDate(searchedTo, utc)} ${formatClock(searchedTo, utc, 0)}; there may be older lines.</p>`}
+    ${next && html`<button onClick=${more}>${searchedTo ? "Search further back" : "Older"}</button>`}
   </section>`;
 }

@@ -8,6 +8,10 @@ const patch = (path, body) => request(path, {}, { method: "PATCH", body });
 const remove = (path, params = {}) => request(path, params, { method: "DELETE" });
 
 export const listUsers = () => items(request("users"));
+export const register = (user) => post("register", user);
+export const listRegistrations = () => items(request("registrations"));
+export const approveRegistration = (id) => post(`registrations/${id}/approve`);
+export const refuseRegistration = (id) => remove(`registrations/${id}`);
 export const addUser = (user) => post("users", user);
 export const changeUser = (id, change) => patch(`users/${id}`, change);
 export const removeUser = (id) => remove(`users/${id}`);

@@ -2,11 +2,14 @@
 
 import { html, useState } from "../html.js";
 import { Field, Said, Sure, Tick } from "../form.js";
-import { formatDate } from "../format.js";
+import { formatDate, formatTime } from "../format.js";
 import { useDoing, useLoaded } from "../loading.js";
 import { useApp } from "../state.js";
 import { PASSWORD_HINT } from "./account.js";
-import { addUser, changeUser, endSessions, listUsers, removeUser, setPassword } from "./api.js";
+import {
+  addUser, approveRegistration, changeUser, endSessions, listRegistrations, listUsers,
+  refuseRegistration, removeUser, setPassword,
+} from "./api.js";
 import { Keys } from "./keys.js";
 
 function ResetPassword({ user, doing }) {
@@ -80,6 +83,39 @@ function NewUser({ reload }) {
   </section>`;
 }
 
+function Registration({ one, reload }) {
+  const utc = useApp((state) => state.utc);
+  const doing = useDoing();
+  const act = (work) => () => doing.run(() => work(one.id).then(reload));
+  return html`<li class="client">
+    <div class="opened">
+      <p><span class="row-name">${one.name}</span> <span class="muted">${one.display_name}</span></p>
+      ${one.note && html`<p class="quoted">${one.note}</p>`}
+      <p class="muted">${formatTime(one.at_us, utc)}, from ${one.address}</p>
+      <div class="actions">
+        <button class="primary" disabled=${doing.isBusy} onClick=${act(approveRegistration)}
+          aria-label=${`Approve ${one.name}`}>Approve</button>
+        <${Sure} label="Refuse" name=${`Refuse ${one.name}`} sure="Really refuse?" disabled=${doing.isBusy}
+          act=${act(refuseRegistration)} />
+      </div>
+      <${Said} doing=${doing} />
+    </div>
+  </li>`;
+}
+
+/** Who wants to become a user; nothing when nobody does. */
+function Registrations({ reload }) {
+  const found = useLoaded(listRegistrations, []);
+  const all = found.data ?? [];
+  const reloadAll = () => Promise.all([found.reload(), reload()]);
+  if (all.length === 0) return null;
+  return html`<section class="card" aria-label="Registrations">
+    <h2>Waiting for approval <span class="count">${all.length}</span></h2>
+    <ul class="rows">${all.map((one) => html`<${Registration} key=${one.id} one=${one}
+      reload=${reloadAll} />`)}</ul>
+  </section>`;
+}
+
 export function Users() {
   const session = useApp((state) => state.session);
   const found = useLoaded(listUsers, [session.id]);
@@ -88,6 +124,7 @@ export function Users() {
   const shown = all.filter((user) =>
     `${user.name} ${user.display_name}`.toLowerCase().includes(words.toLowerCase()));
   return html`<div class="stack">
+    ${session.accounts && html`<${Registrations} reload=${found.reload} />`}
     <section class="card" aria-label="Users">
       <h2>Users <span class="count">${found.data && all.length}</span></h2>
       ${found.error && html`<p class="bad-text">${found.error.message}</p>`}
