@@ -288,6 +288,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         limit: At most so many; None is all.
         skip: Leave out so many first.
         links: Names of links to one whose ids are wanted too, as `Thing@iot.id` in the row.
+        properties: Those that are needed; None is all. Others may be left out of the rows.
     """
 
     type: str
@@ -300,6 +301,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     skip: int = 0
     links: tuple[str, ...] = ()
+    properties: tuple[str, ...] | None = None
 
 
 class New(msgspec.Struct, frozen=True, kw_only=True):
@@ -360,6 +362,13 @@ class EntityReader(Protocol):
 
     def count(self, query: Query) -> int:
         """Return how many entities `find` would give without limit, skip and after."""
+        ...
+
+    def ids(self, query: Query) -> Sequence[int]:
+        """Return the ids that `find` would give, ascending and all of them: for semi-joins.
+
+        `order`, `after`, `limit` and `skip` are ignored.
+        """
         ...
 
     def find_along(self, query: Query) -> Mapping[int, Sequence[Row]]:
