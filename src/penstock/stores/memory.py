@@ -124,11 +124,13 @@ class MemoryStore:
 
     def _chosen(self, selection: Selection) -> Iterator[_Identity]:
         wanted = None if selection.datastreams is None else set(selection.datastreams)
+        features = None if selection.features is None else set(selection.features)
         start, end = selection.start_us, selection.end_us
         for identity in self._rows:
-            time, datastream, _ = identity
+            time, datastream, feature = identity
             if (
                 (wanted is None or datastream in wanted)
+                and (features is None or feature in features)
                 and (start is None or time >= start)
                 and (end is None or time < end)
             ):

@@ -83,6 +83,7 @@ _DENSE = st.lists(
 _SELECTIONS = st.builds(
     Selection,
     datastreams=st.one_of(st.none(), st.lists(_DATASTREAMS, max_size=3).map(tuple)),
+    features=st.one_of(st.none(), st.none(), st.lists(_FEATURES, max_size=2).map(tuple)),
     start_us=st.one_of(st.none(), _TIMES),
     end_us=st.one_of(st.none(), _TIMES),
     descending=st.booleans(),

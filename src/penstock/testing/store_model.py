@@ -140,6 +140,7 @@ class StoreModel:
             row
             for row in self.rows.values()
             if (wanted is None or row.datastream in wanted)
+            and (selection.features is None or row.feature in selection.features)
             and (start is None or row.time_us >= start)
             and (end is None or row.time_us < end)
         ]

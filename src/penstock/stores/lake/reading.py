@@ -223,6 +223,7 @@ def _narrow(
     limit = selection.limit
     assert limit is not None
     is_by_time = selection.datastreams is None and selection.after is None
+    is_by_time = is_by_time and selection.features is None
     names = ("time",) if is_by_time else _IDENTITY
     times = [_times(_read(file, group, names), selection) for group in groups]
     every = np.concatenate(times)

@@ -50,7 +50,10 @@ class Removed:
 def chosen_by(selection: Selection) -> Removal:
     """Return the removal of what a selection chooses."""
     bounds = Selection(
-        datastreams=selection.datastreams, start_us=selection.start_us, end_us=selection.end_us
+        datastreams=selection.datastreams,
+        features=selection.features,
+        start_us=selection.start_us,
+        end_us=selection.end_us,
     )
 
     def is_removed(keys: Identities) -> Bools:
