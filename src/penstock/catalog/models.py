@@ -137,6 +137,7 @@ class Datastream(Entity, Base):
     `ObservationType` has. `unit_verbatim` is the unit as JSON where it is not three texts. `multi`
     makes it a MultiDatastream: its `multiObservationDataTypes` and `unitOfMeasurements`; its
     ObservedProperties are in `datastream_observed_property`, the first of them here too.
+    `feature_id` is the FeatureOfInterest that stands for feature 0, once one was asked for.
     """
 
     __tablename__ = "datastream"
@@ -161,6 +162,9 @@ class Datastream(Entity, Base):
     unit_verbatim: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     multi: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     observed_area: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    feature_id: Mapped[int | None] = mapped_column(
+        ForeignKey("feature_of_interest.id", ondelete="SET NULL"), index=True
+    )
     retention_s: Mapped[float | None]
     search: Mapped[str] = mapped_column(default="")
 

@@ -340,10 +340,17 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
-    """What is gone with an entity: datastreams whose observations have to go too."""
+    """What is gone with an entity, and whose observations have to go too.
+
+    Attributes:
+        datastreams: Datastreams that are gone.
+        features: FeaturesOfInterest that are gone.
+        own: Datastreams whose own feature (0) is gone, and that are still there themselves.
+    """
 
     datastreams: frozenset[int] = frozenset()
     features: frozenset[int] = frozenset()
+    own: frozenset[int] = frozenset()
 
 
 class EntityReader(Protocol):
@@ -400,7 +407,9 @@ class EntityWriter(Protocol):
     def create(self, new: New, system: int, now_us: int) -> Made:
         """Make an entity and those within it: all or nothing.
 
-        Keeps HistoricalLocations when a Thing gets Locations, and the Thing's position.
+        Keeps HistoricalLocations when a Thing gets Locations, and the Thing's position. Of an
+        `Observation`, what it is linked to is made; its own id is 0, and the one of its
+        `FeatureOfInterest` in `Made.nested` is the feature that its row has to have.
 
         Raises:
             InvalidInput: Something required is missing, or a value cannot be kept.
@@ -460,6 +469,18 @@ class FeatureRecords(Protocol):
         It is made from the Location of the Thing when it is first asked for (18-088 table 26);
         datastreams whose Thing has no Location have none and are left out.
         """
+        ...
+
+    def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the feature of observations made now that name none: 0 for the own one.
+
+        It is another one when the Thing has come to another Location since the own one was made.
+        Datastreams whose Thing has no Location are left out.
+        """
+        ...
+
+    def extend_areas(self, seen: Mapping[int, Sequence[int]]) -> None:
+        """Make the `observedArea` of datastreams hold these features (0 is the own one) too."""
         ...
 
     def datastreams_at(self, feature: int) -> Sequence[int]:

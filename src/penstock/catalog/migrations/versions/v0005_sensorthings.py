@@ -29,14 +29,7 @@ def upgrade() -> None:
     loosen("tasking_capability", ["thing_id", "name"])
     loosen("historical_location", ["thing_id", "time_us"])
     with remade("location") as batch:
-        batch.add_column(sa.Column("feature_id", ID, nullable=True))
-        batch.create_foreign_key(
-            "fk_location_feature_id",
-            "feature_of_interest",
-            ["feature_id"],
-            ["id"],
-            ondelete="SET NULL",
-        )
+        add_feature(batch, "location")
     op.create_index("ix_location_feature_id", "location", ["feature_id"])
     change_datastreams()
     create_tables()
@@ -53,6 +46,8 @@ def change_datastreams() -> None:
         )
         batch.add_column(sa.Column("unit_verbatim", sa.JSON(none_as_null=True), nullable=True))
         batch.add_column(sa.Column("multi", sa.JSON(none_as_null=True), nullable=True))
+        add_feature(batch, "datastream")
+    op.create_index("ix_datastream_feature_id", "datastream", ["feature_id"])
     op.create_index("ix_datastream_full_name", "datastream", ["full_name"])
     op.create_index("ix_datastream_thing_id_name", "datastream", ["thing_id", "name"])
 
@@ -107,6 +102,13 @@ def loosen(table: str, columns: list[str]) -> None:
 def lengthen(batch: BatchOperations, column: str, was: int) -> None:
     batch.alter_column(
         column, existing_type=sa.String(length=was), type_=sa.Text(), existing_nullable=False
+    )
+
+
+def add_feature(batch: BatchOperations, table: str) -> None:
+    batch.add_column(sa.Column("feature_id", ID, nullable=True))
+    batch.create_foreign_key(
+        f"fk_{table}_feature_id", "feature_of_interest", ["feature_id"], ["id"], ondelete="SET NULL"
     )
 
 
