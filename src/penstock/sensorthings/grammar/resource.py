@@ -42,7 +42,8 @@ class ResourcePath(msgspec.Struct, frozen=True):
 
     Attributes:
         segments: From the first set on; all but the last are single entities.
-        properties: A property of the entity at the end, and members of its JSON; `@iot.id` is the id.
+        properties: A property of the entity at the end, and members of its JSON; the id is
+            `@iot.id`.
         ending: `$value`, `$ref` or `$count`.
         action: `CreateObservations`, `$batch`, or empty.
     """
