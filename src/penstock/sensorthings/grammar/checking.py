@@ -39,6 +39,10 @@ _TIME_ARITHMETIC = {
     ("mul", Kind.NUMBER, Kind.DURATION): Kind.DURATION,
     ("div", Kind.DURATION, Kind.NUMBER): Kind.DURATION,
 }
+#: Times that are no intervals.
+_INSTANTS = frozenset(
+    {("Observation", "resultTime"), ("HistoricalLocation", "time"), ("Task", "creationTime")}
+)
 _QUOTED_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _RELATION = re.compile(r"[TF*012]{9}", re.IGNORECASE)
 
@@ -90,26 +94,24 @@ class Checking:
         self._depth -= 1
         return found
 
-    def _kind_of_path(self, tree: Property) -> Kind:
-        type_ = self._variables.get(tree.path[0])
-        names = tree.path if type_ is None else tree.path[1:]
+    def _end_of(self, path: tuple[str, ...]) -> tuple[EntityType, tuple[str, ...]]:
+        """Return the type that the navigation of a path ends at, and the names behind it."""
+        type_ = self._variables.get(path[0])
+        names = path if type_ is None else path[1:]
         type_ = type_ or self._type
         for position, name in enumerate(names):
             link = type_.link(name)
             if link is None:
-                return kind_of(type_, name, whole=position == len(names) - 1)
+                return type_, names[position:]
             type_ = TYPES[link.target]
-        return Kind.JSON
+        return type_, ()
+
+    def _kind_of_path(self, tree: Property) -> Kind:
+        type_, names = self._end_of(tree.path)
+        return kind_of(type_, names[0], whole=len(names) == 1)
 
     def _kind_of_any(self, tree: Any) -> Kind:
-        type_ = self._variables.get(tree.path[0])
-        names = tree.path if type_ is None else tree.path[1:]
-        type_ = type_ or self._type
-        for name in names:
-            link = type_.link(name)
-            if link is not None:
-                type_ = TYPES[link.target]
-        self._variables[tree.variable] = type_
+        self._variables[tree.variable], _ = self._end_of(tree.path)
         self._wants(tree.condition, Kind.BOOL, "any(...)")
         del self._variables[tree.variable]
         return Kind.BOOL
@@ -143,8 +145,6 @@ class Checking:
             hint = "; geometries are compared by st_equals(a, b)"
         elif {left, right} == {Kind.TIME, Kind.TEXT}:
             hint = "; a time is written without quotes: 2024-05-01T12:00:00Z"
-        elif {left, right} == {Kind.TIME, Kind.JSON}:
-            hint = "; times within JSON are texts, compare them as such: '2024-05-01T12:00:00Z'"
         elif {left, right} == {Kind.NUMBER, Kind.TEXT}:
             hint = "; numbers are written without quotes"
         self._fail(tree, f"{tree.function!r} cannot compare {left} with {right}{hint}")
@@ -154,10 +154,10 @@ class Checking:
         for one, wanted in zip(tree.arguments, function.takes, strict=False):
             self._wants(one, wanted, tree.function)
         last = tree.arguments[-1] if tree.arguments else tree
-        if isinstance(last, Literal):
-            if tree.function == "during" and isinstance(last.value, Moment):
-                self._fail(last, "during takes an interval second, such as start/end")
-            if tree.function == "st_relate" and not _RELATION.fullmatch(str(last.value)):
+        if tree.function == "during" and self._is_instant(last):
+            self._fail(last, "during takes an interval second, such as start/end")
+        if tree.function == "st_relate" and isinstance(last, Literal):
+            if not _RELATION.fullmatch(str(last.value)):
                 self._fail(last, "st_relate takes 9 of T, F, *, 0, 1 and 2 third: 'T*F**F***'")
         return function.gives
 
@@ -179,10 +179,10 @@ class Checking:
             for (name, first, second), gives in _TIME_ARITHMETIC.items()
             if name == tree.function and left.fits(first) and right.fits(second)
         )
-        kind = next(found, None)
-        if kind is None:
+        given = next(found, None)
+        if given is None:
             self._fail(tree, f"{tree.function!r} cannot be applied to {left} and {right}")
-        return kind
+        return given
 
     def _wants(self, tree: Expression, wanted: Kind, who: str) -> None:
         self._wants_kind(tree, self.kind(tree), wanted, who)
@@ -212,6 +212,17 @@ class Checking:
                 type_ = TYPES[link.target]
         elif isinstance(tree, Any):
             self._fail(tree, "cannot sort by any(...)")
+
+    def _is_instant(self, tree: Expression) -> bool:
+        """Tell whether a time is never an interval."""
+        if isinstance(tree, Literal):
+            return isinstance(tree.value, Moment)
+        if isinstance(tree, Property):
+            type_, names = self._end_of(tree.path)
+            return (type_.name, names[0]) in _INSTANTS
+        if isinstance(tree, Apply) and tree.function in {"add", "sub"}:
+            return any(self._is_instant(one) for one in tree.arguments)
+        return isinstance(tree, Apply)
 
     def _fail(self, tree: Expression, problem: str) -> NoReturn:
         raise invalid(self._part, tree.at, problem)

@@ -39,6 +39,8 @@ class Kind(StrEnum):
             return True
         if Kind.GEOMETRY in {self, other}:
             return False
+        if {self, other} == {Kind.JSON, Kind.TIME}:
+            return True  # a text within JSON may be one
         return self.fits(other) or other.fits(self)
 
 
