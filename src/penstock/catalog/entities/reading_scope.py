@@ -130,9 +130,13 @@ class Visibility:
 
     def _feature(self, row: Alias) -> Sql:
         location = SOURCES["Location"].table.alias()
-        mine = location.c.feature_id == row.c.id
+        stream = SOURCES["Datastream"].table.alias()
+        is_place = location.c.feature_id == row.c.id
+        is_own = stream.c.feature_id == row.c.id
         return or_(
-            _exists((location,), mine, self._location(location)), ~_exists((location,), mine)
+            _exists((stream,), is_own, self._stream(stream)),
+            _exists((location,), is_place, self._location(location)),
+            and_(~_exists((stream,), is_own), ~_exists((location,), is_place)),
         )
 
     def _actuator(self, row: Alias) -> Sql:
