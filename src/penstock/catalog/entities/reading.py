@@ -153,9 +153,10 @@ def _owner(type_: str, id_: int) -> Select[Any]:
     if source.only is not None:
         query = query.where(source.only(row))
     while type_ in way:
-        path = SOURCES[type_].paths[way[type_]]
+        column = SOURCES[type_].paths[way[type_]].here
+        assert column is not None
         type_ = way[type_]
         next_ = SOURCES[type_].table.alias()
-        query = query.where(row.c[path.here] == next_.c.id)
+        query = query.where(row.c[column] == next_.c.id)
         row = next_
     return query.with_only_columns(row.c.system_id if type_ == "Thing" else null()).select_from(row)

@@ -81,8 +81,8 @@ class Asked:
             return None
         if len(query.after) != len(query.order) + 1:
             msg = (
-                f"the position {query.after!r} has {len(query.after)} values; expected one for each "
-                f"of {len(query.order)} sort keys and the id"
+                f"the position {query.after!r} has {len(query.after)} values; expected one for "
+                f"each of {len(query.order)} sort keys and the id"
             )
             raise InvalidInput(msg)
         for at, value in enumerate(query.after):

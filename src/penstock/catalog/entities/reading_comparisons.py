@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Text, and_, case, cast, func, literal_column, null, or_, select
+from sqlalchemy import Select, Text, and_, case, cast, func, literal_column, null, or_, select
 
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
@@ -134,7 +135,7 @@ def _in_array(tested: Term, array: Term) -> Sql:
     is_array = json_kind(array) == literal_column("'array'")
     items = case((is_array, json_value(array)), else_=literal_column("'[]'"))
     item = func.json_each(items).table_valued("value", "type")
-    words = [literal_column(f"'{word}'") for word in JSON_KINDS.get(tested.kind, ())]
+    words: list[Sql] = [literal_column(f"'{word}'") for word in JSON_KINDS.get(tested.kind, ())]
     if tested.kind is Kind.JSON:
         is_same = item.c.type == json_kind(tested)
         value = json_value(tested)
@@ -142,7 +143,7 @@ def _in_array(tested: Term, array: Term) -> Sql:
         is_same, value = item.c.type.in_(words), tested.sql
     else:
         return FALSE
-    held = select(literal_column("1")).where(is_same, item.c.value == value)
+    held: Select[Any] = select(literal_column("1")).where(is_same, item.c.value == value)
     itself = compare(Operator.EQ, array, tested).sql
     return case(
         (or_(is_null(array), is_null(tested)), null()),

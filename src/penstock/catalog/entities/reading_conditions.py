@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any as Anything
 
-from sqlalchemy import Alias, Select, and_, null, or_, select
+from sqlalchemy import Select, and_, null, or_, select
 
 from penstock.catalog.entities.reading_arithmetic import ARITHMETIC, calculate
 from penstock.catalog.entities.reading_comparisons import compare, is_in
@@ -22,7 +22,7 @@ from penstock.catalog.entities.reading_functions import call
 from penstock.catalog.entities.reading_links import forward
 from penstock.catalog.entities.reading_scope import Visibility
 from penstock.catalog.entities.reading_shapes import Node, Slot
-from penstock.catalog.entities.reading_tables import SOURCES, Form, Sql
+from penstock.catalog.entities.reading_tables import SOURCES, Form, Sql, TableRow
 from penstock.catalog.entities.reading_terms import (
     FALSE,
     NOTHING,
@@ -49,7 +49,7 @@ class Bound:
     """A row that a path leads to; without a row, an entity that is null all over."""
 
     type: str
-    row: Alias | None
+    row: TableRow | None
 
 
 #: What each path that is spoken of leads to; the empty one is the row itself.
@@ -66,13 +66,13 @@ class Conditions:
     def __init__(self, visibility: Visibility) -> None:
         self._visibility = visibility
 
-    def of_rows(self, type_: str, row: Alias) -> list[Sql]:
+    def of_rows(self, type_: str, row: TableRow) -> list[Sql]:
         """Return what holds for every row of a type that can be seen."""
         only = SOURCES[type_].only
         seen = self._visibility.visible(type_, row)
         return [*([] if only is None else [only(row)]), *([] if seen is None else [seen])]
 
-    def where(self, type_: str, row: Alias, condition: Node) -> Sql:
+    def where(self, type_: str, row: TableRow, condition: Node) -> Sql:
         """Return the rows' condition.
 
         Raises:
@@ -82,14 +82,14 @@ class Conditions:
         found = self._holds(condition, {(): Bound(type_, row)})
         return FALSE if found is None else found
 
-    def sort_key(self, type_: str, row: Alias, node: Node) -> Sql:
+    def sort_key(self, type_: str, row: TableRow, node: Node) -> Sql:
         """Return a value to sort by.
 
         Raises:
             InvalidInput: It leads to many entities, or is unknown.
         """
         rows: dict[Path, Bound] = {(): Bound(type_, row)}
-        joined: list[Alias] = []
+        joined: list[TableRow] = []
         conditions: list[Sql] = []
         while keys := list(_unbound(node, rows)):
             key = keys[0]
@@ -315,12 +315,15 @@ def _link(type_: str, key: Path, node: Node) -> Link:
         msg = f"{key[-1]!r} (at position {at}) is no link of {type_}; those are {names}"
         raise InvalidInput(msg)
     if link.target not in SOURCES or link.name not in SOURCES[type_].paths:
-        msg = f"{'/'.join(key)} (at position {at}) cannot be answered here: observations are elsewhere"
+        msg = (
+            f"{'/'.join(key)} (at position {at}) cannot be answered here: the catalog holds no "
+            "observations"
+        )
         raise NotSupported(msg)
     return link
 
 
-def _rows_of(type_: str) -> Alias:
+def _rows_of(type_: str) -> TableRow:
     return SOURCES[type_].table.alias()
 
 
@@ -334,9 +337,10 @@ def _property(node: Property, rows: Rows) -> Term:
         raise InvalidInput(msg)
     name, members = rest[0], rest[1:]
     if name != "@iot.id" and name not in type_.properties:
+        known_names = ["@iot.id", *type_.properties, *(link.name for link in type_.links)]
         msg = (
-            f"{name!r} (at position {node.at}) is no property of {holder.type}; there are @iot.id, "
-            f"{', '.join(type_.properties)} and the links {', '.join(one.name for one in type_.links)}"
+            f"{name!r} (at position {node.at}) is no property of {holder.type}; there are "
+            f"{', '.join(known_names)}"
         )
         raise InvalidInput(msg)
     if members and name not in type_.json:
@@ -347,7 +351,7 @@ def _property(node: Property, rows: Rows) -> Term:
     return _value(holder.type, holder.row, name, members, node.at)
 
 
-def _value(type_: str, row: Alias, name: str, members: Path, at: int) -> Term:
+def _value(type_: str, row: TableRow, name: str, members: Path, at: int) -> Term:
     if name == "@iot.id":
         return number(row.c.id)
     field = SOURCES[type_].fields.get(name)

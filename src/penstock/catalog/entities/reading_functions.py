@@ -94,7 +94,7 @@ def _holds(whole: Sql, part: Sql) -> Sql:
 
 def _modulo(of: Sql, length: int) -> Sql:
     """Return what is left over, never negative: SQL's own has the sign of the left side."""
-    per = literal_column(str(length))
+    per: Sql = literal_column(str(length))
     rest = of.op("%", is_comparison=False)(per)
     return (rest + per).self_group().op("%")(per)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Alias, Select, literal_column, select
+from sqlalchemy import Select, literal_column, select
 
-from penstock.catalog.entities.reading_tables import SOURCES, Path, Sql
+from penstock.catalog.entities.reading_tables import SOURCES, Path, Sql, TableRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Ends:
 
     here: Sql
     there: Sql
-    rows: tuple[Alias, ...]
+    rows: tuple[TableRow, ...]
     between: tuple[Sql, ...] = ()
 
     def conditions(self) -> tuple[Sql, ...]:
@@ -37,11 +37,11 @@ class Ends:
 
     def exists(self, *conditions: Sql) -> Sql:
         """Tell the same for conditions that may speak of rows of the statement around."""
-        linked = select(literal_column("1")).where(*self.conditions(), *conditions)
+        linked: Select[Any] = select(literal_column("1")).where(*self.conditions(), *conditions)
         return linked.correlate_except(*self.rows).exists()
 
 
-def forward(type_: str, link: str, here: Alias, there: Alias) -> Ends:
+def forward(type_: str, link: str, here: TableRow, there: TableRow) -> Ends:
     """Return what links a row of a type to a target of its link."""
     path = path_of(type_, link)
     if path.here is not None:
@@ -54,7 +54,7 @@ def forward(type_: str, link: str, here: Alias, there: Alias) -> Ends:
     return Ends(here.c.id, pair.c[ours], (there, pair), (pair.c[theirs] == there.c.id,))
 
 
-def backward(type_: str, link: str, target: Alias, holder: Alias) -> Ends:
+def backward(type_: str, link: str, target: TableRow, holder: TableRow) -> Ends:
     """Return what links a target back to the row whose link leads to it."""
     path = path_of(type_, link)
     if path.here is not None:

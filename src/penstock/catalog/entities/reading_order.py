@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Alias, FromClause, and_, bindparam, literal_column, null, or_
+from sqlalchemy import FromClause, and_, bindparam, literal_column, null, or_
 
 from penstock.catalog.entities.reading_conditions import Conditions
 from penstock.catalog.entities.reading_shapes import Node
-from penstock.catalog.entities.reading_tables import Sql
+from penstock.catalog.entities.reading_tables import Sql, TableRow
 
 
 class Sorting:
@@ -26,7 +26,7 @@ class Sorting:
         self,
         conditions: Conditions,
         type_: str,
-        row: Alias,
+        row: TableRow,
         keys: Sequence[tuple[Node, bool]],
     ) -> None:
         self._row = row
@@ -57,7 +57,7 @@ class Sorting:
         Args:
             known: Which of them are not null.
         """
-        position = [bindparam(f"after{at}") for at in range(len(known))]
+        position: list[Sql] = [bindparam(f"after{at}") for at in range(len(known))]
         tied: list[Sql] = []
         cases: list[Sql] = []
         for (key, descending), value, is_known in zip(self._keys, position, known, strict=False):
@@ -73,7 +73,7 @@ class Sorting:
         return or_(*cases)
 
 
-def _directed(key: Sql, descending: bool) -> Sql:  # noqa: FBT001
+def _directed(key: Sql, descending: bool) -> Sql:
     """Return a term to order by; nulls come first when ascending, as SQLite has it by itself."""
     return key.desc() if descending else key.asc()
 

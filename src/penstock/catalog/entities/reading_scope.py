@@ -1,7 +1,7 @@
 """What somebody may read, as conditions on rows of each entity type.
 
-Things and Datastreams are in a scope by themselves. What belongs to a Thing follows it; what belongs
-to no system is seen by those who see something linked to it, and by all when nothing is.
+Things and Datastreams are in a scope by themselves. What belongs to a Thing follows it; what
+belongs to no system is seen by those who see something linked to it, and by all when nothing is.
 A Datastream that is shared by itself shows its Thing and where that is, not where it was.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Alias, Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select
 
-from penstock.catalog.entities.reading_tables import SOURCES, Sql
+from penstock.catalog.entities.reading_tables import SOURCES, Sql, TableRow
 from penstock.catalog.models import historical_location_location, thing_location
 from penstock.core.access import Scope
 
@@ -44,7 +44,7 @@ class Visibility:
             values[part] = id_array(getattr(scope, part))
         return cls(parts)
 
-    def visible(self, type_: str, row: Alias) -> Sql | None:
+    def visible(self, type_: str, row: TableRow) -> Sql | None:
         """Return the condition for rows of a type; None where there is none."""
         if self.parts is None:
             return None
@@ -68,7 +68,7 @@ class Visibility:
         thing = SOURCES["Thing"].table.alias()
         return select(thing.c.id).where(self._thing(thing))
 
-    def _thing(self, row: Alias) -> Sql:
+    def _thing(self, row: TableRow) -> Sql:
         stream = SOURCES["Datastream"].table.alias()
         shared = self._among(stream.c.id, "datastreams")
         return _any(
@@ -79,20 +79,22 @@ class Visibility:
             ]
         )
 
-    def _stream(self, row: Alias) -> Sql:
+    def _stream(self, row: TableRow) -> Sql:
         return _any(
             [*self._among(row.c.id, "datastreams"), row.c.thing_id.in_(self._whole_things())]
         )
 
-    def _of_thing(self, row: Alias) -> Sql:
-        return row.c.thing_id.in_(self._whole_things())
+    def _of_thing(self, row: TableRow) -> Sql:
+        is_of_whole: Sql = row.c.thing_id.in_(self._whole_things())
+        return is_of_whole
 
-    def _task(self, row: Alias) -> Sql:
+    def _task(self, row: TableRow) -> Sql:
         capability = SOURCES["TaskingCapability"].table.alias()
         seen = select(capability.c.id).where(self._of_thing(capability))
-        return row.c.tasking_capability_id.in_(seen)
+        is_of_seen: Sql = row.c.tasking_capability_id.in_(seen)
+        return is_of_seen
 
-    def _location(self, row: Alias) -> Sql:
+    def _location(self, row: TableRow) -> Sql:
         here, way = thing_location.alias(), historical_location_location.alias()
         visit = SOURCES["HistoricalLocation"].table.alias()
         is_here = here.c.location_id == row.c.id
@@ -108,12 +110,12 @@ class Visibility:
             and_(~_exists((here,), is_here), ~_exists((way,), was_here)),
         )
 
-    def _sensor(self, row: Alias) -> Sql:
+    def _sensor(self, row: TableRow) -> Sql:
         stream = SOURCES["Datastream"].table.alias()
         mine = stream.c.sensor_id == row.c.id
         return or_(_exists((stream,), mine, self._stream(stream)), ~_exists((stream,), mine))
 
-    def _observed_property(self, row: Alias) -> Sql:
+    def _observed_property(self, row: TableRow) -> Sql:
         stream = SOURCES["Datastream"].table.alias()
         between = SOURCES["MultiDatastream"].paths["ObservedProperties"].between
         assert between is not None
@@ -128,7 +130,7 @@ class Visibility:
             and_(~_exists((stream,), mine), ~_exists((part,), is_part)),
         )
 
-    def _feature(self, row: Alias) -> Sql:
+    def _feature(self, row: TableRow) -> Sql:
         location = SOURCES["Location"].table.alias()
         stream = SOURCES["Datastream"].table.alias()
         is_place = location.c.feature_id == row.c.id
@@ -139,7 +141,7 @@ class Visibility:
             and_(~_exists((stream,), is_own), ~_exists((location,), is_place)),
         )
 
-    def _actuator(self, row: Alias) -> Sql:
+    def _actuator(self, row: TableRow) -> Sql:
         capability = SOURCES["TaskingCapability"].table.alias()
         mine = capability.c.actuator_id == row.c.id
         return or_(
@@ -172,6 +174,6 @@ def _any(conditions: list[Sql]) -> Sql:
     return or_(*conditions) if conditions else literal_column("0") == literal_column("1")
 
 
-def _exists(rows: tuple[Alias, ...], *conditions: Sql) -> Sql:
+def _exists(rows: tuple[TableRow, ...], *conditions: Sql) -> Sql:
     """Tell whether there are such rows; every other table is one of the statement around."""
     return select(literal_column("1")).where(*conditions).correlate_except(*rows).exists()

@@ -57,8 +57,8 @@ class Values:
             return expression.path, expression
         if isinstance(expression, Any):
             shape, inner = self.take(expression.condition)
-            key = ("any", expression.path, expression.variable, shape)
-            return key, msgspec.structs.replace(expression, condition=inner)
+            within = ("any", expression.path, expression.variable, shape)
+            return within, msgspec.structs.replace(expression, condition=inner)
         parts = [self.take(argument) for argument in expression.arguments]
         key = (expression.function, tuple([part[0] for part in parts]))
         nodes = tuple([part[1] for part in parts])

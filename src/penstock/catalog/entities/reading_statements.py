@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
-    Alias,
     Dialect,
     FromClause,
     LargeBinary,
@@ -26,7 +25,7 @@ from penstock.catalog.entities.reading_links import backward, forward, path_of
 from penstock.catalog.entities.reading_order import Sorting
 from penstock.catalog.entities.reading_scope import Visibility, members
 from penstock.catalog.entities.reading_shapes import Node
-from penstock.catalog.entities.reading_tables import SOURCES, Form, Source, Sql
+from penstock.catalog.entities.reading_tables import SOURCES, Form, Source, Sql, TableRow
 from penstock.core.entities import TYPES
 from penstock.core.errors import InvalidInput
 
@@ -198,7 +197,7 @@ class Builder:
         )
         return self._compile(query)
 
-    def _parents(self) -> tuple[FromClause, Alias, str, str]:
+    def _parents(self) -> tuple[FromClause, TableRow, str, str]:
         """Return the rows of the parents that are given, and the link to follow from them."""
         assert self._wanted.along is not None
         type_, link = self._wanted.along
@@ -208,7 +207,7 @@ class Builder:
 
     # Parts
 
-    def _where(self, row: Alias) -> list[Sql]:
+    def _where(self, row: TableRow) -> list[Sql]:
         wanted = self._wanted
         conditions = self._conditions_of(row)
         if wanted.by_id:
@@ -217,13 +216,13 @@ class Builder:
             conditions += self._is_along(row)
         return conditions
 
-    def _conditions_of(self, row: Alias) -> list[Sql]:
+    def _conditions_of(self, row: TableRow) -> list[Sql]:
         conditions = self._conditions.of_rows(self._wanted.type, row)
         if self._wanted.where is not None:
             conditions.append(self._conditions.where(self._wanted.type, row, self._wanted.where))
         return conditions
 
-    def _is_along(self, row: Alias) -> list[Sql]:
+    def _is_along(self, row: TableRow) -> list[Sql]:
         """Return what holds for rows at the end of the link of one of the parents."""
         assert self._wanted.along is not None
         type_, link = self._wanted.along
@@ -239,7 +238,7 @@ class Builder:
         is_seen = [select(literal_column("1")).where(is_parent, *of_parent).exists()]
         return [ends.here == bindparam("parent"), *(is_seen if of_parent else [])]
 
-    def _columns(self, row: Alias) -> Columns:
+    def _columns(self, row: TableRow) -> Columns:
         wanted, source = self._wanted, self._source
         columns = Columns()
         columns.add("@iot.id", row.c.id)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, Table, Text, case, func, null, type_coerce
+from sqlalchemy import ColumnElement, Table, Text, case, func, null, type_coerce
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from penstock.catalog.device_models import Actuator, TaskingCapability, TaskRow
 from penstock.catalog.models import (
@@ -26,7 +27,9 @@ from penstock.core.series import ObservationType
 
 #: An expression over the columns of a row.
 Sql = ColumnElement[Any]
-Part = Callable[[Alias], Sql]
+#: A row of a table within a statement.
+TableRow = NamedFromClause[Any]
+Part = Callable[[TableRow], Sql]
 
 
 class Form(Enum):
@@ -99,7 +102,7 @@ def _mixed(text: str, other: str) -> Field:
     )
 
 
-def _observation_type(row: Alias) -> Sql:
+def _observation_type(row: TableRow) -> Sql:
     known = {kind.value: kind.uri for kind in ObservationType}
     return case(
         (row.c.observation_type_uri != "", row.c.observation_type_uri),
@@ -107,7 +110,7 @@ def _observation_type(row: Alias) -> Sql:
     )
 
 
-def _unit(row: Alias) -> Sql:
+def _unit(row: TableRow) -> Sql:
     texts = func.json_object(
         "name", row.c.unit_name,
         "symbol", row.c.unit_symbol,
@@ -119,7 +122,7 @@ def _unit(row: Alias) -> Sql:
 def _unit_part(member: str) -> Part:
     """Return a member of the unit: from its column, without taking JSON apart."""
 
-    def part(row: Alias) -> Sql:
+    def part(row: TableRow) -> Sql:
         verbatim = func.json_extract(json(row.c.unit_verbatim), f'$."{member}"')
         return case((row.c.unit_verbatim.is_(null()), row.c[f"unit_{member}"]), else_=verbatim)
 
@@ -130,12 +133,12 @@ def _of_multi(member: str) -> Field:
     return Field(Form.JSON, lambda row: func.json_extract(json(row.c.multi), f'$."{member}"'))
 
 
-def _sensor_name(row: Alias) -> Sql:
+def _sensor_name(row: TableRow) -> Sql:
     """Return the name; the Sensor that stands for those not known has an empty one."""
     return case((row.c.name == "", "unknown"), else_=row.c.name)
 
 
-def _sensor_description(row: Alias) -> Sql:
+def _sensor_description(row: TableRow) -> Sql:
     fallback = case((row.c.name == "", "not known"), else_=row.c.description)
     return case((row.c.description == "", fallback), else_=row.c.description)
 

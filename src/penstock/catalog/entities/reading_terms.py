@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, case, cast, func, literal_column, null, or_
+from sqlalchemy import Text, bindparam, case, cast, func, literal_column, null, or_
 
 from penstock.catalog.entities.reading_shapes import Slot
 from penstock.catalog.entities.reading_tables import Sql
