@@ -44,6 +44,7 @@ _INSTANTS = frozenset(
     {("Observation", "resultTime"), ("HistoricalLocation", "time"), ("Task", "creationTime")}
 )
 _QUOTED_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RELATED = "T********"
 _RELATION = re.compile(r"[TF*012]{9}", re.IGNORECASE)
 
 
@@ -156,9 +157,9 @@ class Checking:
         last = tree.arguments[-1] if tree.arguments else tree
         if tree.function == "during" and self._is_instant(last):
             self._fail(last, "during takes an interval second, such as start/end")
-        if tree.function == "st_relate" and isinstance(last, Literal):
-            if not _RELATION.fullmatch(str(last.value)):
-                self._fail(last, "st_relate takes 9 of T, F, *, 0, 1 and 2 third: 'T*F**F***'")
+        pattern = last.value if isinstance(last, Literal) else None
+        if tree.function == "st_relate" and not _RELATION.fullmatch(str(pattern or _RELATED)):
+            self._fail(last, "st_relate takes 9 of T, F, *, 0, 1 and 2 third: 'T*F**F***'")
         return function.gives
 
     def _arithmetic(self, tree: Apply) -> Kind:
