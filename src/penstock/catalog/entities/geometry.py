@@ -102,7 +102,7 @@ def distance(left: str | None, right: str | None) -> float | None:
     import shapely
 
     result = float(shapely.distance(*pair))
-    return result if result == result else None  # noqa: PLR0124 - not a number
+    return result if result == result else None
 
 
 def length(text: str | None) -> float | None:

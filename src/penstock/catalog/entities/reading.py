@@ -45,7 +45,7 @@ class EntityReading:
         if asked.is_empty:
             return []
         statement = self._statement("find", asked)
-        return [_row(statement, row) for row in self._run(statement, asked.values)]
+        return _named(statement, self._run(statement, asked.values))
 
     def count(self, query: Query) -> int:
         """Return how many entities `find` would give without limit, skip and after."""
@@ -68,8 +68,9 @@ class EntityReading:
         if asked.is_empty or not found:
             return found
         statement = self._statement("find_along", asked)
-        for parent, *row in self._run(statement, asked.values):
-            found[parent].append(_row(statement, row))
+        rows = self._run(statement, asked.values)
+        for values, row in zip(rows, _named(statement, rows), strict=True):
+            found[values[-1]].append(row)
         return found
 
     def count_along(self, query: Query) -> Mapping[int, int]:
@@ -132,15 +133,20 @@ def _whole(query: Query) -> Query:
     )
 
 
-def _row(statement: Statement, values: Sequence[Any]) -> Row:
-    """Name the values of a row; those behind the names are sort keys."""
-    row = dict(zip(statement.columns, values, strict=False))
-    for name in statement.raw:
-        value = row[name]
-        if value is not None:
-            row[name] = msgspec.Raw(value)
-    row["@sort"] = (*values[len(statement.columns) :], values[0])
-    return row
+def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
+    """Name the values of rows, one loop for all: this is where the time of large pages goes."""
+    columns, raw, raw_json = statement.columns, statement.raw, msgspec.Raw
+    keys = slice(len(columns), len(columns) + statement.keys)
+    named = []
+    for values in rows:
+        row = dict(zip(columns, values, strict=False))
+        for name in raw:
+            value = row[name]
+            if value is not None:
+                row[name] = raw_json(value)
+        row["@sort"] = (*values[keys], values[0])
+        named.append(row)
+    return named
 
 
 def _owner(type_: str, id_: int) -> Select[Any]:

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, case, cast, func, literal_column, null, or_, select
+from sqlalchemy import Select, and_, case, func, literal_column, null, or_, select
 
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
@@ -21,12 +21,14 @@ from penstock.catalog.entities.reading_terms import (
     TRUE,
     Kind,
     Term,
+    as_kind,
     as_span,
     is_json_of,
     is_null,
     json_kind,
     json_text,
     json_value,
+    time,
     truth,
 )
 from penstock.core.expression import Operator
@@ -97,7 +99,9 @@ def _is_text_against_value(left: Term, right: Term) -> bool:
 def _plain_text(term: Term) -> Sql:
     if term.kind is Kind.TRUTH:
         return case((term.sql, "true"), (~term.sql, "false"))
-    return term.sql if term.kind is Kind.TEXT else cast(term.sql, Text)
+    if term.kind is Kind.NUMBER:
+        return func.penstock_number_text(term.sql)
+    return term.sql
 
 
 def _unequal(word: Operator, left: Term, right: Term) -> Sql:
@@ -113,6 +117,8 @@ def _json(word: Operator, left: Term, right: Term) -> Sql:
         return _json_pair(word, left, right)
     if right.kind is Kind.TEXT:
         return _SQL[word](json_text(left), right.sql)
+    if right.kind is Kind.TIME:
+        return _times(word, _json_time(left), right)
     if right.kind not in JSON_KINDS:
         return _unequal(word, left, right)
     different = TRUE if word is Operator.NE else FALSE
@@ -128,6 +134,13 @@ def _json_pair(word: Operator, left: Term, right: Term) -> Sql:
         (are_numbers, _SQL[word](json_value(left), json_value(right))),
         else_=_SQL[word](json_text(left), json_text(right)),
     )
+
+
+def _json_time(term: Term) -> Term:
+    """Return the time that a text in JSON is, null when it is none."""
+    value = as_kind(term, Kind.TEXT)
+    assert value is not None
+    return time(func.penstock_time(value))
 
 
 def _in_array(tested: Term, array: Term) -> Sql:

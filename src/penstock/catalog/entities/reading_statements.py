@@ -65,8 +65,9 @@ class Statement:
         sql: The text.
         names: Parameters in their order.
         constants: Values of parameters that are the same for the whole shape.
-        columns: Names of the members of a row, in order; sort keys are behind them.
+        columns: Names of the members of a row, in order; the id is the first.
         raw: Names of those that are JSON.
+        keys: How many sort keys are behind them.
     """
 
     sql: str
@@ -74,6 +75,7 @@ class Statement:
     constants: Mapping[str, object]
     columns: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
+    keys: int = 0
 
     def bind(self, values: Mapping[str, object]) -> tuple[object, ...]:
         """Return the parameters in their order."""
@@ -156,7 +158,7 @@ class Builder:
     # One list for each of many
 
     def find_along(self) -> Statement:
-        """Return the statement for `EntityReader.find_along`; the parent is its first column.
+        """Return the statement for `EntityReader.find_along`; the parent is its last column.
 
         For each parent the ids of its page are looked up by themselves, so that what is read grows
         with what is asked for and not with what there is.
@@ -175,7 +177,7 @@ class Builder:
         columns = self._columns(row)
         outer = Sorting(self._conditions, wanted.type, row, wanted.order)
         query = (
-            select(parent.c.id, *columns.values, *outer.labelled())
+            select(*columns.values, *outer.labelled(), parent.c.id)
             .select_from(given.join(row, true()))
             .where(*self._conditions.of_rows(type_, parent))
             .where(row.c.id.in_(page.correlate(parent)))
@@ -266,6 +268,7 @@ class Builder:
             dict(compiled.params),
             tuple(columns.names),
             tuple(columns.raw),
+            len(self._wanted.order),
         )
 
 

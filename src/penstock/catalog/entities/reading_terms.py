@@ -143,9 +143,12 @@ def is_json_of(term: Term, kind: Kind) -> Sql:
 
 def json_text(term: Term) -> Sql:
     """Return a JSON value as it is written, text without quotation marks."""
+    word = json_kind(term)
     return case(
-        (json_kind(term) == literal_column("'true'"), literal_column("'true'")),
-        (json_kind(term) == literal_column("'false'"), literal_column("'false'")),
+        (word == literal_column("'text'"), json_value(term)),
+        (word == literal_column("'true'"), literal_column("'true'")),
+        (word == literal_column("'false'"), literal_column("'false'")),
+        (word == literal_column("'real'"), func.penstock_number_text(json_value(term))),
         else_=cast(json_value(term), Text),
     )
 

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import ciso8601
+
 from penstock.catalog.entities import geometry
+
+#: The first whole number that doubles do not tell from its neighbour.
+_EXACT = 2**53
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def register(connection: Any) -> None:
@@ -57,6 +65,26 @@ def _modulo(left: object, right: object) -> float | None:
     return None if math.isinf(left) else _finite(math.fmod(left, right))
 
 
+def _number_text(value: object) -> str | None:
+    """Return a number as text: whole ones that doubles keep exactly without a point."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return repr(value) if isinstance(value, (int, float)) else None
+
+
+def _time(text: object) -> int | None:
+    """Return the time that a text is by ISO 8601, microseconds UTC."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = ciso8601.parse_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "lower": (1, _lower),
     "upper": (1, _upper),
@@ -65,6 +93,8 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "ceiling": (1, _on_number(lambda value: float(math.ceil(value)))),
     "divide": (2, _divide),
     "modulo": (2, _modulo),
+    "number_text": (1, _number_text),
+    "time": (1, _time),
     "relation": (3, geometry.relation),
     "relates": (3, geometry.relates),
     "distance": (2, geometry.distance),
