@@ -205,6 +205,19 @@ class FeatureOfInterest(Entity, Base):
     feature: Mapped[dict[str, Any]]
 
 
+class DatastreamFeature(Base):
+    """A FeatureOfInterest that Observations of a Datastream are of."""
+
+    __tablename__ = "datastream_feature"
+
+    datastream_id: Mapped[int] = mapped_column(
+        ForeignKey("datastream.id", ondelete="CASCADE"), primary_key=True
+    )
+    feature_id: Mapped[int] = mapped_column(
+        ForeignKey("feature_of_interest.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
 class Device(Base):
     """A name that sends data for a system, and whether it may."""
 

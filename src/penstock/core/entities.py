@@ -408,8 +408,9 @@ class EntityWriter(Protocol):
         """Make an entity and those within it: all or nothing.
 
         Keeps HistoricalLocations when a Thing gets Locations, and the Thing's position. Of an
-        `Observation`, what it is linked to is made; its own id is 0, and the one of its
-        `FeatureOfInterest` in `Made.nested` is the feature that its row has to have.
+        `Observation`, what it is linked to is made; its own id is 0, and the ids of its
+        `FeatureOfInterest` and `Datastream` (of either kind) in `Made.nested` are the feature and
+        datastream that its row has to have.
 
         Raises:
             InvalidInput: Something required is missing, or a value cannot be kept.

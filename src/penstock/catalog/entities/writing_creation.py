@@ -218,6 +218,8 @@ class Creation:
             seen = feature
         else:
             seen = targets["FeatureOfInterest"][0]
+            nested.setdefault("FeatureOfInterest", [Made(id=seen)])
+        nested.setdefault("Datastream", [Made(id=owner[0])])
         writing_features.extend_areas(self._connection, {owner[0]: [seen]})
         return Made(id=0, nested=nested)
 

@@ -7,9 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
-from penstock.catalog.models import Datastream, FeatureOfInterest, Location, thing_location
+from penstock.catalog.models import (
+    Datastream,
+    DatastreamFeature,
+    FeatureOfInterest,
+    Location,
+    thing_location,
+)
 
 
 def own_features(connection: Connection, datastreams: Sequence[int]) -> dict[int, int]:
@@ -82,13 +89,16 @@ def _feature_of(connection: Connection, place: int) -> int:
 
 
 def extend_areas(connection: Connection, seen: Mapping[int, Iterable[int]]) -> None:
-    """Make the area of each datastream hold the features."""
+    """Note features that a datastream has observations of, and make its area hold them."""
     shapes: dict[int, object] = {}
     for chunk in chunks({feature for features in seen.values() for feature in features}):
         query = select(FeatureOfInterest.id, FeatureOfInterest.feature)
         rows = connection.execute(query.where(FeatureOfInterest.id.in_(chunk)))
         shapes.update((id_, shape) for id_, shape in rows)
     for id_, features in seen.items():
+        pairs = [{"datastream_id": id_, "feature_id": one} for one in features if one in shapes]
+        if pairs:
+            connection.execute(upsert(DatastreamFeature).on_conflict_do_nothing(), pairs)
         held = connection.execute(
             select(Datastream.observed_area).where(Datastream.id == id_)
         ).scalar()

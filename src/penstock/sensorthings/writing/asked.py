@@ -40,7 +40,7 @@ class Asked:
     base: str
     body: bytes = b""
     content_type: str = "application/json"
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     prefer: str = ""
 
 
@@ -84,6 +84,8 @@ class Parts:
         refusal: Makes an answer of an error, for requests within a batch.
         fleet: Gives what commands devices; None where nothing does.
         forget_series: Makes ingest ask the catalog anew; see `Ingest.forget_series`.
+        changed: Is told of every entity that was made, changed or removed: its type, its id
+            (of an Observation what its address has), and `create`, `update` or `delete`.
     """
 
     reader: EntityReader
@@ -99,3 +101,4 @@ class Parts:
     refusal: Callable[[Exception], Answer]
     fleet: Callable[[], Fleet] | None = None
     forget_series: Callable[[float], bool] = lambda _: True
+    changed: Callable[[str, int | str, str], None] = lambda _type, _id, _what: None

@@ -79,6 +79,25 @@ def create_tables() -> None:
         ["observed_property_id"],
     )
     op.create_table(
+        "datastream_feature",
+        sa.Column("datastream_id", ID, nullable=False),
+        sa.Column("feature_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["datastream_id"],
+            ["datastream.id"],
+            name="fk_datastream_feature_datastream_id",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["feature_id"],
+            ["feature_of_interest.id"],
+            name="fk_datastream_feature_feature_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("datastream_id", "feature_id", name="pk_datastream_feature"),
+    )
+    op.create_index("ix_datastream_feature_feature_id", "datastream_feature", ["feature_id"])
+    op.create_table(
         "moved_observation",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("datastream_id", ID, nullable=False),
