@@ -108,4 +108,5 @@ def state_without(
     ]
     newest = pa.concat_tables([newest, *found]) if found else newest
     newest = newest.sort_by("datastream") if newest.num_rows else SCHEMA.empty_table()
-    return SeriesState(newest, state.datastream[held], count[held], first[held])
+    extents = state.extents.forgetting(np.array(list(removed.rows), np.int64)).take(held)
+    return SeriesState(newest, state.datastream[held], count[held], first[held], extents)
