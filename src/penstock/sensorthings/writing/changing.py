@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.core.access import Action, Principal
+from penstock.core.access import EVERYTHING, Action, Principal
 from penstock.core.entities import TYPES, New, Query, Removed, Step
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.selection import Selection
@@ -120,8 +120,6 @@ class Changer:
     def _targets(self, type_: str, id_: int, name: str, target: str) -> list[int]:
         if target == "Observation":
             raise InvalidInput("an Observation is moved by PATCH of its own Datastream")
-        from penstock.core.access import EVERYTHING
-
         query = Query(type=target, scope=EVERYTHING, along=Step(type_, (id_,), name))
         return list(self._parts.reader.ids(query))
 

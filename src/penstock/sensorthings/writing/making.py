@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from penstock.core.access import Action, Principal
+from penstock.core.access import Principal
 from penstock.core.entities import TYPES, Made, New
 from penstock.core.errors import InvalidInput, NotFound, PenstockError
 from penstock.sensorthings.grammar.resource import ResourcePath
@@ -25,6 +25,7 @@ from penstock.sensorthings.writing.planning_rows import (
     rows_of,
 )
 from penstock.sensorthings.writing.results import Row
+from penstock.sensorthings.writing.tasking import Tasker
 from penstock.sensorthings.writing.values import read_object, refuse
 
 _log = logging.getLogger(__name__)
@@ -48,10 +49,14 @@ class Maker:
         self._permits = permits
         self._finder = finder
         self._intake = intake
+        self._tasker = Tasker(parts, permits)
 
     async def post(self, who: Principal, asked: Asked) -> Answer:
         """Make what the body describes in the set that the path leads to."""
         new = await self._parts.blocking(self._read, who, asked)
+        if new.type == "Task":
+            answer: Answer = await self._parts.blocking(self._tasker.make, who, asked, new)
+            return answer
         making: Making = await self._parts.blocking(self._make, who, asked, new)
         try:
             await self._intake.keep(who, making.system, making.rows)
@@ -145,7 +150,3 @@ class Maker:
                 continue
             except PenstockError:
                 _log.exception("%s(%s) was made and could not be taken back", type_, id_)
-
-    def require_write(self, who: Principal, type_: str, id_: int) -> int | None:
-        """Return the system of an entity that somebody may change."""
-        return self._permits.require_entity(who, Action.WRITE, type_, id_)
