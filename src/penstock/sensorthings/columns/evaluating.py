@@ -154,7 +154,7 @@ class _Evaluation:
             if isinstance(members, Members):
                 return _among_ids(self.value(tested), members)
         if len(choices) == 1 and isinstance(choices[0], Property):
-            return self._within(self.value(tested), self.value(choices[0]))
+            return self._within(tested, choices[0])
         plain = [one.value for one in choices if isinstance(one, Literal)]
         if len(plain) == len(choices) and len(choices) > 8:
             quick = _among_plain(self.value(tested), plain)
@@ -165,9 +165,10 @@ class _Evaluation:
             found = found | self._compared("eq", tested, one)
         return found
 
-    def _within(self, tested: Values, arrays: Values) -> Truth:
+    def _within(self, wanted: Expression, path: Expression) -> Truth:
         """Tell whether a JSON array holds a value; what is no array is compared itself."""
-        found = comparing.compare("eq", tested, arrays)
+        found = self._compared("eq", wanted, path)
+        tested, arrays = self.value(wanted), self.value(path)
         others = arrays.others()
         lists = [
             at for at in np.flatnonzero(arrays.is_a(JSON)).tolist() if isinstance(others[at], list)

@@ -191,7 +191,10 @@ def each(function: Callable[[str], Any], text: Objects, dtype: Any = object) -> 
         return np.array([function(one) for one in text], dtype)
     coded = pa.array(text, pa.string()).dictionary_encode()
     different = [function(one) for one in coded.dictionary.to_pylist()]
-    return np.array(different, dtype).take(coded.indices.to_numpy(zero_copy_only=False))
+    found: npt.NDArray[Any] = np.array(different, dtype).take(
+        coded.indices.to_numpy(zero_copy_only=False)
+    )
+    return found
 
 
 def number_text(number: float) -> str:
