@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, and_, case, cast, func
+from sqlalchemy import and_, case, func
 
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
@@ -37,18 +37,9 @@ def calculate(word: Operator, terms: list[Term]) -> Term:
 
 
 def _numbers(word: Operator, one: Sql, other: Sql) -> Sql:
-    """Return the result; numbers are doubles here, so that nothing overflows or is cut off."""
-    if word is Operator.ADD:
-        return one.op("+")(other)
-    if word is Operator.SUB:
-        return one.op("-")(other)
-    if word is Operator.MUL:
-        return one.op("*")(other)
-    return (
-        func.penstock_divide(one, other)
-        if word is Operator.DIV
-        else func.penstock_modulo(one, other)
-    )
+    """Return the result: null where it is none or not finite, which SQL's own operators are not."""
+    function: Sql = getattr(func, f"penstock_{word}")(one, other)
+    return function
 
 
 def _negated(term: Term) -> Term:
@@ -85,12 +76,16 @@ def _with_durations(word: Operator, left: Term, right: Term) -> Term:
     if left.kind is right.kind:
         if word not in (Operator.ADD, Operator.SUB):
             return NOTHING
-        return duration(left.sql.op("+" if word is Operator.ADD else "-")(right.sql))
-    is_scaled = word is Operator.MUL or (word is Operator.DIV and left.kind is Kind.DURATION)
-    if not is_scaled:
-        return NOTHING
-    one = left.sql if left.kind is Kind.DURATION else as_kind(left, Kind.NUMBER)
-    other = right.sql if right.kind is Kind.DURATION else as_kind(right, Kind.NUMBER)
-    if one is None or other is None:
-        return NOTHING
-    return duration(cast(func.penstock_round(_numbers(word, one, other)), Integer))
+        return duration(_lengths(word, left.sql, right.sql))
+    if left.kind is not Kind.DURATION and word is Operator.MUL:
+        left, right = right, left
+    factor = as_kind(right, Kind.NUMBER)
+    is_scaled = word in (Operator.MUL, Operator.DIV) and left.kind is Kind.DURATION
+    return (
+        NOTHING if factor is None or not is_scaled else duration(_lengths(word, left.sql, factor))
+    )
+
+
+def _lengths(word: Operator, one: Sql, other: Sql) -> Sql:
+    function: Sql = getattr(func, f"penstock_duration_{word}")(one, other)
+    return function

@@ -1,8 +1,8 @@
 """Comparisons as SQL: by kind, three-valued, intervals of time as FROST compares them.
 
 With a side that is null the answer is unknown, unless that side is the word null. Values of
-different kinds are not equal and in no order. Text against a number or truth that is no literal
-compares the texts, as FROST and the OGC's test suite have it.
+different kinds are not equal and in no order. Text against a number or truth in JSON compares the
+texts, as FROST and the OGC's test suite have it, and so do those in JSON among each other.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from penstock.catalog.entities.reading_terms import (
     json_kind,
     json_text,
     json_value,
+    text_of_json,
     time,
     truth,
 )
@@ -60,8 +61,6 @@ def compare(word: Operator, left: Term, right: Term) -> Term:
         return truth(_times(word, left, right))
     if left.kind is right.kind and left.kind in _PLAIN:
         return truth(_SQL[word](left.sql, right.sql))
-    if _is_text_against_value(left, right):
-        return truth(_SQL[word](_plain_text(left), _plain_text(right)))
     return truth(_unequal(word, left, right))
 
 
@@ -86,24 +85,6 @@ def _with_null(word: Operator, left: Term, right: Term) -> Term:
     return truth(found if word is Operator.EQ else ~found)
 
 
-def _is_text_against_value(left: Term, right: Term) -> bool:
-    """Tell whether one side is text and the other a number or truth that was not written down."""
-    text, other = (left, right) if left.kind is Kind.TEXT else (right, left)
-    return (
-        text.kind is Kind.TEXT
-        and other.kind in (Kind.NUMBER, Kind.TRUTH, Kind.JSON)
-        and not other.is_literal
-    )
-
-
-def _plain_text(term: Term) -> Sql:
-    if term.kind is Kind.TRUTH:
-        return case((term.sql, "true"), (~term.sql, "false"))
-    if term.kind is Kind.NUMBER:
-        return func.penstock_number_text(term.sql)
-    return term.sql
-
-
 def _unequal(word: Operator, left: Term, right: Term) -> Sql:
     """Return the answer for values of different kinds: unknown where one is null."""
     answer = TRUE if word is Operator.NE else FALSE
@@ -115,25 +96,45 @@ def _json(word: Operator, left: Term, right: Term) -> Sql:
         return _json(_TURNED.get(word, word), right, left)
     if right.kind is Kind.JSON:
         return _json_pair(word, left, right)
-    if right.kind is Kind.TEXT:
-        return _SQL[word](json_text(left), right.sql)
     if right.kind is Kind.TIME:
         return _times(word, _json_time(left), right)
     if right.kind not in JSON_KINDS:
         return _unequal(word, left, right)
     different = TRUE if word is Operator.NE else FALSE
-    same = _SQL[word](json_value(left), right.sql)
-    return case((is_null(left), null()), (is_json_of(left, right.kind), same), else_=different)
+    if right.kind is Kind.TEXT:
+        is_fit, same = _is_scalar(json_kind(left)), _SQL[word](json_text(left), right.sql)
+    else:
+        is_fit, same = is_json_of(left, right.kind), _SQL[word](json_value(left), right.sql)
+    return case((is_null(left), null()), (is_fit, same), else_=different)
 
 
 def _json_pair(word: Operator, left: Term, right: Term) -> Sql:
-    """Compare two JSON values: those of one kind as such, others by their texts."""
-    are_numbers = and_(is_json_of(left, Kind.NUMBER), is_json_of(right, Kind.NUMBER))
-    return case(
-        (or_(is_null(left), is_null(right)), null()),
-        (are_numbers, _SQL[word](json_value(left), json_value(right))),
-        else_=_SQL[word](json_text(left), json_text(right)),
+    return _pair_of_json(
+        word,
+        (json_kind(left), json_value(left), json_text(left)),
+        (json_kind(right), json_value(right), json_text(right)),
     )
+
+
+def _pair_of_json(word: Operator, left: tuple[Sql, ...], right: tuple[Sql, ...]) -> Sql:
+    """Compare two JSON values, each a kind, value and text: of one kind as such, others as text."""
+    (kind1, value1, text1), (kind2, value2, text2) = left, right
+    same = _SQL[word](value1, value2)
+    return case(
+        (or_(value1.is_(null()), value2.is_(null())), null()),
+        (or_(~_is_scalar(kind1), ~_is_scalar(kind2)), TRUE if word is Operator.NE else FALSE),
+        (and_(_is_word(kind1, Kind.NUMBER), _is_word(kind2, Kind.NUMBER)), same),
+        (and_(_is_word(kind1, Kind.TRUTH), _is_word(kind2, Kind.TRUTH)), same),
+        else_=_SQL[word](text1, text2),
+    )
+
+
+def _is_word(kind: Sql, wanted: Kind) -> Sql:
+    return kind.in_([literal_column(f"'{word}'") for word in JSON_KINDS[wanted]])
+
+
+def _is_scalar(kind: Sql) -> Sql:
+    return kind.not_in([literal_column("'array'"), literal_column("'object'")])
 
 
 def _json_time(term: Term) -> Term:
@@ -148,20 +149,21 @@ def _in_array(tested: Term, array: Term) -> Sql:
     is_array = json_kind(array) == literal_column("'array'")
     items = case((is_array, json_value(array)), else_=literal_column("'[]'"))
     item = func.json_each(items).table_valued("value", "type")
-    words: list[Sql] = [literal_column(f"'{word}'") for word in JSON_KINDS.get(tested.kind, ())]
+    of_item = (item.c.type, item.c.value, text_of_json(item.c.type, item.c.value))
     if tested.kind is Kind.JSON:
-        is_same = item.c.type == json_kind(tested)
-        value = json_value(tested)
-    elif words:
-        is_same, value = item.c.type.in_(words), tested.sql
+        of_tested = (json_kind(tested), json_value(tested), json_text(tested))
+        is_same = _pair_of_json(Operator.EQ, of_tested, of_item)
+    elif tested.kind is Kind.TEXT:
+        is_same = and_(_is_scalar(item.c.type), of_item[2] == tested.sql)
+    elif tested.kind in JSON_KINDS:
+        is_same = and_(_is_word(item.c.type, tested.kind), item.c.value == tested.sql)
     else:
-        return FALSE
-    held: Select[Any] = select(literal_column("1")).where(is_same, item.c.value == value)
-    itself = compare(Operator.EQ, array, tested).sql
+        is_same = FALSE
+    held: Select[Any] = select(literal_column("1")).where(is_same)
     return case(
-        (or_(is_null(array), is_null(tested)), null()),
+        (is_null(tested), null()),
         (is_array, held.correlate_except(item).exists()),
-        else_=itself,
+        else_=compare(Operator.EQ, array, tested).sql,
     )
 
 

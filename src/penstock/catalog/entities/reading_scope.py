@@ -13,9 +13,14 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select
 
 from penstock.catalog.entities.reading_tables import SOURCES, Sql, TableRow
-from penstock.catalog.models import historical_location_location, thing_location
+from penstock.catalog.models import (
+    DatastreamFeature,
+    historical_location_location,
+    thing_location,
+)
 from penstock.core.access import Scope
 
+_FEATURES = DatastreamFeature.__table__
 _PARTS = ("systems", "things", "datastreams")
 
 
@@ -132,13 +137,22 @@ class Visibility:
 
     def _feature(self, row: TableRow) -> Sql:
         location = SOURCES["Location"].table.alias()
-        stream = SOURCES["Datastream"].table.alias()
+        stream, other = (SOURCES["Datastream"].table.alias() for _ in range(2))
+        pair = _FEATURES.alias()
         is_place = location.c.feature_id == row.c.id
         is_own = stream.c.feature_id == row.c.id
+        is_seen_by = pair.c.feature_id == row.c.id
         return or_(
             _exists((stream,), is_own, self._stream(stream)),
+            _exists(
+                (pair, other), is_seen_by, pair.c.datastream_id == other.c.id, self._stream(other)
+            ),
             _exists((location,), is_place, self._location(location)),
-            and_(~_exists((stream,), is_own), ~_exists((location,), is_place)),
+            and_(
+                ~_exists((stream,), is_own),
+                ~_exists((pair,), is_seen_by),
+                ~_exists((location,), is_place),
+            ),
         )
 
     def _actuator(self, row: TableRow) -> Sql:

@@ -143,13 +143,17 @@ def is_json_of(term: Term, kind: Kind) -> Sql:
 
 def json_text(term: Term) -> Sql:
     """Return a JSON value as it is written, text without quotation marks."""
-    word = json_kind(term)
+    return text_of_json(json_kind(term), json_value(term))
+
+
+def text_of_json(kind: Sql, value: Sql) -> Sql:
+    """Return the text of a JSON value that SQLite calls a kind."""
     return case(
-        (word == literal_column("'text'"), json_value(term)),
-        (word == literal_column("'true'"), literal_column("'true'")),
-        (word == literal_column("'false'"), literal_column("'false'")),
-        (word == literal_column("'real'"), func.penstock_number_text(json_value(term))),
-        else_=cast(json_value(term), Text),
+        (kind == literal_column("'text'"), value),
+        (kind == literal_column("'true'"), literal_column("'true'")),
+        (kind == literal_column("'false'"), literal_column("'false'")),
+        (kind == literal_column("'real'"), func.penstock_number_text(value)),
+        else_=cast(value, Text),
     )
 
 

@@ -6,6 +6,7 @@ They never raise: what cannot be computed is null.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from penstock.catalog.entities import geometry
 
 #: The first whole number that doubles do not tell from its neighbour.
 _EXACT = 2**53
+#: Lengths of time from here on, microseconds, are none.
+_LONGEST = 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -34,10 +37,6 @@ def _upper(text: object) -> str | None:
     return text.upper() if isinstance(text, str) else None
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _on_number(function: Callable[[float], float]) -> Callable[[object], float | None]:
     def call(value: object) -> float | None:
         if isinstance(value, int):
@@ -53,16 +52,34 @@ def _round(value: float) -> float:
     return math.copysign(float(whole + (abs(value) - whole >= 0.5)), value)
 
 
-def _divide(left: object, right: object) -> float | None:
-    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)) or right == 0:
-        return None
-    return _finite(left / right)
+def _calculating(function: Callable[[float, float], float]) -> Callable[..., float | None]:
+    """Make a function of two doubles give null where it cannot be computed."""
+
+    def call(left: object, right: object) -> float | None:
+        if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+            return None
+        try:
+            value = function(float(left), float(right))
+        except (ArithmeticError, ValueError):
+            return None
+        return value if math.isfinite(value) else None
+
+    return call
 
 
-def _modulo(left: object, right: object) -> float | None:
-    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)) or right == 0:
-        return None
-    return None if math.isinf(left) else _finite(math.fmod(left, right))
+def _lengthening(function: Callable[[Any, Any], float]) -> Callable[..., int | None]:
+    """Make a function of a length of time, microseconds, give null where it is too long."""
+
+    def call(left: object, right: object) -> int | None:
+        if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+            return None
+        try:
+            value = function(left, right)
+        except ArithmeticError:
+            return None
+        return round(value) if math.isfinite(value) and abs(value) < _LONGEST else None
+
+    return call
 
 
 def _number_text(value: object) -> str | None:
@@ -91,8 +108,15 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "round": (1, _on_number(_round)),
     "floor": (1, _on_number(lambda value: float(math.floor(value)))),
     "ceiling": (1, _on_number(lambda value: float(math.ceil(value)))),
-    "divide": (2, _divide),
-    "modulo": (2, _modulo),
+    "add": (2, _calculating(operator.add)),
+    "sub": (2, _calculating(operator.sub)),
+    "mul": (2, _calculating(operator.mul)),
+    "div": (2, _calculating(operator.truediv)),
+    "mod": (2, _calculating(math.fmod)),
+    "duration_add": (2, _lengthening(operator.add)),
+    "duration_sub": (2, _lengthening(operator.sub)),
+    "duration_mul": (2, _lengthening(lambda us, by: float(us) * float(by))),
+    "duration_div": (2, _lengthening(lambda us, by: float(us) / float(by))),
     "number_text": (1, _number_text),
     "time": (1, _time),
     "relation": (3, geometry.relation),
