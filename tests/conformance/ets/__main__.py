@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 import httpx
 from tests.conformance.platform import Running
@@ -113,8 +113,7 @@ def run(service: str, folder: Path) -> list[Outcome]:
         ["java", f"-Duser.home={folder}", "-cp", classpath(folder)]
         + ["org.opengis.cite.sta10.TestNGController", str(properties)],
         check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
     )
     return read(next(folder.rglob("testng-results.xml")))
 
@@ -122,7 +121,7 @@ def run(service: str, folder: Path) -> list[Outcome]:
 def read(file: Path) -> list[Outcome]:
     """Return what the suite reports."""
     found = []
-    for group in Xml.parse(file).iter("class"):
+    for group in ET.parse(file).iter("class"):
         level = LEVELS[group.attrib["name"].split(".")[-2]]
         for method in group.iter("test-method"):
             if method.get("is-config") == "true" and method.attrib["status"] == "PASS":

@@ -118,8 +118,7 @@ CASES: tuple[tuple[str, str, str, tuple[int, ...]], ...] = (
     (
         "testAnyFilter",
         T,
-        "HistoricalLocations/any(hl : hl/Locations/any(l : "
-        "l/properties/field eq properties/field))",
+        "HistoricalLocations/any(h:h/Locations/any(l:l/properties/field eq properties/field))",
         (1, 2),
     ),
     ("testAnyFilter", T, f"{NEAR.format(0)} and {NEAR.format(1)}", (0, 1)),
@@ -221,4 +220,4 @@ BAD = (
 def test_a_bad_condition_says_where(filled: Service, condition: str, position: int) -> None:
     answer = filled.ask("Things", filter=condition)
     assert answer.status_code == 400
-    assert f"{position}" in answer.text
+    assert f"position {position}:" in answer.text
