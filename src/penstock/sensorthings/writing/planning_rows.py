@@ -113,7 +113,7 @@ def made_entities(new: New, made: Made) -> Iterator[tuple[str, int]]:
     if made.id and new.type != "Observation":
         yield new.type, made.id
     for name, some in new.links.items():
-        for one, its in zip(some, made.nested[name], strict=True):
+        for one, its in zip(some, made.nested.get(name, ()), strict=False):
             if isinstance(one, New):
                 yield from made_entities(one, its)
 
