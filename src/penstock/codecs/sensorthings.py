@@ -4,7 +4,8 @@
 Datastream is named by its id, by the topic (`v1.1/Datastreams(7)/Observations`, captured as
 `datastream`), or described in place with its Thing (section 10.2.1.1, deep insert). The phenomenon
 time may be an interval `start/end` or an epoch; without one the time of arrival counts. Members
-that the standard does not know become parameters.
+that the standard does not know become parameters; `resultQuality` and `validTime` are kept among
+these under names that are reserved for them.
 """
 
 from __future__ import annotations
@@ -39,8 +40,13 @@ _KNOWN = {
     "Datastream",
     "FeatureOfInterest",
     "parameters",
+    "resultQuality",
+    "validTime",
     "id",
 }
+#: Names of parameters that begin so mean something else.
+_RESERVED = "@iot."
+_KEPT_APART = ("resultQuality", "validTime")
 _MAX_ID = 2**63 - 1
 
 
@@ -182,11 +188,15 @@ def _parameters(record: Mapping[str, object], more: Mapping[str, object]) -> str
     given = record.get("parameters")
     found: dict[str, object] = {}
     if isinstance(given, Mapping):
-        found.update(cast("Mapping[str, object]", given))
+        stated = cast("Mapping[str, object]", given)
+        found.update((k, v) for k, v in stated.items() if not k.startswith(_RESERVED))
     elif given is not None:
         found["parameters"] = given
     found |= {
         name: value for name, value in record.items() if name not in _KNOWN and "@iot." not in name
     }
     found.update(more)
+    for name in _KEPT_APART:
+        if record.get(name) is not None:
+            found[_RESERVED + name] = record[name]
     return json_text(found) if found else None
