@@ -1,0 +1,360 @@
+"""Conditions that cross between catalog and store: the part beyond becomes a set of ids.
+
+From an entity, the largest parts of a condition that speak of nothing but the Observations along
+one path, or of the times that a Datastream has from them, are answered by the store. From an
+Observation, the largest parts that speak of nothing but its Datastream or its FeatureOfInterest are
+answered by the catalog. Each becomes `path/@iot.id in (ids)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.access import Scope
+from penstock.core.entities import TYPES, Query
+from penstock.core.errors import NotSupported
+from penstock.core.expression import Any, Apply, Expression, Literal, Members, Property
+from penstock.core.observation import SCHEMA
+from penstock.core.store import CanTellExtents
+from penstock.sensorthings.columns import Facts, mask
+from penstock.sensorthings.observations import Observations
+from penstock.sensorthings.sources import ID, Sources, among
+
+Path = tuple[str, ...]
+_STREAMS = ("Datastream", "MultiDatastream")
+_DERIVED = ("phenomenonTime", "resultTime")
+#: Types of the variables around, by name.
+_Variables = Mapping[str, str]
+_CONNECTIVES = ("and", "or")
+
+
+class SemiJoins:
+    """Answers what is beyond the border, for somebody.
+
+    Args:
+        sources: The two sides.
+        scope: What the one who asks may read.
+        observations: Reads observations in that scope.
+    """
+
+    def __init__(self, sources: Sources, scope: Scope, observations: Observations) -> None:
+        self._sources = sources
+        self._scope = scope
+        self._observations = observations
+
+    def of_catalog(self, where: Expression | None, type_: str) -> Expression | None:
+        """Return a condition over entities of a type without what goes to observations.
+
+        Raises:
+            NotSupported: One comparison speaks of both sides.
+        """
+        return None if where is None else self._from_catalog(where, type_, {})
+
+    def of_observations(self, where: Expression | None) -> Expression | None:
+        """Return a condition over Observations without what goes to the catalog.
+
+        Raises:
+            NotSupported: One comparison speaks of both sides.
+        """
+        return None if where is None else self._from_store(where)
+
+    # -- from the catalog
+
+    def _from_catalog(self, tree: Expression, type_: str, variables: _Variables) -> Expression:
+        crossings = _crossings(tree, type_, variables)
+        if crossings == {None}:
+            return tree
+        if len(crossings) == 1 and not isinstance(tree, (Property, Any)):
+            (crossing,) = crossings
+            assert crossing is not None
+            return self._answered(tree, crossing, type_, variables)
+        if isinstance(tree, Any):
+            return self._any_from_catalog(tree, type_, variables)
+        if isinstance(tree, Apply) and tree.function in _CONNECTIVES:
+            parts = _grouped(tree, lambda one: _crossings(one, type_, variables))
+            return _joined(tree, [self._from_catalog(one, type_, variables) for one in parts])
+        if isinstance(tree, Apply) and tree.function == "not":
+            return _joined(tree, [self._from_catalog(tree.arguments[0], type_, variables)])
+        raise _mixed(tree)
+
+    def _any_from_catalog(self, tree: Any, type_: str, variables: _Variables) -> Expression:
+        crossing = _crossing(tree.path, type_, variables)
+        target = _type_at(tree.path, type_, variables)
+        if crossing is None:
+            inner = {**variables, tree.variable: target}
+            condition = self._from_catalog(tree.condition, type_, inner)
+            return msgspec.structs.replace(tree, condition=condition)
+        if crossing != tree.path:
+            raise _mixed(tree)
+        condition = _without(tree.condition, (tree.variable,))
+        return self._answered_by_store(condition, crossing, type_, variables)
+
+    def _answered(
+        self, tree: Expression, crossing: Path, type_: str, variables: _Variables
+    ) -> Expression:
+        if crossing[-1] in _DERIVED:
+            owner = _type_at(crossing[:-1], type_, variables)
+            ids = self._by_times(_without(tree, crossing[:-1]), crossing[-1], owner)
+            return among((*crossing[:-1], ID), ids)
+        return self._answered_by_store(_without(tree, crossing), crossing, type_, variables)
+
+    def _answered_by_store(
+        self, condition: Expression, crossing: Path, type_: str, variables: _Variables
+    ) -> Expression:
+        owner = _type_at(crossing[:-1], type_, variables)
+        choice = self._observations.choose(self.of_observations(condition))
+        if owner in _STREAMS:
+            ids = self._observations.datastreams(choice)
+        else:
+            ids = self._observations.features(choice)
+        return among((*crossing[:-1], ID), frozenset(ids))
+
+    def _by_times(self, condition: Expression, name: str, owner: str) -> frozenset[int]:
+        """Return the datastreams whose derived times fit, seen as rows with those times."""
+        times = derived_times(self._sources, None)
+        table = times.as_rows(name)
+        asked = _renamed(condition, name, "phenomenonTime")
+        found = mask(asked, table, Facts({}, {}, self._sources.clock.now_us()))
+        ids = frozenset(times.datastream[found].tolist())
+        if name == "resultTime" or _asks_for_null(condition):
+            # Datastreams without such a time are not among the rows; null is all there is to them.
+            ids |= self._without_times(condition, name, owner, times)
+        return ids
+
+    def _without_times(
+        self, condition: Expression, name: str, owner: str, times: DerivedTimes
+    ) -> frozenset[int]:
+        if not _holds_for_null(condition):
+            return frozenset()
+        known = times.datastream[times.is_known(name)].tolist()
+        query = Query(type=owner, scope=self._scope)
+        return frozenset(self._sources.reader.ids(query)) - frozenset(known)
+
+    # -- from the store
+
+    def _from_store(self, tree: Expression) -> Expression:
+        sides = _sides(tree)
+        if sides <= {""}:
+            return tree
+        if len(sides) == 1 and not isinstance(tree, Property):
+            (link,) = sides
+            return self._answered_by_catalog(tree, link)
+        if isinstance(tree, Apply) and tree.function in _CONNECTIVES:
+            parts = _grouped(tree, _sides)
+            return _joined(tree, [self._from_store(one) for one in parts])
+        if isinstance(tree, Apply) and tree.function == "not":
+            return _joined(tree, [self._from_store(tree.arguments[0])])
+        raise _mixed(tree)
+
+    def _answered_by_catalog(self, tree: Expression, link: str) -> Expression:
+        if _is_members(tree, link):
+            return tree
+        where = self.of_catalog(_without(tree, (link,)), link)
+        query = Query(type=link, scope=self._scope, where=where)
+        return among((link, ID), frozenset(self._sources.reader.ids(query)))
+
+
+class DerivedTimes:
+    """From when to when the observations of datastreams reach."""
+
+    def __init__(self, summaries: pa.Table, extents: pa.Table) -> None:
+        self.datastream = summaries["datastream"].to_numpy()
+        at = np.searchsorted(extents["datastream"].to_numpy(), self.datastream)
+        taken = extents.take(pa.array(at))
+        self._columns = {
+            "phenomenonTime": (summaries["first_time"], taken["end_time"]),
+            "resultTime": (taken["first_result_time"], taken["last_result_time"]),
+        }
+
+    def is_known(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Return which of them have such a time."""
+        return self._columns[name][0].is_valid().to_numpy()  # type: ignore[no-any-return]
+
+    def of(self, name: str) -> list[tuple[int, int] | None]:
+        """Return start and end of each, microseconds UTC."""
+        start, end = (column.cast(pa.int64()).to_pylist() for column in self._columns[name])
+        return [
+            None if first is None else (first, last) for first, last in zip(start, end, strict=True)
+        ]
+
+    def as_rows(self, name: str) -> pa.Table:
+        """Return those that have such a time as observations at that time."""
+        known = self.is_known(name)
+        self.datastream = self.datastream[known]
+        self._columns = {
+            one: (start.filter(pa.array(known)), end.filter(pa.array(known)))
+            for one, (start, end) in self._columns.items()
+        }
+        start, end = self._columns[name]
+        columns = {
+            "datastream": pa.array(self.datastream),
+            "time": start,
+            "feature": pa.array(np.zeros(len(self.datastream), np.int64)),
+            "end_time": end,
+        }
+        rows = len(self.datastream)
+        return pa.table(
+            [columns.get(field.name, pa.nulls(rows, field.type)) for field in SCHEMA], schema=SCHEMA
+        )
+
+
+def derived_times(sources: Sources, datastreams: Sequence[int] | None) -> DerivedTimes:
+    """Return the times of datastreams, or of all.
+
+    Raises:
+        NotSupported: The store does not keep them.
+    """
+    if not isinstance(sources.store, CanTellExtents):
+        msg = "this store does not tell how far the times of a Datastream reach"
+        raise NotSupported(msg)
+    extents = sources.store.extents(datastreams)
+    summaries = sources.summaries.summaries(datastreams)
+    held = np.isin(summaries["datastream"].to_numpy(), extents["datastream"].to_numpy())
+    return DerivedTimes(summaries.filter(pa.array(held)), extents)
+
+
+# -- looking at trees
+
+
+def _crossings(tree: Expression, type_: str, variables: _Variables) -> set[Path | None]:
+    """Return where the paths of a tree cross to the store; None stands for those that do not."""
+    if isinstance(tree, Property):
+        return {_crossing(tree.path, type_, variables)}
+    if isinstance(tree, Apply):
+        found = [_crossings(one, type_, variables) for one in tree.arguments]
+        # Literals belong to every side.
+        return set().union(*found) or {None}
+    if isinstance(tree, Any):
+        crossing = _crossing(tree.path, type_, variables)
+        if crossing is not None:
+            return {crossing}
+        inner = {**variables, tree.variable: _type_at(tree.path, type_, variables)}
+        return _crossings(tree.condition, type_, inner) | {None}
+    return set()
+
+
+def _crossing(path: Path, type_: str, variables: _Variables) -> Path | None:
+    """Return the part of a path up to Observations, or up to a derived time; None without one."""
+    at = 0
+    if path and path[0] in variables:
+        type_, at = variables[path[0]], 1
+    while at < len(path):
+        name = path[at]
+        if type_ in _STREAMS and name in _DERIVED:
+            return path[: at + 1]
+        link = TYPES[type_].link(name)
+        if link is None:
+            return None
+        if link.target == "Observation":
+            return path[: at + 1]
+        type_, at = link.target, at + 1
+    return None
+
+
+def _type_at(path: Path, type_: str, variables: _Variables) -> str:
+    for at, name in enumerate(path):
+        if not at and name in variables:
+            type_ = variables[name]
+            continue
+        link = TYPES[type_].link(name)
+        if link is not None:
+            type_ = link.target
+    return type_
+
+
+def _sides(tree: Expression) -> set[str]:
+    """Return the links through which the paths of a condition on Observations lead; "" is here."""
+    if isinstance(tree, Property):
+        name = tree.path[0]
+        return {name if name in (*_STREAMS, "FeatureOfInterest") else ""}
+    if isinstance(tree, Apply):
+        return set().union(*map(_sides, tree.arguments))
+    if isinstance(tree, Any):
+        return _sides(Property(tree.path))
+    return set()
+
+
+def _grouped(
+    tree: Apply, side: Callable[[Expression], set[Path | None]] | Callable[[Expression], set[str]]
+) -> list[Expression]:
+    """Bring the parts of an `and` or `or` together that are of one side."""
+    groups: dict[frozenset[object], list[Expression]] = {}
+    for one in tree.arguments:
+        groups.setdefault(frozenset(side(one)), []).append(one)
+    found: list[Expression] = []
+    for sides, parts in groups.items():
+        if len(sides) == 1 and len(parts) > 1:
+            found.append(Apply(tree.function, tuple(parts), tree.at))
+        else:
+            found.extend(parts)
+    return found
+
+
+def _joined(tree: Apply, parts: list[Expression]) -> Expression:
+    if len(parts) == 1 and tree.function in _CONNECTIVES:
+        return parts[0]
+    return Apply(tree.function, tuple(parts), tree.at)
+
+
+def _without(tree: Expression, prefix: Path) -> Expression:
+    """Return a tree whose paths begin behind a prefix."""
+    count = len(prefix)
+    if isinstance(tree, Property):
+        if tree.path[:count] != prefix:
+            raise _mixed(tree)
+        return Property(tree.path[count:], tree.at)
+    if isinstance(tree, Apply):
+        parts = tuple(_without(one, prefix) for one in tree.arguments)
+        return Apply(tree.function, parts, tree.at)
+    if isinstance(tree, Any):
+        if tree.path[:count] != prefix:
+            raise _mixed(tree)
+        return msgspec.structs.replace(tree, path=tree.path[count:])
+    return tree
+
+
+def _renamed(tree: Expression, name: str, new: str) -> Expression:
+    if isinstance(tree, Property):
+        return Property((new, *tree.path[1:]), tree.at) if tree.path[0] == name else tree
+    if isinstance(tree, Apply):
+        parts = tuple(_renamed(one, name, new) for one in tree.arguments)
+        return Apply(tree.function, parts, tree.at)
+    return tree
+
+
+def _is_members(tree: Expression, link: str) -> bool:
+    if not isinstance(tree, Apply) or tree.function != "in":
+        return False
+    tested, *choices = tree.arguments
+    is_id = isinstance(tested, Property) and tested.path == (link, ID)
+    return is_id and all(isinstance(c, Literal) and isinstance(c.value, Members) for c in choices)
+
+
+def _asks_for_null(tree: Expression) -> bool:
+    if isinstance(tree, Literal):
+        return tree.value is None
+    return isinstance(tree, Apply) and any(map(_asks_for_null, tree.arguments))
+
+
+def _holds_for_null(tree: Expression) -> bool:
+    """Tell whether a condition on one time holds where there is none."""
+    row = pa.table([pa.nulls(1, field.type) for field in SCHEMA], schema=_NULLABLE)
+    row = row.set_column(0, "datastream", pa.array([0]))
+    row = row.set_column(4, "feature", pa.array([0]))
+    asked = _renamed(tree, "phenomenonTime", "resultTime")
+    return bool(mask(asked, row, Facts({}, {}, 0))[0])
+
+
+_NULLABLE = pa.schema([pa.field(field.name, field.type) for field in SCHEMA])
+
+
+def _mixed(tree: Expression) -> NotSupported:
+    at = getattr(tree, "at", 0)
+    return NotSupported(
+        f"$filter, position {at}: one comparison that speaks of Observations and of other entities "
+        "at once cannot be answered; compare each with a literal, joined by `and`"
+    )
