@@ -90,6 +90,11 @@ class Context:
         return self.identities
 
     @property
+    def has_fleet(self) -> bool:
+        """Whether this platform looks after devices."""
+        return self._fleet is not None
+
+    @property
     def fleet(self) -> Fleet:
         """Devices, and commands to them.
 

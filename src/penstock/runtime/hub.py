@@ -25,6 +25,7 @@ from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
+from penstock.runtime.things import make_things
 from penstock.stores.lake.store import LakeStore
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,9 @@ class Hub:
             listener=self.fleet.listener,
         )
         self.fleet.forget_series = self.ingest.forget_series
+        self.things = make_things(
+            self.catalog, self._clock, config.sensorthings, self.ingest.forget_series
+        )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []

@@ -61,6 +61,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         identities=hub.identities,
         passwords=hub.passwords,
         fleet=hub.fleet,
+        things=hub.things,
     )
     server = Server(
         uvicorn.Config(

@@ -21,6 +21,7 @@ from penstock.sensorthings.grammar import (
     parse_options,
     parse_path,
 )
+from penstock.sensorthings.observations import Found
 from penstock.sensorthings.places import Place, Places
 from penstock.sensorthings.reading import Page, Reading
 from penstock.sensorthings.root import service_root
@@ -93,6 +94,13 @@ class Service:
         if place.is_set:
             return _Sets(reading, wanted).answer(place, path, options)
         return _Ones(self._sources, reading, wanted).answer(place, path, options)
+
+    def render(self, table: pa.Table, options: Options, root: str, scope: Scope) -> list[bytes]:
+        """Return each row as GET of that Observation shows it; the rows themselves are given."""
+        reading = Reading(self._sources, scope, root)
+        kinds = reading.observations.kinds(table)
+        shown = reading.show_observations(Found(table), options, kinds)
+        return [msgspec.json.encode(one) for one in shown]
 
     def find_observations(self, scope: Scope, path: ResourcePath, options: Options) -> pa.Table:
         """Return the rows that a path leads to and the filter holds for, at most `MAX_FOUND`.
