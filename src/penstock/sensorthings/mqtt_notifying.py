@@ -23,7 +23,7 @@ from penstock.core.errors import NotFound, PenstockError
 from penstock.core.expression import Order, Property
 from penstock.core.live import Live, Subscription
 from penstock.core.organisation import DEFAULT_SYSTEM
-from penstock.sensorthings.grammar import Options, ResourcePath
+from penstock.sensorthings.grammar import Options
 from penstock.sensorthings.mqtt_changes import Change
 from penstock.sensorthings.mqtt_line import ThingsLine
 from penstock.sensorthings.mqtt_topics import Listening, read_topic
@@ -41,14 +41,14 @@ _STREAMS = ("Datastream", "MultiDatastream")
 class Show(Protocol):
     """Shows entities as GET does. Both are called in a thread."""
 
-    def entity(self, scope: Scope, path: ResourcePath, options: Options) -> bytes | None:
+    def entity(self, scope: Scope, path: str, query: str) -> bytes | None:
         """Return what a path to one entity, or to a property, gives; None when nothing is there."""
         ...
 
-    def observations(self, rows: pa.Table, options: Options) -> Sequence[bytes | None]:
-        """Return each row in `core.observation.SCHEMA` as an Observation.
+    def observations(self, scope: Scope, rows: pa.Table, options: Options) -> Sequence[bytes]:
+        """Return rows in `core.observation.SCHEMA` as Observations.
 
-        None stands for those that `options.where` does not hold for.
+        Those that `options.where` does not hold for are left out.
         """
         ...
 
@@ -179,14 +179,12 @@ class Notifier:
         ids = rows["datastream"].to_numpy()
         for listening in listened.get("Observation", ()):
             try:
-                shown: Sequence[bytes | None]
-                if listening.path.last.is_set:
-                    chosen = self._chosen(listening, rows, ids)
-                    if chosen is None or not chosen.num_rows:
-                        continue
-                    shown = self._show.observations(chosen, listening.options)
-                else:
+                shown: Sequence[bytes | None] = ()
+                if not listening.path.last.is_set:
                     shown = (self._single(listening, rows, ids),)
+                elif (chosen := self._chosen(listening, rows, ids)) is not None:
+                    scope = self._scope(listening.system)
+                    shown = self._show.observations(scope, chosen, listening.options)
                 found += [(listening.topic, one) for one in shown if one is not None]
             except PenstockError as error:
                 _log.warning("topic %s: %s", listening.topic, error)
@@ -200,12 +198,10 @@ class Notifier:
                 return rows
             allowed = [self._system_of(one) in scope.systems for one in np.unique(ids).tolist()]
             wanted = np.unique(ids)[np.array(allowed, bool)]
-            return rows.filter(pa.array(np.isin(ids, wanted)))
-        parent = segments[-2]
-        before = msgspec.structs.replace(listening.path, segments=segments[:-1])
-        if parent.type not in _STREAMS:
+            return rows.filter(pa.array(np.isin(ids, wanted))) if len(wanted) else None
+        if segments[-2].type not in _STREAMS:
             return None
-        stream = parent.id if len(segments) == 2 else self._id_at(scope, before)
+        stream = segments[-2].id if len(segments) == 2 else self._id_at(scope, listening.parent)
         if not isinstance(stream, int) or not np.any(mine := ids == stream):
             return None
         if not scope.everything and self._system_of(stream) not in scope.systems:
@@ -224,7 +220,7 @@ class Notifier:
         times = rows["time"].cast(pa.int64()).to_numpy()
         if not np.any(mine & (times == identity.time_us)):
             return None
-        return self._show.entity(self._scope(listening.system), listening.path, listening.options)
+        return self._show.entity(self._scope(listening.system), listening.text, listening.query)
 
     def _system_of(self, datastream: int) -> int:
         """Return the system of a Datastream; a Datastream never changes to another system."""
@@ -274,21 +270,19 @@ class Notifier:
         """Return what is told on a topic when an entity has changed, or None."""
         path, scope = listening.path, self._scope(listening.system)
         if path.last.is_set:
-            last = msgspec.structs.replace(path.last, id=change.id)
-            one = msgspec.structs.replace(path, segments=(*path.segments[:-1], last))
-            return self._show.entity(scope, one, listening.options)
+            one = f"{listening.text}({change.id})"
+            return self._show.entity(scope, one, listening.query)
         given = change.properties
         if path.properties and given is not None and path.properties[0] not in given:
             return None
-        bare = msgspec.structs.replace(path, properties=())
-        id_ = path.last.id if len(path.segments) == 1 else self._id_at(scope, bare)
+        id_ = path.last.id if len(path.segments) == 1 else self._id_at(scope, listening.owner)
         if id_ != change.id:
             return None
-        return self._show.entity(scope, path, listening.options)
+        return self._show.entity(scope, listening.text, listening.query)
 
-    def _id_at(self, scope: Scope, path: ResourcePath) -> object:
+    def _id_at(self, scope: Scope, path: str) -> object:
         """Return the id of the entity that a path leads to, or None."""
-        shown = self._show.entity(scope, path, Options(select=(("@iot.id",),)))
+        shown = self._show.entity(scope, path, "$select=id")
         return None if shown is None else msgspec.json.decode(shown).get("@iot.id")
 
     def _histories(

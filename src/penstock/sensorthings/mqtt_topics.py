@@ -15,6 +15,8 @@ class Listening(msgspec.Struct, frozen=True):
     Attributes:
         topic: As it was written; what is told is published to it.
         system: Name of the system whose entities it is about; "" is the default one.
+        text: The path as it was written.
+        query: The options as they were written.
         path: A set (`Things`, `Datastreams(1)/Observations`), an entity (`Things(1)`), or a
             property of one (`Things(1)/name`).
         options: `$select`, `$expand` and `$filter`.
@@ -22,6 +24,8 @@ class Listening(msgspec.Struct, frozen=True):
 
     topic: str
     system: str
+    text: str
+    query: str
     path: ResourcePath
     options: Options
 
@@ -29,6 +33,20 @@ class Listening(msgspec.Struct, frozen=True):
     def type(self) -> str:
         """Name of the type of entity that it is about."""
         return self.path.last.type
+
+    @property
+    def owner(self) -> str:
+        """Path of the entity that a property is of."""
+        return self._first(len(self.path.segments))
+
+    @property
+    def parent(self) -> str:
+        """Path of the entity that a set is linked to."""
+        return self._first(len(self.path.segments) - 1)
+
+    def _first(self, count: int) -> str:
+        """Return the path of the first so many entities; their ids hold no slash."""
+        return "/".join(self.text.split("/")[:count])
 
 
 def read_topic(topic: str) -> Listening:
@@ -47,4 +65,4 @@ def read_topic(topic: str) -> Listening:
             f"topic {topic[:80]!r} leads to no entities; subscribe to a set such as v1.1/Things, "
             "to an entity, or to a property of one"
         )
-    return Listening(topic, system, path, parse_options(query, path.last.type))
+    return Listening(topic, system, text, query, path, parse_options(query, path.last.type))
