@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
+from tests.sensorthings.expressions import START_US, json_values, numbers, texts, times_us
 
 from penstock.core.entities import Identity
 from penstock.core.expression import Moment, Span
 from penstock.core.observation import SCHEMA, observations
 from penstock.sensorthings.observation_ids import id_of
 from penstock.sensorthings.observation_rows import Kind
-from tests.sensorthings.expressions import START_US, json_values, numbers, texts, times_us
 
 MULTI = 5
 KINDS = {

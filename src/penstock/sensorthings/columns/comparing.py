@@ -98,11 +98,9 @@ def compare_with_null(name: str, values: Values) -> Truth:
 def _alike(left: Values, right: Values, known: Bools) -> tuple[Values, Values, Bools]:
     """Make two sides of different kinds comparable where the language has a way to."""
     if left.is_a(TIME).any() and right.is_a(TEXT).any():
-        right = as_time(right)
-        known = known & ~right.is_a(NULL)
+        right, known = _as_time_beside(right, left, known)
     elif right.is_a(TIME).any() and left.is_a(TEXT).any():
-        left = as_time(left)
-        known = known & ~left.is_a(NULL)
+        left, known = _as_time_beside(left, right, known)
     if left.is_dynamic and right.is_dynamic:
         return *_both_as_text(left, right), known
     if left.is_dynamic and right.is_a(TEXT).any():
@@ -113,6 +111,22 @@ def _alike(left: Values, right: Values, known: Bools) -> tuple[Values, Values, B
 
 
 _SIMPLE = (TEXT, NUMBER, BOOL)
+
+
+def _as_time_beside(values: Values, other: Values, known: Bools) -> tuple[Values, Bools]:
+    """Return texts as times where the other side is a time; a text that is none is not known."""
+    differ = other.is_a(TIME) & values.is_a(TEXT)
+    time = as_time(values)
+    mixed = Values(
+        np.where(differ, time.kind, values.kind).astype(np.uint8),
+        values.number,
+        values.text,
+        np.where(differ, time.starts(), values.starts()),
+        np.where(differ, time.ends(), values.ends()),
+        values.other,
+        values.is_dynamic,
+    )
+    return mixed, known & ~mixed.is_a(NULL)
 
 
 def _as_text_beside(values: Values, other: Values) -> Values:

@@ -24,8 +24,8 @@ _DATE_TIME = (
 _DURATION = (
     r"(?P<sign>[+-]?)P(?=[0-9T])(?:(?P<years>[0-9]{1,6})Y)?(?:(?P<months>[0-9]{1,6})M)?"
     r"(?:(?P<weeks>[0-9]{1,9})W)?(?:(?P<days>[0-9]{1,9})D)?"
-    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,12})H)?(?:(?P<minutes>[0-9]{1,12})M)?"
-    r"(?:(?P<seconds>[0-9]{1,12})(?:[.,](?P<fraction>[0-9]++))?S)?)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,13})H)?(?:(?P<minutes>[0-9]{1,13})M)?"
+    r"(?:(?P<seconds>[0-9]{1,13})(?:[.,](?P<fraction>[0-9]++))?S)?)?"
 )
 #: Behind a value no letter, digit or quote can follow.
 _END = r"(?![\w.'@$])"

@@ -29,6 +29,6 @@ def shown(text: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'result'?` when a known name is near, else nothing."""
-    by_lower = {one.lower(): one for one in known}
+    by_lower = {one.lower(): str(one) for one in known}
     near = get_close_matches(name[:64].lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
