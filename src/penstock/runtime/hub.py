@@ -22,10 +22,11 @@ from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
-from penstock.runtime.fleet import make_post, make_room
+from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
-from penstock.runtime.things import make_things
+from penstock.runtime.things import make_notifier, make_things
+from penstock.sensorthings.mqtt_changes import Change
 from penstock.stores.lake.store import LakeStore
 
 _log = logging.getLogger(__name__)
@@ -77,17 +78,39 @@ class Hub:
             listener=self.fleet.listener,
         )
         self.fleet.forget_series = self.ingest.forget_series
+        #: Where the HTTP server is, for links in what subscribers are told.
+        self.http = f"http://{config.api.host}:{config.api.port}"
         self.things = make_things(
-            self.catalog, self._clock, config.sensorthings, self.ingest.forget_series
+            self.catalog,
+            self._clock,
+            config.sensorthings,
+            self.ingest.forget_series,
+            self._tell,
+        )
+        self.notifier = make_notifier(
+            self.things,
+            catalog=self.catalog,
+            store=self.store,
+            live=self.ingest.live,
+            clock=self._clock,
+            access=self.identities.access,
+            door=door_address(self.doors),
+            secret=internal_secret,
+            address=lambda: self.http,
         )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []
 
+    def _tell(self, changes: Sequence[Change]) -> None:
+        """Tell subscribers of entities that were made or changed."""
+        self.notifier.tell(changes)
+
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
         self.ingest.start()
         self.fleet.start()
+        self.notifier.start()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._expire_forever()),
@@ -99,6 +122,7 @@ class Hub:
         """Take in what is there, flush the store and release everything."""
         for task in self._tasks:
             task.cancel()
+        self.notifier.close()
         self._publisher.close()
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.fleet.close)
