@@ -102,7 +102,7 @@ def _shown(value: object) -> str:
 
 
 def _observation_type(value: object) -> Values:
-    uri = ANY_RESULT if value is None else value
+    uri = ANY_RESULT if value in (None, "") else value
     if not isinstance(uri, str):
         raise InvalidInput(f"observationType is {_shown(value)}; expected a URI")
     kind = _KINDS.get(uri)
