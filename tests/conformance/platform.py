@@ -63,6 +63,9 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self._said.close()
 
     def __enter__(self) -> Self:
         return self
