@@ -203,7 +203,7 @@ def test_the_root_lists_every_set_and_what_is_conformed_to(filled: Service) -> N
     for name in (*NAMES, "MultiDatastreams", "Actuators", "TaskingCapabilities", "Tasks"):
         assert addresses[name] == f"{filled.root}/{name}"
     conformance = root["serverSettings"]["conformance"]
-    assert "http://www.opengis.net/spec/iot_sensing/1.1/req/request-data/filter" in conformance
+    assert "http://www.opengis.net/spec/iot_sensing/1.1/req/request-data" in conformance
 
 
 @requirement("req/request-data/status-code")

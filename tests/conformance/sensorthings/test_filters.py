@@ -208,8 +208,8 @@ BAD = (
     ("name eq", 7),
     ("name eq 'x", 8),
     ("nothing eq 1", 0),
-    ("name foo 'x'", 5),
-    ("Locations/nothing eq 1", 0),
+    ("name foo 'x'", 0),
+    ("Locations/nothing eq 1", 10),
     ("frobnicate(name) eq 1", 0),
     ("(name eq 'x'", 12),
 )
