@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -31,14 +32,22 @@ NOW_US = START_US + 1_000_000
 Row = dict[str, Any]
 
 
+def rows() -> st.SearchStrategy[tuple[Row, dict[str, Any]]]:
+    """A row and the Observation that it is, of one of `KINDS`."""
+    return row_of(KINDS, OWN, [11, 99])
+
+
 @st.composite
-def rows(draw: st.DrawFn) -> tuple[Row, dict[str, Any]]:
-    """A row and the Observation that it is."""
-    datastream = draw(st.sampled_from(sorted(KINDS)))
+def row_of(
+    draw: st.DrawFn, kinds: Mapping[int, Kind], own: Mapping[int, int], features: Sequence[int]
+) -> tuple[Row, dict[str, Any]]:
+    """A row and the Observation that it is, of some datastreams and features."""
+    datastream = draw(st.sampled_from(sorted(kinds)))
     start = draw(times_us)
     end = draw(st.none() | st.integers(0, 4).map(lambda steps: start + steps * 250_000))
     made = draw(st.none() | times_us)
-    feature = draw(st.sampled_from([0, 0, 0, 11, 99]))
+    feature = draw(st.sampled_from([0, 0, 0, *features]))
+    kind = kinds[datastream]
     row: Row = {
         "datastream": datastream,
         "time": start,
@@ -53,12 +62,12 @@ def rows(draw: st.DrawFn) -> tuple[Row, dict[str, Any]]:
         "@iot.id": id_of(Identity(datastream, start, feature)),
         "phenomenonTime": Moment(start) if end is None or end == start else Span(start, end),
         "resultTime": None if made is None else Moment(made),
-        "result": _result(draw, KINDS[datastream].type, row),
-        "Datastream": None if datastream == MULTI else {"@iot.id": datastream},
-        "MultiDatastream": {"@iot.id": datastream} if datastream == MULTI else None,
+        "result": _result(draw, "Complex" if kind.is_multi else kind.type, row),
+        "Datastream": None if kind.is_multi else {"@iot.id": datastream},
+        "MultiDatastream": {"@iot.id": datastream} if kind.is_multi else None,
         "FeatureOfInterest": None,
     }
-    found = feature or OWN.get(datastream)
+    found = feature or own.get(datastream)
     if found is not None:
         entity["FeatureOfInterest"] = {"@iot.id": found}
     _parameters(draw, row, entity)

@@ -20,7 +20,7 @@ from penstock.core.errors import NotSupported
 from penstock.core.expression import Any, Apply, Expression, Literal, Members, Property
 from penstock.core.observation import SCHEMA
 from penstock.core.store import CanTellExtents
-from penstock.sensorthings.columns import Facts, mask
+from penstock.sensorthings.columns import Facts, holds_for_nothing, mask
 from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.sources import ID, Sources, among
 
@@ -91,27 +91,46 @@ class SemiJoins:
         if crossing != tree.path:
             raise _mixed(tree)
         condition = _without(tree.condition, (tree.variable,))
-        return self._answered_by_store(condition, crossing, type_, variables)
+        return self._answered_by_store(condition, crossing, type_, variables, is_any=True)
 
     def _answered(
         self, tree: Expression, crossing: Path, type_: str, variables: _Variables
     ) -> Expression:
         if crossing[-1] in _DERIVED:
             owner = _type_at(crossing[:-1], type_, variables)
-            ids = self._by_times(_without(tree, crossing[:-1]), crossing[-1], owner)
-            return among((*crossing[:-1], ID), ids)
+            condition = _without(tree, crossing[:-1])
+            path = (*crossing[:-1], ID)
+            found = among(path, self._by_times(condition, crossing[-1], owner))
+            if not holds_for_nothing(condition):
+                return found
+            return Apply("or", (found, Apply("eq", (Property(path), Literal(None)))))
         return self._answered_by_store(_without(tree, crossing), crossing, type_, variables)
 
     def _answered_by_store(
-        self, condition: Expression, crossing: Path, type_: str, variables: _Variables
+        self,
+        condition: Expression,
+        crossing: Path,
+        type_: str,
+        variables: _Variables,
+        *,
+        is_any: bool = False,
     ) -> Expression:
         owner = _type_at(crossing[:-1], type_, variables)
-        choice = self._observations.choose(self.of_observations(condition))
+        path = (*crossing[:-1], ID)
+        found = among(path, self._holders(owner, self.of_observations(condition)))
+        if is_any or not holds_for_nothing(condition):
+            return found
+        # Where there is no Observation, its properties are null, and that is what is asked for.
+        is_null = Apply("eq", (Property(path), Literal(None)))
+        has_none = Apply("not", (among(path, self._holders(owner, None)),))
+        return Apply("or", (found, has_none, is_null))
+
+    def _holders(self, owner: str, where: Expression | None) -> frozenset[int]:
+        """Return what has Observations for which a condition holds."""
+        choice = self._observations.choose(where)
         if owner in _STREAMS:
-            ids = self._observations.datastreams(choice)
-        else:
-            ids = self._observations.features(choice)
-        return among((*crossing[:-1], ID), frozenset(ids))
+            return frozenset(self._observations.datastreams(choice))
+        return frozenset(self._observations.features(choice))
 
     def _by_times(self, condition: Expression, name: str, owner: str) -> frozenset[int]:
         """Return the datastreams whose derived times fit, seen as rows with those times."""
@@ -120,19 +139,12 @@ class SemiJoins:
         asked = _renamed(condition, name, "phenomenonTime")
         found = mask(asked, table, Facts({}, {}, self._sources.clock.now_us()))
         ids = frozenset(times.datastream[found].tolist())
-        if name == "resultTime" or _asks_for_null(condition):
+        if holds_for_nothing(condition):
             # Datastreams without such a time are not among the rows; null is all there is to them.
-            ids |= self._without_times(condition, name, owner, times)
+            known = frozenset(times.datastream[times.is_known(name)].tolist())
+            query = Query(type=owner, scope=self._scope)
+            ids |= frozenset(self._sources.reader.ids(query)) - known
         return ids
-
-    def _without_times(
-        self, condition: Expression, name: str, owner: str, times: DerivedTimes
-    ) -> frozenset[int]:
-        if not _holds_for_null(condition):
-            return frozenset()
-        known = times.datastream[times.is_known(name)].tolist()
-        query = Query(type=owner, scope=self._scope)
-        return frozenset(self._sources.reader.ids(query)) - frozenset(known)
 
     # -- from the store
 
@@ -153,9 +165,12 @@ class SemiJoins:
     def _answered_by_catalog(self, tree: Expression, link: str) -> Expression:
         if _is_members(tree, link):
             return tree
-        where = self.of_catalog(_without(tree, (link,)), link)
-        query = Query(type=link, scope=self._scope, where=where)
-        return among((link, ID), frozenset(self._sources.reader.ids(query)))
+        condition = _without(tree, (link,))
+        query = Query(type=link, scope=self._scope, where=self.of_catalog(condition, link))
+        found = among((link, ID), frozenset(self._sources.reader.ids(query)))
+        if not holds_for_nothing(condition):
+            return found
+        return Apply("or", (found, Apply("eq", (Property((link, ID)), Literal(None)))))
 
 
 class DerivedTimes:
@@ -332,24 +347,6 @@ def _is_members(tree: Expression, link: str) -> bool:
     tested, *choices = tree.arguments
     is_id = isinstance(tested, Property) and tested.path == (link, ID)
     return is_id and all(isinstance(c, Literal) and isinstance(c.value, Members) for c in choices)
-
-
-def _asks_for_null(tree: Expression) -> bool:
-    if isinstance(tree, Literal):
-        return tree.value is None
-    return isinstance(tree, Apply) and any(map(_asks_for_null, tree.arguments))
-
-
-def _holds_for_null(tree: Expression) -> bool:
-    """Tell whether a condition on one time holds where there is none."""
-    row = pa.table([pa.nulls(1, field.type) for field in SCHEMA], schema=_NULLABLE)
-    row = row.set_column(0, "datastream", pa.array([0]))
-    row = row.set_column(4, "feature", pa.array([0]))
-    asked = _renamed(tree, "phenomenonTime", "resultTime")
-    return bool(mask(asked, row, Facts({}, {}, 0))[0])
-
-
-_NULLABLE = pa.schema([pa.field(field.name, field.type) for field in SCHEMA])
 
 
 def _mixed(tree: Expression) -> NotSupported:

@@ -52,7 +52,7 @@ def test_options(query: str, field: str, value: object) -> None:
 
 
 def test_order() -> None:
-    found = parse_options("$orderby=name%20desc,properties/a,id+asc", "Thing").order
+    found = parse_options("$orderby=name%20DESC,properties/a,id+asc", "Thing").order
     keys = [(one.by.path, one.descending) for one in found if isinstance(one.by, Property)]
     assert keys == [(("name",), True), (("properties", "a"), False), (("@iot.id",), False)]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.core.errors import NotSupported
-from penstock.core.expression import Apply, Expression, Literal, Members, Order, Property
+from penstock.core.expression import Any, Apply, Expression, Literal, Members, Order, Property
 from penstock.sensorthings.columns import comparing, functions, geometry
 from penstock.sensorthings.columns.reading import Columns, Facts
 from penstock.sensorthings.columns.values import (
@@ -52,6 +52,12 @@ def mask(where: Expression, table: pa.Table, facts: Facts) -> Bools:
     return np.ascontiguousarray(np.broadcast_to(found.true, columns.count))
 
 
+def holds_for_nothing(where: Expression) -> bool:
+    """Tell whether a condition about an Observation holds when there is none: all is null then."""
+    found = _Evaluation(_Nothing(), Facts({}, {}, 0)).condition(where)
+    return bool(found.true.all())
+
+
 def sort(order: Sequence[Order], table: pa.Table, facts: Facts) -> Int64s:
     """Return the numbers of rows in the order of sort keys; equal ones stay as they are.
 
@@ -77,7 +83,7 @@ def _rank(values: Values) -> Int64s:
     """Return numbers that sort as the values do."""
     numeric = values.is_a(NUMBER) | values.is_a(BOOL)
     timed = values.is_a(TIME)
-    columns: list[tuple[Any, Bools, Any]] = [
+    columns: list[tuple[typing.Any, Bools, typing.Any]] = [
         (values.number, numeric, 0.0),
         (values.text, values.is_a(TEXT), ""),
         (values.start, timed | values.is_a(DURATION), 0),
@@ -93,15 +99,26 @@ def _rank(values: Values) -> Int64s:
     return np.unique(stacked, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
+class _Nothing:
+    """One row of nulls, whatever is read."""
+
+    def read(self, path: tuple[str, ...]) -> Values:
+        """Return null."""
+        del path
+        return Values(np.full(1, NULL, np.uint8))
+
+
 class _Evaluation:
     """Evaluates trees over the same rows."""
 
-    def __init__(self, columns: Columns, facts: Facts) -> None:
+    def __init__(self, columns: Columns | _Nothing, facts: Facts) -> None:
         self._columns = columns
         self._facts = facts
 
     def condition(self, tree: Expression) -> Truth:
         """Return what a tree says of each row as a condition."""
+        if isinstance(tree, Any) and isinstance(self._columns, _Nothing):
+            return truth(np.zeros(1, bool), np.ones(1, bool))
         if not isinstance(tree, Apply):
             return truth_of(self.value(tree))
         name, arguments = tree.function, tree.arguments
@@ -198,7 +215,7 @@ def _moment(us: int) -> Values:
 def _row(values: Values, at: int) -> Values:
     """Return the value of one row."""
 
-    def one(column: Any) -> Any:
+    def one(column: typing.Any) -> typing.Any:
         return column if column is None or len(column) == 1 else column[at : at + 1]
 
     return Values(

@@ -53,7 +53,7 @@ _WRITTEN_OUTER = [*_WRITTEN, "$resultFormat", "$resultMetadata", "$id"]
 _OPTION = re.compile(r"\$?[A-Za-z]*+")
 _NUMBER = re.compile(r"[0-9]{1,16}(?![\w.])")
 _BOOL = re.compile(r"(?:true|false)(?!\w)", re.IGNORECASE)
-_DIRECTION = re.compile(r"(?:asc|desc)(?!\w)")
+_DIRECTION = re.compile(r"(?:asc|desc)(?!\w)", re.IGNORECASE)
 _WORDLIKE = re.compile(r"\w++")
 _DISTINCT = re.compile(r"distinct:")
 _INNER_TOKEN = re.compile(r"[^;)]*+")
@@ -245,7 +245,7 @@ def _order(scanner: Scanner, type_: EntityType) -> tuple[Order, ...]:
         direction = scanner.match(_DIRECTION)
         if direction is None and _WORDLIKE.match(scanner.text, scanner.at):
             scanner.unexpected("'asc', 'desc' or ','")
-        keys.append(Order(by, direction is not None and direction[0] == "desc"))
+        keys.append(Order(by, direction is not None and direction[0].lower() == "desc"))
         if not scanner.take(","):
             return tuple(keys)
 

@@ -19,7 +19,7 @@ ACTIONS = ("CreateObservations", "$batch")
 
 _NAME = re.compile(r"[\w.@$-]++")
 _MEMBER = re.compile(r"[^/\[\]']++")
-_WHOLE = re.compile(r"(?:0|-?[1-9][0-9]{0,17})(?![\w.])")
+_WHOLE = re.compile(r"(?:0|-?[1-9][0-9]{0,39})(?![\w.])")
 _ENDINGS = {one.value: one for one in Ending if one is not Ending.ENTITY}
 _SELF_LINK = "@iot.selfLink"
 
