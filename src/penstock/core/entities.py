@@ -472,6 +472,10 @@ class FeatureRecords(Protocol):
         """
         ...
 
+    def known_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return what `own_features` does, of those that are made already; makes none."""
+        ...
+
     def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return the feature of observations made now that name none: 0 for the own one.
 

@@ -197,7 +197,7 @@ class Observations:
             found.update(np.unique(feature).tolist())
             own.update(np.unique(table["datastream"].to_numpy()[feature == 0]).tolist())
         found.discard(0)
-        found.update(self._sources.features.own_features(sorted(own)).values())
+        found.update(self._sources.features.known_features(sorted(own)).values())
         return found
 
     # -- one
@@ -284,7 +284,7 @@ class Observations:
 
     def _facts(self, table: pa.Table, with_features: bool) -> Facts:
         datastreams = table["datastream"].unique().to_pylist()
-        own = self._sources.features.own_features(datastreams) if with_features else {}
+        own = self._sources.features.known_features(datastreams) if with_features else {}
         return Facts(self._sources.kinds(datastreams, self._scope), own, self._now_us)
 
     def _walk(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -208,10 +209,22 @@ class _Ones:
                 break
         if value is None:
             return Reply(status=_NO_CONTENT)
+        if not members and name == "properties" and not decoded(value):
+            return Reply(status=_NO_CONTENT)
+        key = _last_name(path.properties)
         if path.ending is Ending.VALUE:
             return _value(value)
-        key = "/".join(path.properties[-1:])
         return Reply(msgspec.json.encode({key: value}))
+
+
+def _last_name(properties: Sequence[str]) -> str:
+    """Return the last name of a path with the numbers behind it: `names[1]`."""
+    numbers = ""
+    for name in reversed(properties):
+        if not name.isdigit():
+            return name + numbers
+        numbers = f"[{name}]{numbers}"
+    return numbers
 
 
 def _value(value: Any) -> Reply:

@@ -66,6 +66,11 @@ class SqlWriter:
                 features.extend_areas(connection, {id_: [own[id_]] for id_ in own})
         return found
 
+    def known_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return what `own_features` does, of those that are made already; makes none."""
+        with self._database.read() as connection:
+            return features.known_features(connection, datastreams)
+
     def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return the feature of observations made now that name none: 0 for the own one."""
         own = self.own_features(datastreams)
