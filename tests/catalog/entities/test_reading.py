@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.catalog.systems import add_systems
+from tests.catalog.template import fresh_catalog
 
 from penstock.catalog.entities import SqlEntities
 from penstock.testing.entities_contract import EntityReadingContract
-from tests.catalog.systems import add_systems
-from tests.catalog.template import fresh_catalog
 
 
 @pytest.fixture

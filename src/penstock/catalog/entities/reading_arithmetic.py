@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from sqlalchemy import and_, case, func
 
 from penstock.catalog.entities.reading_tables import Sql
@@ -51,24 +53,24 @@ def _negated(term: Term) -> Term:
 
 def _with_times(word: Operator, left: Term, right: Term) -> Term:
     if left.kind is right.kind and word is Operator.SUB:
-        return duration(left.sql.op("-")(right.sql))
+        return duration(left.sql - right.sql)
     if left.kind is Kind.DURATION and word is Operator.ADD:
         left, right = right, left
     if left.kind is not Kind.TIME or right.kind is not Kind.DURATION:
         return NOTHING
     if word not in (Operator.ADD, Operator.SUB):
         return NOTHING
-    sign = "+" if word is Operator.ADD else "-"
-    start = left.sql.op(sign)(right.sql)
+    move = operator.add if word is Operator.ADD else operator.sub
+    start = move(left.sql, right.sql)
     if left.end is None:
         return time(_possible(start, start, start))
-    end = left.end.op(sign)(right.sql)
+    end = move(left.end, right.sql)
     return time(_possible(start, start, end), _possible(end, start, end))
 
 
 def _possible(value: Sql, start: Sql, end: Sql) -> Sql:
     """Return a time if both ends are within the years that there are, else null."""
-    is_possible = and_(start.self_group() >= MIN_TIME_US, end.self_group() < MAX_TIME_US)
+    is_possible = and_(start >= MIN_TIME_US, end < MAX_TIME_US)
     return case((is_possible, value))
 
 

@@ -18,10 +18,10 @@ from penstock.catalog.entities.reading_terms import (
     FALSE,
     JSON_KINDS,
     NOTHING,
+    NULL,
     TRUE,
     Kind,
     Term,
-    as_kind,
     as_span,
     is_json_of,
     is_null,
@@ -57,6 +57,8 @@ def compare(word: Operator, left: Term, right: Term) -> Term:
         return _with_null(word, left, right)
     if left.kind is Kind.JSON or right.kind is Kind.JSON:
         return truth(_json(word, left, right))
+    if {left.kind, right.kind} == {Kind.TEXT, Kind.TIME}:
+        left, right = _read_time(left), _read_time(right)
     if left.kind is right.kind is Kind.TIME:
         return truth(_times(word, left, right))
     if left.kind is right.kind and left.kind in _PLAIN:
@@ -78,9 +80,9 @@ def is_in(tested: Term, choices: Sequence[Term]) -> Term:
 
 
 def _with_null(word: Operator, left: Term, right: Term) -> Term:
-    if word not in (Operator.EQ, Operator.NE):
+    if word not in (Operator.EQ, Operator.NE) or not (left is NULL or right is NULL):
         return NOTHING
-    other = right if left.kind is Kind.NULL else left
+    other = right if left is NULL else left
     found = is_null(other)
     return truth(found if word is Operator.EQ else ~found)
 
@@ -96,16 +98,17 @@ def _json(word: Operator, left: Term, right: Term) -> Sql:
         return _json(_TURNED.get(word, word), right, left)
     if right.kind is Kind.JSON:
         return _json_pair(word, left, right)
-    if right.kind is Kind.TIME:
-        return _times(word, _json_time(left), right)
-    if right.kind not in JSON_KINDS:
+    if right.kind not in JSON_KINDS and right.kind is not Kind.TIME:
         return _unequal(word, left, right)
     different = TRUE if word is Operator.NE else FALSE
-    if right.kind is Kind.TEXT:
+    if right.kind is Kind.TIME:
+        is_fit, same = is_json_of(left, Kind.TEXT), _times(word, _json_time(left), right)
+    elif right.kind is Kind.TEXT:
         is_fit, same = _is_scalar(json_kind(left)), _SQL[word](json_text(left), right.sql)
     else:
         is_fit, same = is_json_of(left, right.kind), _SQL[word](json_value(left), right.sql)
-    return case((is_null(left), null()), (is_fit, same), else_=different)
+    is_unknown = is_null(left) if right.is_literal else or_(is_null(left), is_null(right))
+    return case((is_unknown, null()), (is_fit, same), else_=different)
 
 
 def _json_pair(word: Operator, left: Term, right: Term) -> Sql:
@@ -139,9 +142,11 @@ def _is_scalar(kind: Sql) -> Sql:
 
 def _json_time(term: Term) -> Term:
     """Return the time that a text in JSON is, null when it is none."""
-    value = as_kind(term, Kind.TEXT)
-    assert value is not None
-    return time(func.penstock_time(value))
+    return time(func.penstock_time(json_value(term)))
+
+
+def _read_time(term: Term) -> Term:
+    return time(func.penstock_time(term.sql)) if term.kind is Kind.TEXT else term
 
 
 def _in_array(tested: Term, array: Term) -> Sql:
@@ -161,7 +166,7 @@ def _in_array(tested: Term, array: Term) -> Sql:
         is_same = FALSE
     held: Select[Any] = select(literal_column("1")).where(is_same)
     return case(
-        (is_null(tested), null()),
+        (and_(is_array, is_null(tested)), null()),
         (is_array, held.correlate_except(item).exists()),
         else_=compare(Operator.EQ, array, tested).sql,
     )

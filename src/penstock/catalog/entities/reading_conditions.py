@@ -50,6 +50,7 @@ class Bound:
 
     type: str
     row: TableRow | None
+    is_variable: bool = False
 
 
 #: What each path that is spoken of leads to; the empty one is the row itself.
@@ -157,14 +158,17 @@ class Conditions:
 
     def _any(self, node: Any, rows: Rows) -> Sql:
         """Tell whether there is an entity at the end of a path for which a condition holds."""
-        start = (node.path[0],) if (node.path[0],) in rows else ()
-        return self._any_from(start, node, rows)
+        start = _start(node, rows)
+        return self._any_from(rows[node.path[:start]], start, node, rows)
 
-    def _any_from(self, key: Path, node: Any, rows: Rows) -> Sql:
-        holder = rows[key]
+    def _any_from(self, holder: Bound, known: int, node: Any, rows: Rows) -> Sql:
+        """Follow the path of an `any` from behind its first segments.
+
+        The entities on the way are its own: other paths do not speak of them.
+        """
         if holder.row is None:
             return FALSE
-        key = node.path[: len(key) + 1]
+        key = node.path[: known + 1]
         link = _link(holder.type, key, node)
         is_last = key == node.path
         if is_last and not link.many:
@@ -172,12 +176,13 @@ class Conditions:
             raise InvalidInput(msg)
         there = _rows_of(link.target)
         ends = forward(holder.type, link.name, holder.row, there)
-        bound = Bound(link.target, there)
         seen = self.of_rows(link.target, there)
         if not is_last:
-            return ends.exists(*seen, self._any_from(key, node, {**rows, key: bound}))
+            inner = self._any_from(Bound(link.target, there), known + 1, node, rows)
+            return ends.exists(*seen, inner)
         condition: Node = node.condition  # type: ignore[assignment]
-        inside = self._holds(condition, {**rows, (node.variable,): bound})
+        chosen = Bound(link.target, there, is_variable=True)
+        inside = self._holds(condition, {**rows, (node.variable,): chosen})
         if inside is None:
             return FALSE
         is_apart = all(path[0] == node.variable for path in _paths(condition))
@@ -284,7 +289,8 @@ def _unbound(node: Node, rows: Rows) -> Iterator[Path]:
             yield node.path[: known + 1]
     elif isinstance(node, Any):
         inner: Node = node.condition  # type: ignore[assignment]
-        chosen = {**rows, (node.variable,): Bound(_end(node, rows), None)}
+        variable = Bound(_end(node, rows), None, is_variable=True)
+        chosen = {**rows, (node.variable,): variable}
         for key in _unbound(inner, chosen):
             if key[0] != node.variable:
                 yield key
@@ -298,9 +304,15 @@ def _known(path: Path, rows: Rows) -> int:
     return next(length for length in range(len(path), -1, -1) if path[:length] in rows)
 
 
+def _start(node: Any, rows: Rows) -> int:
+    """Return how many segments of the path of an `any` are a variable: one or none."""
+    named = rows.get(node.path[:1])
+    return 1 if named is not None and named.is_variable else 0
+
+
 def _end(node: Any, rows: Rows) -> str:
     """Return the type that the path of an `any` leads to."""
-    known = 1 if (node.path[0],) in rows else 0
+    known = _start(node, rows)
     type_ = rows[node.path[:known]].type
     for length in range(known + 1, len(node.path) + 1):
         type_ = _link(type_, node.path[:length], node).target

@@ -10,7 +10,18 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Integer, and_, bindparam, case, cast, func, literal_column, or_
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    type_coerce,
+)
 
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
@@ -73,10 +84,15 @@ def _of(result: Callable[[Sql], Term], *kinds: Kind) -> Callable[[Callable[..., 
 
 
 def _substring(whole: Sql, start: Sql, count: Sql | None = None) -> Sql:
-    first = func.max(cast(start, Integer), 0) + 1
+    first = _position(start) + 1
     if count is None:
         return func.substr(whole, first)
-    return func.substr(whole, first, func.max(cast(count, Integer), 0))
+    return func.substr(whole, first, _position(count))
+
+
+def _position(value: Sql) -> Sql:
+    """Return a whole number that is no less than 0 and no more than any text is long."""
+    return func.min(func.max(cast(value, Integer), 0), 2**31 - 2)
 
 
 def _starts(whole: Sql, part: Sql) -> Sql:
@@ -94,9 +110,13 @@ def _holds(whole: Sql, part: Sql) -> Sql:
 
 def _modulo(of: Sql, length: int) -> Sql:
     """Return what is left over, never negative: SQL's own has the sign of the left side."""
-    per: Sql = literal_column(str(length))
-    rest = of.op("%", is_comparison=False)(per)
-    return (rest + per).self_group().op("%")(per)
+    per: Sql = literal_column(str(length), BigInteger)
+    return (type_coerce(of, BigInteger) % per + per) % per
+
+
+def _quotient(of: Sql, size: int) -> Sql:
+    """Divide without a rest: neither side is negative."""
+    return type_coerce(of, BigInteger) // literal_column(str(size), BigInteger)
 
 
 def _on_time(part: Callable[[Sql], Sql], result: Callable[[Sql], Term] = number) -> Function:

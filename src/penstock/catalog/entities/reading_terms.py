@@ -52,7 +52,10 @@ class Term:
     is_literal: bool = False
 
 
+#: A value that is not there.
 NOTHING = Term(Kind.NULL, null())
+#: The word null.
+NULL = Term(Kind.NULL, null(), is_literal=True)
 TRUE, FALSE = literal_column("1") == literal_column("1"), literal_column("1") == literal_column("0")
 
 
@@ -84,7 +87,7 @@ def duration(sql: Sql) -> Term:
 def of_slot(slot: Slot) -> Term:
     """Return the value of a literal."""
     if slot.kind == "null":
-        return NOTHING
+        return NULL
     value: Sql = bindparam(f"v{slot.first}", type_=Text() if slot.kind == "text" else None)
     if slot.kind == "span":
         return Term(Kind.TIME, value, bindparam(f"v{slot.first + 1}"), is_literal=True)
