@@ -68,8 +68,7 @@ class SqlWriter:
 
     def known_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return what `own_features` does, of those that are made already; makes none."""
-        with self._database.read() as connection:
-            return features.known_features(connection, datastreams)
+        return self._settled(datastreams)
 
     def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
         """Return the feature of observations made now that name none: 0 for the own one."""

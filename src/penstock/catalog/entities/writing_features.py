@@ -38,16 +38,6 @@ def own_features(connection: Connection, datastreams: Sequence[int]) -> dict[int
     return found | current
 
 
-def known_features(connection: Connection, datastreams: Sequence[int]) -> dict[int, int]:
-    """Return the feature that stands for feature 0, where there is one already."""
-    found: dict[int, int] = {}
-    for chunk in chunks(datastreams):
-        query = select(Datastream.id, Datastream.feature_id).where(Datastream.id.in_(chunk))
-        known = query.where(Datastream.feature_id.is_not(None))
-        found.update((id_, feature) for id_, feature in connection.execute(known))
-    return found
-
-
 def features_of_places(connection: Connection, datastreams: Sequence[int]) -> dict[int, int]:
     """Return the feature of the Location where each datastream's Thing is, made if missing."""
     places = _places(connection, datastreams)
