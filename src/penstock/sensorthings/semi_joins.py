@@ -8,7 +8,7 @@ answered by the catalog. Each becomes `path/@iot.id in (ids)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -17,10 +17,16 @@ import pyarrow as pa
 from penstock.core.access import Scope
 from penstock.core.entities import TYPES, Query
 from penstock.core.errors import NotSupported
-from penstock.core.expression import Any, Apply, Expression, Literal, Members, Property
+from penstock.core.expression import Any, Apply, Expression, Literal, Property
 from penstock.core.observation import SCHEMA
 from penstock.core.store import CanTellExtents
 from penstock.sensorthings.columns import Facts, holds_for_nothing, mask
+from penstock.sensorthings.normal_forms import (
+    MAX_ALTERNATIVES,
+    is_shared,
+    positive,
+    spread,
+)
 from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.sources import ID, Sources, among
 
@@ -45,6 +51,7 @@ class SemiJoins:
         self._sources = sources
         self._scope = scope
         self._observations = observations
+        self._alternatives_left = MAX_ALTERNATIVES
 
     def of_catalog(self, where: Expression | None, type_: str) -> Expression | None:
         """Return a condition over entities of a type without what goes to observations.
@@ -52,7 +59,7 @@ class SemiJoins:
         Raises:
             NotSupported: One comparison speaks of both sides.
         """
-        return None if where is None else self._from_catalog(where, type_, {})
+        return None if where is None else self._from_catalog(positive(where), type_, {})
 
     def of_observations(self, where: Expression | None) -> Expression | None:
         """Return a condition over Observations without what goes to the catalog.
@@ -60,7 +67,19 @@ class SemiJoins:
         Raises:
             NotSupported: One comparison speaks of both sides.
         """
-        return None if where is None else self._from_store(where)
+        return None if where is None else self._from_store(positive(where))
+
+    def _spread(
+        self, tree: Apply, parts: Sequence[Expression], shared: Callable[[Expression], set[Path]]
+    ) -> Expression | None:
+        """Return alternatives in place of an `and` whose parts speak of the same of many."""
+        if tree.function != "and" or not is_shared(parts, shared):
+            return None
+        found = spread(parts, self._alternatives_left)
+        if isinstance(found, Apply) and found.function == "or":
+            self._alternatives_left -= len(found.arguments)
+            return found
+        return None
 
     # -- from the catalog
 
@@ -76,8 +95,15 @@ class SemiJoins:
             return self._any_from_catalog(tree, type_, variables)
         if isinstance(tree, Apply) and tree.function in _CONNECTIVES:
             parts = _grouped(tree, lambda one: _crossings(one, type_, variables))
+            wider = self._spread(tree, parts, lambda one: _shared(one, type_, variables))
+            if wider is not None:
+                return self._from_catalog(wider, type_, variables)
             return _joined(tree, [self._from_catalog(one, type_, variables) for one in parts])
-        if isinstance(tree, Apply) and tree.function == "not":
+        if (
+            isinstance(tree, Apply)
+            and tree.function == "not"
+            and isinstance(tree.arguments[0], Any)
+        ):
             return _joined(tree, [self._from_catalog(tree.arguments[0], type_, variables)])
         raise _mixed(tree)
 
@@ -86,7 +112,7 @@ class SemiJoins:
         target = _type_at(tree.path, type_, variables)
         if crossing is None:
             inner = {**variables, tree.variable: target}
-            condition = self._from_catalog(tree.condition, type_, inner)
+            condition = self._from_catalog(positive(tree.condition), type_, inner)
             return msgspec.structs.replace(tree, condition=condition)
         if crossing != tree.path:
             raise _mixed(tree)
@@ -150,21 +176,20 @@ class SemiJoins:
 
     def _from_store(self, tree: Expression) -> Expression:
         sides = _sides(tree)
-        if sides <= {""}:
+        if sides == {""}:
             return tree
-        if len(sides) == 1 and not isinstance(tree, Property):
+        if len(sides) == 1 and _links_of_ids(tree) <= sides:
             (link,) = sides
             return self._answered_by_catalog(tree, link)
         if isinstance(tree, Apply) and tree.function in _CONNECTIVES:
             parts = _grouped(tree, _sides)
+            wider = self._spread(tree, parts, _many)
+            if wider is not None:
+                return self._from_store(wider)
             return _joined(tree, [self._from_store(one) for one in parts])
-        if isinstance(tree, Apply) and tree.function == "not":
-            return _joined(tree, [self._from_store(tree.arguments[0])])
         raise _mixed(tree)
 
     def _answered_by_catalog(self, tree: Expression, link: str) -> Expression:
-        if _is_members(tree, link):
-            return tree
         condition = _without(tree, (link,))
         query = Query(type=link, scope=self._scope, where=self.of_catalog(condition, link))
         found = among((link, ID), frozenset(self._sources.reader.ids(query)))
@@ -246,10 +271,17 @@ def _crossings(tree: Expression, type_: str, variables: _Variables) -> set[Path 
     if isinstance(tree, Any):
         crossing = _crossing(tree.path, type_, variables)
         if crossing is not None:
-            return {crossing}
+            # It is answered by itself: its items are its own.
+            return {crossing, None}
         inner = {**variables, tree.variable: _type_at(tree.path, type_, variables)}
         return _crossings(tree.condition, type_, inner) | {None}
     return set()
+
+
+def _shared(tree: Expression, type_: str, variables: _Variables) -> set[Path]:
+    """Return the ways to Observations that a condition has in common with others."""
+    crossings = (_crossing(path, type_, variables) for path in _paths(tree, outside_any=True))
+    return {one for one in crossings if one is not None and one[-1] not in _DERIVED}
 
 
 def _crossing(path: Path, type_: str, variables: _Variables) -> Path | None:
@@ -281,16 +313,51 @@ def _type_at(path: Path, type_: str, variables: _Variables) -> str:
     return type_
 
 
+_LINKS = (*_STREAMS, "FeatureOfInterest")
+
+
 def _sides(tree: Expression) -> set[str]:
-    """Return the links through which the paths of a condition on Observations lead; "" is here."""
+    """Return the links through which the paths of a condition on Observations lead; "" is here.
+
+    Rows know the ids of what they are linked to, so these are here too.
+    """
+    paths = [path for path in _paths(tree) if path[0] not in _LINKS or path[1:] != (ID,)]
+    return {path[0] if path[0] in _LINKS else "" for path in paths} or {""}
+
+
+def _links_of_ids(tree: Expression) -> set[str]:
+    return {path[0] for path in _paths(tree) if path[0] in _LINKS and path[1:] == (ID,)}
+
+
+def _paths(
+    tree: Expression, variables: frozenset[str] = frozenset(), *, outside_any: bool = False
+) -> Iterator[Path]:
+    """Yield the paths of a condition that do not begin with one of its own variables."""
     if isinstance(tree, Property):
-        name = tree.path[0]
-        return {name if name in (*_STREAMS, "FeatureOfInterest") else ""}
-    if isinstance(tree, Apply):
-        return set().union(*map(_sides, tree.arguments))
-    if isinstance(tree, Any):
-        return _sides(Property(tree.path))
-    return set()
+        if tree.path[0] not in variables:
+            yield tree.path
+    elif isinstance(tree, Apply):
+        for one in tree.arguments:
+            yield from _paths(one, variables, outside_any=outside_any)
+    elif isinstance(tree, Any) and not outside_any:
+        if tree.path[0] not in variables:
+            yield tree.path
+        yield from _paths(tree.condition, variables | {tree.variable})
+
+
+def _many(tree: Expression) -> set[Path]:
+    """Return the navigation to many that a condition on Observations makes."""
+    found = set()
+    for path in _paths(tree, outside_any=True):
+        type_ = "Observation"
+        for at, name in enumerate(path):
+            link = TYPES[type_].link(name)
+            if link is None:
+                break
+            if link.many:
+                found.add(path[: at + 1])
+            type_ = link.target
+    return found
 
 
 def _grouped(
@@ -315,21 +382,30 @@ def _joined(tree: Apply, parts: list[Expression]) -> Expression:
     return Apply(tree.function, tuple(parts), tree.at)
 
 
-def _without(tree: Expression, prefix: Path) -> Expression:
-    """Return a tree whose paths begin behind a prefix."""
-    count = len(prefix)
-    if isinstance(tree, Property):
-        if tree.path[:count] != prefix:
-            raise _mixed(tree)
-        return Property(tree.path[count:], tree.at)
+def _without(tree: Expression, prefix: Path, variables: frozenset[str] = frozenset()) -> Expression:
+    """Return a tree whose paths begin behind a prefix, but for those of its own variables.
+
+    Raises:
+        NotSupported: One has another prefix.
+    """
     if isinstance(tree, Apply):
-        parts = tuple(_without(one, prefix) for one in tree.arguments)
+        parts = tuple(_without(one, prefix, variables) for one in tree.arguments)
         return Apply(tree.function, parts, tree.at)
+    if isinstance(tree, Property):
+        return Property(_behind(tree, prefix, variables), tree.at)
     if isinstance(tree, Any):
-        if tree.path[:count] != prefix:
-            raise _mixed(tree)
-        return msgspec.structs.replace(tree, path=tree.path[count:])
+        condition = _without(tree.condition, prefix, variables | {tree.variable})
+        path = _behind(tree, prefix, variables)
+        return msgspec.structs.replace(tree, path=path, condition=condition)
     return tree
+
+
+def _behind(tree: Property | Any, prefix: Path, variables: frozenset[str]) -> Path:
+    if tree.path[0] in variables:
+        return tree.path
+    if tree.path[: len(prefix)] != prefix:
+        raise _mixed(tree)
+    return tree.path[len(prefix) :]
 
 
 def _renamed(tree: Expression, name: str, new: str) -> Expression:
@@ -339,14 +415,6 @@ def _renamed(tree: Expression, name: str, new: str) -> Expression:
         parts = tuple(_renamed(one, name, new) for one in tree.arguments)
         return Apply(tree.function, parts, tree.at)
     return tree
-
-
-def _is_members(tree: Expression, link: str) -> bool:
-    if not isinstance(tree, Apply) or tree.function != "in":
-        return False
-    tested, *choices = tree.arguments
-    is_id = isinstance(tested, Property) and tested.path == (link, ID)
-    return is_id and all(isinstance(c, Literal) and isinstance(c.value, Members) for c in choices)
 
 
 def _mixed(tree: Expression) -> NotSupported:
