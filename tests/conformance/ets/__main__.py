@@ -128,7 +128,7 @@ def read(file: Path) -> list[Outcome]:
                 continue
             message = (method.findtext("exception/message") or "").strip()
             failed = method.attrib["status"] != "PASS"
-            problem = (message or method.attrib["status"]).splitlines()[0] if failed else ""
+            problem = " ".join((message or method.attrib["status"]).split())[:400] if failed else ""
             found.append(Outcome(level, method.attrib["name"], problem))
     return found
 
