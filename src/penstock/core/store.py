@@ -161,6 +161,18 @@ class CanTellExtents(Protocol):
 
 
 @runtime_checkable
+class CanDeleteRows(Protocol):
+    """Removes rows by their identity, however scattered they are, in one step."""
+
+    def delete_rows(self, rows: pa.Table) -> int:
+        """Remove the rows with the identities of these, durably, and return how many.
+
+        Only the columns `datastream`, `time` and `feature` are looked at.
+        """
+        ...
+
+
+@runtime_checkable
 class CanExpire(Protocol):
     """Forgets old rows on its own."""
 

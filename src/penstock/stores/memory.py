@@ -67,6 +67,14 @@ class MemoryStore:
         with self._lock:
             return self._remove(list(self._chosen(selection)))
 
+    def delete_rows(self, rows: pa.Table) -> int:
+        """Remove the rows with the identities of these and return how many."""
+        names = ("time", "datastream", "feature")
+        columns = (rows[name].cast(pa.int64()).to_pylist() for name in names)
+        wanted = set(zip(*columns, strict=True))
+        with self._lock:
+            return self._remove([identity for identity in self._rows if identity in wanted])
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -23,7 +23,14 @@ from hypothesis import strategies as st
 from penstock.core.errors import InvalidInput
 from penstock.core.observation import observations
 from penstock.core.selection import Cursor, Selection
-from penstock.core.store import CanDownsample, CanExpire, CanSummarise, CanTellExtents, Store
+from penstock.core.store import (
+    CanDeleteRows,
+    CanDownsample,
+    CanExpire,
+    CanSummarise,
+    CanTellExtents,
+    Store,
+)
 from penstock.testing.store_model import Row, StoreModel, batch_of, buckets_of, rows_of
 
 _SOME = settings(
@@ -105,6 +112,7 @@ _STEPS = st.lists(
         st.tuples(st.just("reopen"), st.none()),
         st.tuples(st.just("scan"), _SELECTIONS),
         st.tuples(st.just("delete"), _RANGES),
+        st.tuples(st.just("delete rows"), _BATCHES),
         st.tuples(
             st.just("expire"),
             st.tuples(st.dictionaries(_DATASTREAMS, _AGES, max_size=2), st.none() | _AGES),
@@ -172,6 +180,11 @@ class StoreContract:
         elif name == "delete":
             assert isinstance(value, Selection)
             assert store.delete(value) == model.delete(value)
+        elif name == "delete rows":
+            assert isinstance(value, list)
+            if isinstance(store, CanDeleteRows):
+                rows = pa.Table.from_batches([batch_of(value)])
+                assert store.delete_rows(rows) == model.delete_rows(value)
         elif isinstance(store, CanExpire):
             assert isinstance(value, tuple)
             ages, default_us = value

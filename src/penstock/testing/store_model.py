@@ -112,6 +112,13 @@ class StoreModel:
             del self.rows[row.identity]
         return len(chosen)
 
+    def delete_rows(self, rows: Sequence[Row]) -> int:
+        """Remove the rows with the identities of these and return how many."""
+        held = {row.identity for row in rows} & self.rows.keys()
+        for identity in held:
+            del self.rows[identity]
+        return len(held)
+
     def expire(self, ages: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows that are too old and return how many."""
         old = [

@@ -105,7 +105,8 @@ def _url(request: Mapping[str, Any], base: str, references: Mapping[str, str], a
     url = request.get("url")
     if not isinstance(url, str):
         refuse(f"{at}.url", f"{shown(url)} is no address")
-    url = url.removeprefix(base)
+    version = base.rpartition("/")[2]
+    url = url.removeprefix(base).removeprefix(f"/{version}/").removeprefix(f"{version}/")
     if found := _URL_REFERENCE.match(url):
         if found[1] == "batch":
             refuse(f"{at}.url", "a batch cannot be within a batch")
@@ -113,8 +114,6 @@ def _url(request: Mapping[str, Any], base: str, references: Mapping[str, str], a
         if known is None:
             raise InvalidInput(f"{at}.url: no request ${found[1]} before this one made an entity")
         url = known + url[found.end() :]
-    version = base.rpartition("/")[2]
-    url = url.removeprefix(f"/{version}/").removeprefix(f"{version}/")
     return "/" + url.lstrip("/")
 
 

@@ -14,7 +14,7 @@ from penstock.core.access import Action, Principal
 from penstock.core.entities import TYPES, Identity, New
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.selection import Selection
-from penstock.core.store import Store
+from penstock.core.store import CanDeleteRows, Store
 from penstock.sensorthings import observation_rows
 from penstock.sensorthings.observation_ids import id_of
 from penstock.sensorthings.observation_rows import ID
@@ -197,11 +197,13 @@ def delete_row(store: Store, identity: Identity) -> int:
 
 
 def delete_rows(store: Store, table: pa.Table) -> int:
-    """Remove the rows of a table in as few steps as there are stretches of them.
+    """Remove the rows of a table and return how many.
 
-    Each step is one durable change of the store, so a stretch that has no other rows in it goes
-    at once.
+    A store that cannot do so at once removes one stretch after the other that has no other rows
+    in it: each step is one durable change.
     """
+    if isinstance(store, CanDeleteRows):
+        return store.delete_rows(table)
     series = table.group_by(["datastream", "feature"]).aggregate([("time", "list")])
     count = 0
     for row in series.to_pylist():

@@ -72,7 +72,8 @@ class Extents:
     def of(cls, rows: pa.Table) -> Extents:
         """Return the extents of rows in `SCHEMA`."""
         count = rows.num_rows
-        end = int64s(rows["time"])
+        # Arrow's memory cannot be written to, and `remember` writes.
+        datastream, end = np.array(int64s(rows["datastream"])), np.array(int64s(rows["time"]))
         if rows["end_time"].null_count < count:
             end = np.maximum(end, _filled(rows["end_time"], NEVER))
         first = last = np.full(count, _LATEST)
@@ -85,7 +86,7 @@ class Extents:
         is_none = np.isnan(number)
         low, high = np.where(is_none, np.inf, number), np.where(is_none, -np.inf, number)
         known = np.ones(count, np.bool_)
-        return _grouped(cls(int64s(rows["datastream"]), end, first, last, low, high, known))
+        return _grouped(cls(datastream, end, first, last, low, high, known))
 
     def take(self, chosen: Int64s | Bools) -> Extents:
         """Return those given by index or mask."""

@@ -63,6 +63,28 @@ def chosen_by(selection: Selection) -> Removal:
     return Removal(bounds, is_removed)
 
 
+def identified_by(rows: pa.Table) -> Removal | None:
+    """Return the removal of the rows with these identities; None when there are none."""
+    if not rows.num_rows:
+        return None
+    wanted = Identities.of(rows)
+    wanted = wanted.take(wanted.order())
+    wanted = wanted.take(np.append(~wanted.is_repeated(), True))
+    bounds = Selection(
+        datastreams=tuple(np.unique(wanted.datastream).tolist()),
+        features=tuple(np.unique(wanted.feature).tolist()),
+        start_us=int(wanted.time.min()),
+        end_us=int(wanted.time.max()) + 1,
+    )
+
+    def is_removed(keys: Identities) -> Bools:
+        removed: Bools = np.zeros(len(keys), np.bool_)
+        removed[keys.find_in(wanted)[0]] = True
+        return removed
+
+    return Removal(bounds, is_removed)
+
+
 def older_than(ages: Mapping[int, int], default_us: int | None, now_us: int) -> Removal | None:
     """Return the removal of rows older than their datastream may be; None when all may stay."""
     limits = [*ages.values(), *([] if default_us is None else [default_us])]

@@ -28,7 +28,7 @@ from penstock.stores.lake.hot import Generation, scan_fresh
 from penstock.stores.lake.late import LateRows, newest_of_each
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
-from penstock.stores.lake.removal import Removal, chosen_by, older_than
+from penstock.stores.lake.removal import Removal, chosen_by, identified_by, older_than
 from penstock.stores.lake.series import last_of_each
 from penstock.stores.lake.settling import settle
 from penstock.stores.lake.snapshot import Snapshot
@@ -369,6 +369,11 @@ class LakeStore:
     def delete(self, selection: Selection) -> int:
         """Remove the rows chosen, durably, and return how many."""
         return self._remove(chosen_by(selection))
+
+    def delete_rows(self, rows: pa.Table) -> int:
+        """Remove the rows with the identities of these, durably, and return how many."""
+        removal = identified_by(rows)
+        return 0 if removal is None else self._remove(removal)
 
     def expire(self, retention_us: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows older than their datastream's retention and return how many."""
