@@ -110,7 +110,7 @@ class Extents:
     def remember(self, others: Extents) -> None:
         """Fill in what was found anew."""
         at = np.searchsorted(self.datastream, others.datastream)
-        for mine, found in zip(self._columns(), others._columns(), strict=True):
+        for mine, found in zip(self._columns()[1:], others._columns()[1:], strict=True):
             mine[at] = found
 
     def table(self) -> pa.Table:
