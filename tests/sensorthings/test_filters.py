@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any as Anything
 from urllib.parse import quote
 
 import pytest
@@ -26,7 +26,7 @@ from penstock.catalog.tables import Base
 from penstock.core.access import EVERYTHING
 from penstock.core.clock import ManualClock
 from penstock.core.errors import NotSupported
-from penstock.core.expression import Expression, Span
+from penstock.core.expression import Any, Apply, Expression, Property, Span
 from penstock.sensorthings.grammar import print_expression
 from penstock.sensorthings.observation_rows import Kind
 from penstock.sensorthings.service import Service, Wanted
@@ -92,7 +92,9 @@ class Land:
         self.reader = SqlEntities(catalog.database, CLOCK)
         streams = world["datastream"]
         own = dict(self.reader.own_features([row["id"] for row in streams]))
-        self.entities: dict[str, list[dict[str, Any]]] = entities(_as_it_is_now(world, catalog))
+        self.entities: dict[str, list[dict[str, Anything]]] = entities(
+            _as_it_is_now(world, catalog)
+        )
         self.store = MemoryStore()
         self.entities["Observation"] = []
         kinds = {
@@ -113,7 +115,9 @@ class Land:
             )
         )
 
-    def _observe(self, rows: list[tuple[dict[str, Any], dict[str, Any]]], kinds: Any) -> None:
+    def _observe(
+        self, rows: list[tuple[dict[str, Anything], dict[str, Anything]]], kinds: Anything
+    ) -> None:
         by_identity = {(r["datastream"], r["time"], r["feature"]): (r, e) for r, e in rows}
         kept = [by_identity[key] for key in sorted(by_identity)]
         if kept:
@@ -139,7 +143,7 @@ class Land:
             if made is not None:
                 stream["resultTime"] = _wider(stream.get("resultTime"), made, made)
 
-    def ask(self, type_: str, where: Expression) -> tuple[list[Any], int]:
+    def ask(self, type_: str, where: Expression) -> tuple[list[Anything], int]:
         """Return the ids that the service finds, and how many it counts."""
         query = f"$filter={quote(print_expression(where))}&$count=true&$top=1000&$select=id"
         reply = self.service.get(Wanted(SETS[type_], query, "", EVERYTHING))
@@ -193,6 +197,45 @@ def test_the_service_finds_what_the_oracle_finds(
         event(f"found some: {bool(wanted)}")
         assert found == wanted, print_expression(where)
         assert count == len(wanted), print_expression(where)
+
+
+CHOSEN = {
+    "Thing": Any(
+        ("Datastreams",),
+        "d",
+        Any(
+            ("d", "Observations"),
+            "o",
+            Apply("gt", (Property(("o", "result")), Property(("d", "properties", "p")))),
+        ),
+    ),
+    "Datastream": Apply(
+        "and",
+        (
+            Apply("not", (Any(("Observations",), "o", Property(("o", "result"))),)),
+            Apply("ne", (Property(("Observations", "result")), Property(("Thing", "name")))),
+        ),
+    ),
+    "FeatureOfInterest": Any(
+        ("Observations",),
+        "o",
+        Apply("eq", (Property(("o", "Datastream", "name")), Property(("name",)))),
+    ),
+}
+
+
+@pytest.mark.parametrize("type_", sorted(CHOSEN))
+@MANY
+@given(data=st.data())
+def test_items_are_compared_with_what_they_belong_to(
+    catalog: SqlCatalog, type_: str, data: st.DataObject
+) -> None:
+    land = Land(catalog, data.draw(worlds), data)
+    where = CHOSEN[type_]
+    naive = Naive(type_, CLOCK.now_us())
+    wanted = [one["@iot.id"] for one in land.entities[type_] if naive.holds(where, one)]
+    event(f"found some: {bool(wanted)}")
+    assert land.ask(type_, where) == (wanted, len(wanted))
 
 
 def test_observations_alone_are_always_answered(catalog: SqlCatalog) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from penstock.core.observation import SCHEMA
 from penstock.core.selection import Cursor, Selection
 from penstock.core.store import CanTellExtents
 from penstock.sensorthings.columns import Facts, mask, narrow, sort
+from penstock.sensorthings.linked import linked_values
 from penstock.sensorthings.observation_ids import identity_of
 from penstock.sensorthings.observation_rows import Kind, own_id
 from penstock.sensorthings.sources import ID, Sources, among
@@ -285,7 +286,8 @@ class Observations:
     def _facts(self, table: pa.Table, with_features: bool) -> Facts:
         datastreams = table["datastream"].unique().to_pylist()
         own = self._sources.features.known_features(datastreams) if with_features else {}
-        return Facts(self._sources.kinds(datastreams, self._scope), own, self._now_us)
+        kinds = self._sources.kinds(datastreams, self._scope)
+        return Facts(kinds, own, self._now_us, partial(linked_values, self._sources, self._scope))
 
     def _walk(
         self, choice: Choice, spans: tuple[Int64s, Int64s, Int64s, Int64s] | None = None

@@ -28,6 +28,7 @@ from penstock.sensorthings.normal_forms import (
     spread,
 )
 from penstock.sensorthings.observations import Observations
+from penstock.sensorthings.other_side import seen_from
 from penstock.sensorthings.sources import ID, Sources, among
 
 Path = tuple[str, ...]
@@ -105,18 +106,33 @@ class SemiJoins:
             and isinstance(tree.arguments[0], Any)
         ):
             return _joined(tree, [self._from_catalog(tree.arguments[0], type_, variables)])
-        raise _mixed(tree)
+        return self._seen_from_observations(tree, type_, variables)
+
+    def _seen_from_observations(
+        self, tree: Expression, type_: str, variables: _Variables
+    ) -> Expression:
+        """Answer a comparison of Observations with what they belong to, from their side."""
+        crossings = _crossings(tree, type_, variables) - {None}
+        if len(crossings) != 1 or _has_any(tree):
+            raise _mixed(tree)
+        (crossing,) = crossings
+        assert crossing is not None
+        is_derived = crossing[-1] in _DERIVED
+        condition = None if is_derived else seen_from(tree, crossing, type_, variables)
+        if condition is None:
+            raise _mixed(tree)
+        return self._answered_by_store(condition, crossing, type_, variables)
 
     def _any_from_catalog(self, tree: Any, type_: str, variables: _Variables) -> Expression:
         crossing = _crossing(tree.path, type_, variables)
         target = _type_at(tree.path, type_, variables)
         if crossing is None:
             inner = {**variables, tree.variable: target}
-            condition = self._from_catalog(positive(tree.condition), type_, inner)
-            return msgspec.structs.replace(tree, condition=condition)
-        if crossing != tree.path:
+            inside = self._from_catalog(positive(tree.condition), type_, inner)
+            return msgspec.structs.replace(tree, condition=inside)
+        condition = seen_from(tree.condition, crossing, type_, variables, tree.variable)
+        if crossing != tree.path or condition is None:
             raise _mixed(tree)
-        condition = _without(tree.condition, (tree.variable,))
         return self._answered_by_store(condition, crossing, type_, variables, is_any=True)
 
     def _answered(
@@ -187,6 +203,8 @@ class SemiJoins:
             if wider is not None:
                 return self._from_store(wider)
             return _joined(tree, [self._from_store(one) for one in parts])
+        if not _many(tree) and not _has_any(tree):
+            return tree  # each row has one value on every side
         raise _mixed(tree)
 
     def _answered_by_catalog(self, tree: Expression, link: str) -> Expression:
@@ -406,6 +424,12 @@ def _behind(tree: Property | Any, prefix: Path, variables: frozenset[str]) -> Pa
     if tree.path[: len(prefix)] != prefix:
         raise _mixed(tree)
     return tree.path[len(prefix) :]
+
+
+def _has_any(tree: Expression) -> bool:
+    if isinstance(tree, Apply):
+        return any(map(_has_any, tree.arguments))
+    return isinstance(tree, Any)
 
 
 def _renamed(tree: Expression, name: str, new: str) -> Expression:

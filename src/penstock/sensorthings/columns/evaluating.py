@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
+from typing import Any as Anything
 
 import numpy as np
 import pyarrow as pa
@@ -83,7 +83,7 @@ def _rank(values: Values) -> Int64s:
     """Return numbers that sort as the values do."""
     numeric = values.is_a(NUMBER) | values.is_a(BOOL)
     timed = values.is_a(TIME)
-    columns: list[tuple[typing.Any, Bools, typing.Any]] = [
+    columns: list[tuple[Anything, Bools, Anything]] = [
         (values.number, numeric, 0.0),
         (values.text, values.is_a(TEXT), ""),
         (values.start, timed | values.is_a(DURATION), 0),
@@ -214,19 +214,7 @@ def _moment(us: int) -> Values:
 
 def _row(values: Values, at: int) -> Values:
     """Return the value of one row."""
-
-    def one(column: typing.Any) -> typing.Any:
-        return column if column is None or len(column) == 1 else column[at : at + 1]
-
-    return Values(
-        one(values.kind),
-        one(values.number),
-        one(values.text),
-        one(values.start),
-        one(values.end),
-        one(values.other),
-        values.is_dynamic,
-    )
+    return values if len(values.kind) == 1 else values.take(np.array([at]))
 
 
 def _among_ids(tested: Values, members: Members) -> Truth:

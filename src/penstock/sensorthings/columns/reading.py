@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.core.entities import TYPES
 from penstock.core.errors import NotSupported
 from penstock.core.series import ObservationType
 from penstock.sensorthings.columns.values import (
@@ -24,6 +25,7 @@ from penstock.sensorthings.columns.values import (
     from_json,
     numbers,
     objects,
+    of_python,
     span_of,
     times,
 )
@@ -40,11 +42,14 @@ class Facts(msgspec.Struct, frozen=True):
         kinds: Of the datastreams; one that is missing is plain text and numbers.
         own_features: FeatureOfInterest that stands for feature 0, by datastream.
         now_us: What `now()` is, microseconds UTC.
+        linked: Returns the values of a path of single entities, by the id of the first one: of the
+            type named, and among the ids given. None when only their ids are asked for.
     """
 
     kinds: Mapping[int, Kind]
     own_features: Mapping[int, int]
     now_us: int
+    linked: Callable[[str, Sequence[int], tuple[str, ...]], Mapping[int, Any]] | None = None
 
 
 class Columns:
@@ -100,6 +105,9 @@ class Columns:
                 return self._datastreams(is_multi=True)
             case ("FeatureOfInterest", "@iot.id"):
                 return self._features()
+            case ("Datastream" | "MultiDatastream" | "FeatureOfInterest" as link, *rest):
+                if self._facts.linked is not None:
+                    return self._linked(link, tuple(rest))
         msg = f"{'/'.join(path)} cannot be evaluated over rows of observations"
         raise NotSupported(msg)
 
@@ -215,6 +223,18 @@ class Columns:
         feature = np.where(feature == 0, own[codes], feature)
         return numbers(feature.astype(np.float64), feature != 0)
 
+    def _linked(self, link: str, path: tuple[str, ...]) -> Values:
+        """Return the values of a path beyond a link, read once for each entity it leads to."""
+        assert self._facts.linked is not None
+        owner = self.read((link, "@iot.id"))
+        ids, codes = np.unique(
+            np.where(owner.is_a(NUMBER), owner.numbers(), -1.0), return_inverse=True
+        )
+        wanted = [int(one) for one in ids.tolist() if one >= 0]
+        known = self._facts.linked(link, wanted, path)
+        values = [known.get(int(one)) for one in ids.tolist()]
+        return of_python(values, is_dynamic=_is_dynamic(link, path)).take(codes.reshape(-1))
+
     def _ids(self) -> Values:
         ids = ids_of(self._table)
         if self._table["parameters"].null_count < self.count:
@@ -226,6 +246,17 @@ class Columns:
 
 
 _CATEGORY, _TRUTH = ObservationType.CATEGORY, ObservationType.TRUTH
+
+
+def _is_dynamic(link: str, path: tuple[str, ...]) -> bool:
+    """Tell whether a path ends within JSON."""
+    type_ = TYPES[link]
+    for name in path:
+        further = type_.link(name)
+        if further is None:
+            return name in type_.json or name == "metadata"
+        type_ = TYPES[further.target]
+    return False
 
 
 def _shown(parameters: Any) -> Any:

@@ -74,6 +74,22 @@ class Values:
         """Return `other`; None everywhere when no row has one."""
         return objects([None]) if self.other is None else self.other
 
+    def take(self, rows: Int64s) -> Values:
+        """Return the values of some rows, by their numbers."""
+
+        def some(column: Any) -> Any:
+            return column if column is None else column[rows]
+
+        return Values(
+            some(self.kind),
+            some(self.number),
+            some(self.text),
+            some(self.start),
+            some(self.end),
+            some(self.other),
+            self.is_dynamic,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -168,6 +184,23 @@ def from_json(items: Sequence[Any]) -> Values:
         else:
             kind[at], other[at] = JSON, item
     return Values(kind, number, text, other=other, is_dynamic=True)
+
+
+def of_python(items: Sequence[Any], *, is_dynamic: bool) -> Values:
+    """Return values of JSON, and times as `Moment` and `Span`."""
+    found = from_json([None if isinstance(one, (Moment, Span)) else one for one in items])
+    spans = [
+        (one.us, one.us)
+        if isinstance(one, Moment)
+        else (one.start_us, one.end_us)
+        if isinstance(one, Span)
+        else None
+        for one in items
+    ]
+    kind = np.where([one is not None for one in spans], TIME, found.kind).astype(np.uint8)
+    start = np.array([0 if one is None else one[0] for one in spans], np.int64)
+    end = np.array([0 if one is None else one[1] for one in spans], np.int64)
+    return Values(kind, found.number, found.text, start, end, found.other, is_dynamic)
 
 
 def _double(number: float) -> float:
