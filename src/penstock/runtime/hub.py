@@ -20,6 +20,7 @@ from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
+from penstock.runtime.awaiting import Awaited
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
@@ -42,8 +43,8 @@ RETENTION_EVERY_S = 3600.0
 FLUSH_EVERY_S = 60.0
 #: How often the observations are counted for the health report, in seconds.
 COUNT_EVERY_S = 1.0
-#: How often a client that waits for its messages to be ingested is looked after, in seconds.
-INGESTED_EVERY_S = 0.01
+#: How often those who wait for their messages to be ingested are looked after, in seconds.
+INGESTED_EVERY_S = 0.001
 
 
 class Hub:
@@ -99,6 +100,9 @@ class Hub:
             address=lambda: self.http,
         )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
+        self._awaited = Awaited(
+            lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
+        )
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -171,13 +175,7 @@ class Hub:
 
     async def ingested(self, offset: int, timeout_s: float) -> bool:
         """Wait until the hub's messages before `offset` are in the store."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + timeout_s
-        self.ingest.wake()
-        # Waiting costs no thread: any number of clients may wait while messages come in.
-        while self.ingest.position(PARTITION) < offset and loop.time() < until_s:  # noqa: ASYNC110
-            await asyncio.sleep(INGESTED_EVERY_S)
-        return self.ingest.position(PARTITION) >= offset
+        return await self._awaited.reach(offset, timeout_s)
 
     def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Return waiting dead letters."""

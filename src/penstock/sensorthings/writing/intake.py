@@ -89,8 +89,11 @@ class Intake:
                 f"{len(rows)} Observations are on disk and were not in the store after "
                 f"{MAX_WAIT_S:.0f} s; they will be, so do not send them again"
             )
-        await self._parts.blocking(self._check, rows)
-        await self._parts.blocking(self._note_places, rows)
+        await self._parts.blocking(self._settle, rows)
+
+    def _settle(self, rows: Sequence[Row]) -> None:
+        self._check(rows)
+        self._note_places(rows)
 
     def _check(self, rows: Sequence[Row]) -> None:
         """Raise `Conflict` when the store does not have them: then ingest turned them away."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from penstock.core.access import Principal
 from penstock.core.entities import TYPES
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
@@ -15,6 +17,7 @@ from penstock.sensorthings.writing.intake import Intake
 from penstock.sensorthings.writing.making import Maker
 from penstock.sensorthings.writing.observing import Observer
 from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.streams import Streams
 
 
 class Writing:
@@ -29,8 +32,18 @@ class Writing:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        permits, finder, intake = Permits(parts), Finder(parts), Intake(parts)
-        self._maker = Maker(parts, permits, finder, intake)
+        finder = Finder(parts)
+        streams = Streams(parts, finder)
+
+        def changed(type_: str, id_: int | str, what: str) -> None:
+            if type_ not in ("Observation", "Task"):
+                streams.forget()
+            told(type_, id_, what)
+
+        told = parts.changed
+        parts = dataclasses.replace(parts, changed=changed)
+        permits, intake = Permits(parts), Intake(parts)
+        self._maker = Maker(parts, permits, finder, intake, streams)
         self._changer = Changer(parts, permits, finder)
         self._observer = Observer(parts, permits, finder, intake)
         self._arrays = ArrayMaker(parts, permits, finder, intake)
