@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.sensorthings.marks import behaviour, notimpl, requirement
+from tests.conformance.sensorthings.marks import behaviour, requirement
 from tests.conformance.sensorthings.service import (
     ANY_OBSERVATION,
     Service,
@@ -139,17 +139,9 @@ CASES: tuple[tuple[str, str, str, tuple[int, ...]], ...] = (
 )
 
 
-def marks_of(test: str) -> list[pytest.MarkDecorator]:
-    """Return what a case is, and whether it is known not to pass."""
-    marks = [behaviour(CLASS, test)]
-    if test == "test07PropertyCompare":
-        marks.append(notimpl("a property of an Observation is compared with values only: 501"))
-    return marks
-
-
 @pytest.mark.parametrize(
     ("name", "condition", "found"),
-    [pytest.param(*rest, marks=marks_of(test), id=f"{rest[0]} {rest[1]}")
+    [pytest.param(*rest, marks=behaviour(CLASS, test), id=f"{rest[0]} {rest[1]}")
      for test, *rest in CASES],
 )  # fmt: skip
 def test_entities_are_found(
