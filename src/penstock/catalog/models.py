@@ -96,7 +96,13 @@ class HistoricalLocation(Base):
     """When a Thing came to a place."""
 
     __tablename__ = "historical_location"
-    __table_args__ = (Index(None, "thing_id", "time_us"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "thing_id", "time_us"),
+        # Pages by id of one Thing, and of all by time, without sorting a long history.
+        Index(None, "thing_id"),
+        Index(None, "time_us"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
     thing_id: Mapped[int] = mapped_column(ForeignKey("thing.id", ondelete="CASCADE"))

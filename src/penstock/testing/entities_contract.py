@@ -65,10 +65,12 @@ def place(x: float, y: float, **more: object) -> New:
     return New(type="Location", values=values)
 
 
-def thing(name: str, properties: Mapping[str, object] | None = None, **links: object) -> New:
+def thing(
+    name: str, properties: Mapping[str, object] | None = None, **links: Sequence[int | New]
+) -> New:
     """Return a Thing."""
     values = {"name": name, "description": f"a {name}", "properties": properties or {}}
-    return New(type="Thing", values=values, links=links)  # type: ignore[arg-type]
+    return New(type="Thing", values=values, links=links)
 
 
 def sensor(name: str, metadata: object = "none") -> New:
@@ -88,7 +90,7 @@ def observed(name: str) -> New:
     return New(type="ObservedProperty", values=values)
 
 
-def stream(name: str, **links: object) -> New:
+def stream(name: str, **links: Sequence[int | New]) -> New:
     """Return a Datastream with a Sensor and ObservedProperty of its own unless they are given."""
     values = {
         "name": name,
@@ -97,11 +99,14 @@ def stream(name: str, **links: object) -> New:
         "unitOfMeasurement": CELSIUS,
         "properties": {"of": name},
     }
-    ends = {"Sensor": (sensor(f"sensor of {name}"),), "ObservedProperty": (observed(name),)}
-    return New(type="Datastream", values=values, links={**ends, **links})  # type: ignore[arg-type]
+    ends: dict[str, Sequence[int | New]] = {
+        "Sensor": (sensor(f"sensor of {name}"),),
+        "ObservedProperty": (observed(name),),
+    }
+    return New(type="Datastream", values=values, links={**ends, **links})
 
 
-def multi(name: str, *properties: New | int, **links: object) -> New:
+def multi(name: str, *properties: New | int, **links: Sequence[int | New]) -> New:
     """Return a MultiDatastream of these ObservedProperties."""
     values = {
         "name": name,
@@ -110,8 +115,11 @@ def multi(name: str, *properties: New | int, **links: object) -> New:
         "multiObservationDataTypes": [MEASUREMENT] * len(properties),
         "unitOfMeasurements": [CELSIUS] * len(properties),
     }
-    ends = {"Sensor": (sensor("multi"),), "ObservedProperties": properties}
-    return New(type="MultiDatastream", values=values, links={**ends, **links})  # type: ignore[arg-type]
+    ends: dict[str, Sequence[int | New]] = {
+        "Sensor": (sensor("multi"),),
+        "ObservedProperties": properties,
+    }
+    return New(type="MultiDatastream", values=values, links={**ends, **links})
 
 
 def plain(row: Row) -> dict[str, object]:
@@ -255,6 +263,19 @@ class EntityReadingContract:
         assert entities.count_along(query) == {id_: 1}
         assert self.ids(entities, "ObservedProperty", along=along) == [speed]
 
+    def test_properties_of_a_multi_datastream_are_in_the_order_of_its_parts(
+        self, entities: Entities
+    ) -> None:
+        u, v, w = (self.make(entities, observed(name)).id for name in "uvw")
+        self.make(entities, thing("oven", MultiDatastreams=(multi("wind", w, u, v),)))
+        (id_,) = self.ids(entities, "MultiDatastream")
+        along = Step("MultiDatastream", (id_,), "ObservedProperties")  # type: ignore[arg-type]
+        query = Query(type="ObservedProperty", scope=EVERYTHING, along=along, limit=2)
+        assert [row["@iot.id"] for row in entities.find(query)] == [w, u]
+        assert [row["@iot.id"] for row in entities.find_along(query)[id_]] == [w, u]  # type: ignore[index]
+        rest = msgspec.structs.replace(query, after=(u,))
+        assert [row["@iot.id"] for row in entities.find(rest)] == [v]
+
     def test_a_datastream_is_no_multi_datastream(self, entities: Entities) -> None:
         self.make(entities, thing("oven", Datastreams=(stream("a"),)))
         (id_,) = self.ids(entities, "Datastream")
@@ -281,7 +302,7 @@ class EntityReadingContract:
         after = None
         while rows := entities.find(msgspec.structs.replace(query, limit=3, after=after)):
             paged += [row["@iot.id"] for row in rows]
-            after = rows[-1]["@sort"]  # type: ignore[assignment]
+            after = rows[-1]["@sort"]
         assert paged == whole
 
     def test_without_order_ids_ascend_and_pages_go_on_by_id(self, entities: Entities) -> None:

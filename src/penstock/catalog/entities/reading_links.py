@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, literal_column, select
+from sqlalchemy import Select, func, literal_column, select
 
 from penstock.catalog.entities.reading_tables import SOURCES, Path, Sql, TableRow
 
@@ -19,12 +20,14 @@ class Ends:
         there: A column of the row there, or of the table between.
         rows: The row there, and the row of the table between.
         between: What holds between these two.
+        place: A column of the table between that says in which order the rows there are.
     """
 
     here: Sql
     there: Sql
     rows: tuple[TableRow, ...]
     between: tuple[Sql, ...] = ()
+    place: Sql | None = None
 
     def conditions(self) -> tuple[Sql, ...]:
         """Return what holds when both rows are at hand."""
@@ -51,7 +54,8 @@ def forward(type_: str, link: str, here: TableRow, there: TableRow) -> Ends:
     assert path.between is not None
     table, ours, theirs = path.between
     pair = table.alias()
-    return Ends(here.c.id, pair.c[ours], (there, pair), (pair.c[theirs] == there.c.id,))
+    place = None if path.position is None else pair.c[path.position]
+    return Ends(here.c.id, pair.c[ours], (there, pair), (pair.c[theirs] == there.c.id,), place)
 
 
 def backward(type_: str, link: str, target: TableRow, holder: TableRow) -> Ends:
@@ -65,6 +69,30 @@ def backward(type_: str, link: str, target: TableRow, holder: TableRow) -> Ends:
     table, ours, theirs = path.between
     pair = table.alias()
     return Ends(target.c.id, pair.c[theirs], (holder, pair), (pair.c[ours] == holder.c.id,))
+
+
+def position(type_: str, link: str, here: Sql) -> Callable[[Sql], Sql] | None:
+    """Return what gives the place of a target among those of a link; None where they have none.
+
+    Args:
+        type_: Type that has the link.
+        link: The link.
+        here: Id of the entity whose link it is.
+    """
+    path = path_of(type_, link)
+    if path.between is None or path.position is None:
+        return None
+    table, ours, theirs = path.between
+    column = path.position
+
+    def place(target: Sql) -> Sql:
+        pair = table.alias()
+        found = select(func.min(pair.c[column])).where(
+            pair.c[ours] == here, pair.c[theirs] == target
+        )
+        return found.correlate_except(pair).scalar_subquery()
+
+    return place
 
 
 def path_of(type_: str, link: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import FromClause, and_, bindparam, literal_column, null, or_
@@ -20,6 +20,7 @@ class Sorting:
         type_: Of the rows.
         row: The rows.
         keys: What to sort by, and whether descending.
+        place: Gives the place of the row with an id, which is the order when there are no keys.
     """
 
     def __init__(
@@ -28,7 +29,9 @@ class Sorting:
         type_: str,
         row: TableRow,
         keys: Sequence[tuple[Node, bool]],
+        place: Callable[[Sql], Sql] | None = None,
     ) -> None:
+        self._place = None if keys else place
         self._row = row
         self._keys = [
             (conditions.sort_key(type_, row, node), descending) for node, descending in keys
@@ -44,7 +47,10 @@ class Sorting:
 
     def order(self) -> list[Sql]:
         """Return the terms to order by."""
-        return [*(_directed(key, descending) for key, descending in self._keys), self._row.c.id]
+        keys = [_directed(key, descending) for key, descending in self._keys]
+        if self._place is not None:
+            keys.append(self._place(self._row.c.id))
+        return [*keys, self._row.c.id]
 
     def order_of(self, page: FromClause) -> list[Sql]:
         """Return the terms to order by where the keys' values are columns."""
@@ -57,6 +63,8 @@ class Sorting:
         Args:
             known: Which of them are not null.
         """
+        if self._place is not None:
+            return self._place(self._row.c.id) > self._place(bindparam("after0"))
         position: list[Sql] = [bindparam(f"after{at}") for at in range(len(known))]
         tied: list[Sql] = []
         cases: list[Sql] = []

@@ -59,14 +59,17 @@ class Visibility:
     def _among(self, column: Sql, part: str) -> list[Sql]:
         return [column.in_(members(part))] if part in (self.parts or ()) else []
 
-    def _whole_things(self) -> Select[Any]:
-        """Return the ids of Things that are in scope with all that belongs to them."""
+    def _of_thing(self, row: TableRow) -> Sql:
+        """Tell whether a row's Thing is in scope with all that belongs to it."""
         thing = SOURCES["Thing"].table.alias()
         wanted = [
             *self._among(thing.c.system_id, "systems"),
             *self._among(thing.c.id, "things"),
         ]
-        return select(thing.c.id).where(_any(wanted))
+        if not wanted:
+            return _any([])
+        whole: Sql = row.c.thing_id.in_(select(thing.c.id).where(_any(wanted)))
+        return whole
 
     def _things(self) -> Select[Any]:
         """Return the ids of Things that can be seen."""
@@ -85,15 +88,11 @@ class Visibility:
         )
 
     def _stream(self, row: TableRow) -> Sql:
-        return _any(
-            [*self._among(row.c.id, "datastreams"), row.c.thing_id.in_(self._whole_things())]
-        )
-
-    def _of_thing(self, row: TableRow) -> Sql:
-        is_of_whole: Sql = row.c.thing_id.in_(self._whole_things())
-        return is_of_whole
+        return _any([*self._among(row.c.id, "datastreams"), self._of_thing(row)])
 
     def _task(self, row: TableRow) -> Sql:
+        if not {"systems", "things"} & set(self.parts or ()):
+            return _any([])
         capability = SOURCES["TaskingCapability"].table.alias()
         seen = select(capability.c.id).where(self._of_thing(capability))
         is_of_seen: Sql = row.c.tasking_capability_id.in_(seen)

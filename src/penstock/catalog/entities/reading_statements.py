@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from penstock.catalog.entities.reading_conditions import Conditions
-from penstock.catalog.entities.reading_links import backward, forward, path_of
+from penstock.catalog.entities.reading_links import backward, forward, path_of, position
 from penstock.catalog.entities.reading_order import Sorting
 from penstock.catalog.entities.reading_scope import Visibility, members
 from penstock.catalog.entities.reading_shapes import Node
@@ -119,7 +119,10 @@ class Builder:
         """Return the statement for `EntityReader.find`."""
         wanted = self._wanted
         row = self._source.table.alias("e")
-        sorting = Sorting(self._conditions, wanted.type, row, wanted.order)
+        place = None
+        if wanted.along is not None and wanted.is_along_one:
+            place = position(*wanted.along, bindparam("parent"))
+        sorting = Sorting(self._conditions, wanted.type, row, wanted.order, place)
         if wanted.order and wanted.is_paged:
             return self._find_narrow_first()
         columns = self._columns(row)
@@ -168,14 +171,19 @@ class Builder:
         inner = self._source.table.alias("i")
         ends = forward(type_, link, parent, inner)
         page = select(inner.c.id).where(*ends.conditions(), *self._conditions_of(inner))
-        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order)
+        place = position(type_, link, parent.c.id)
+        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order, place)
         if wanted.after is not None:
             page = page.where(sorting.is_after(wanted.after))
-        if wanted.is_paged:
+        if wanted.is_paged and ends.place is not None and not wanted.order:
+            # The same as `place`, which SQLite does not let stand here.
+            by_place = page.group_by(inner.c.id).order_by(func.min(ends.place), inner.c.id)
+            page = self._paged(by_place)
+        elif wanted.is_paged:
             page = self._paged(page.order_by(*sorting.order()))
         row = self._source.table.alias("e")
         columns = self._columns(row)
-        outer = Sorting(self._conditions, wanted.type, row, wanted.order)
+        outer = Sorting(self._conditions, wanted.type, row, wanted.order, place)
         query = (
             select(*columns.values, *outer.labelled(), parent.c.id)
             .select_from(given.join(row, true()))

@@ -58,11 +58,13 @@ class Path:
 
     By a column here that holds the target's id (`here`), by a column there that holds ours
     (`there`), or by a table between: its column with our id and its column with the target's.
+    `position` is a column of the table between that says in which order the targets are.
     """
 
     here: str | None = None
     there: str | None = None
     between: tuple[Table, str, str] | None = None
+    position: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,9 @@ SOURCES: Mapping[str, Source] = {
         },
         {
             **_STREAM_PATHS,
-            "ObservedProperties": Path(between=(_PARTS, "datastream_id", "observed_property_id")),
+            "ObservedProperties": Path(
+                between=(_PARTS, "datastream_id", "observed_property_id"), position="position"
+            ),
         },
         only=lambda row: row.c.multi.is_not(null()),
         extras={"@kind": lambda row: row.c.observation_type},

@@ -28,6 +28,8 @@ def upgrade() -> None:
     loosen("thing", ["system_id", "name"])
     loosen("tasking_capability", ["thing_id", "name"])
     loosen("historical_location", ["thing_id", "time_us"])
+    op.create_index("ix_historical_location_thing_id", "historical_location", ["thing_id"])
+    op.create_index("ix_historical_location_time_us", "historical_location", ["time_us"])
     with remade("location") as batch:
         add_feature(batch, "location")
     op.create_index("ix_location_feature_id", "location", ["feature_id"])
