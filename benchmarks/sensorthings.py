@@ -76,10 +76,15 @@ def build(folder: Path, rows: int) -> dict[str, float]:
     }
 
 
+def walk() -> np.ndarray:
+    """Return the results that all datastreams have, each from another place on."""
+    rng = np.random.default_rng(1)
+    return np.asarray(np.round(20 + np.cumsum(rng.normal(0, 0.05, 200_000)), 2))
+
+
 def fill(store: LakeStore, steps: int) -> None:
     """Append a walk of each datastream, in order of time."""
-    rng = np.random.default_rng(1)
-    wave = np.round(20 + np.cumsum(rng.normal(0, 0.05, 200_000)), 2)
+    wave = walk()
     ids = np.arange(1, SERIES + 1)
     per_batch = BATCH // SERIES
     for at in range(0, steps, per_batch):
@@ -201,6 +206,7 @@ def running(folder: Path) -> Iterator[Platform]:
 
 def queries(steps: int) -> dict[str, Callable[[int], str]]:
     """Return the questions by name; the number makes each one a little different."""
+    middle, high = np.quantile(walk()[: 7 * SERIES + steps], (0.5, 0.995)).round(2)
 
     def day(number: int) -> str:
         stream = 1 + number * 397 % SERIES
@@ -211,7 +217,7 @@ def queries(steps: int) -> dict[str, Callable[[int], str]]:
         return f"Datastreams({stream})/Observations?$top=1000&$filter={quote(where)}"
 
     def result_of_a_thing(number: int) -> str:
-        where = f"Datastream/Thing/id eq {1 + number * 37 % THINGS} and result gt 25"
+        where = f"Datastream/Thing/id eq {1 + number * 37 % THINGS} and result gt {middle}"
         return f"Observations?$filter={quote(where)}"
 
     newest = "$expand=Datastreams($expand=Observations($top=1;$orderby=phenomenonTime%20desc))"
@@ -223,7 +229,7 @@ def queries(steps: int) -> dict[str, Callable[[int], str]]:
         "a_day_of_a_datastream_data_array": lambda n: day(n) + "&$resultFormat=dataArray",
         "result_filter_over_a_thing": result_of_a_thing,
         "things_with_a_result": lambda n: (
-            f"Things?$filter={quote(f'Datastreams/Observations/result gt {30 + n}')}"
+            f"Things?$filter={quote(f'Datastreams/Observations/result gt {high + n / 100:.2f}')}"
         ),
         "a_deep_page_of_a_datastream": lambda n: (
             f"Datastreams({1 + n * 31})/Observations?$skip={steps - 200}"
