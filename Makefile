@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers node paho slow faults lock bench clean
+.PHONY: help run test check lint types format reference servers node paho ets slow faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,7 @@ reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the
 	$(BIN)/python -m penstock.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m penstock.testing.permission_matrix > docs/reference/permissions.md
 	$(BIN)/python -m tests.conformance.statements
+	$(BIN)/python -m tests.conformance.sensorthings
 
 servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q
@@ -61,6 +62,9 @@ slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 PAHO_SUITE ?=
 paho: $(VENV)/dev.stamp ## Run Eclipse Paho's suite (PAHO_SUITE=FOLDER, or it is cloned); writes docs/reference/mqtt.md
 	PAHO_SUITE=$(PAHO_SUITE) $(BIN)/python -m tests.conformance.paho
+
+ets: $(VENV)/dev.stamp ## Run OGC's test suite for SensorThings (Java, Maven); writes docs/reference/sensorthings.md
+	$(BIN)/python -m tests.conformance.ets
 
 schemathesis: $(VENV)/dev.stamp ## Ask the API 100 requests of each kind that nobody thought of
 	PENSTOCK_SCHEMATHESIS_EXAMPLES=100 $(BIN)/python -m pytest --timeout 3600 tests/api/test_schemathesis.py

@@ -29,6 +29,8 @@ from penstock.devices.settings import DeviceSettings
 from penstock.ingest.live import LiveHub
 from penstock.runtime.config import Config
 from penstock.runtime.fleet import make_room
+from penstock.runtime.things import make_things
+from penstock.sensorthings.settings import ThingsSettings
 from penstock.stores.memory import MemoryStore
 
 #: 2023-11-14T22:13:20Z, the time of `ManualClock`.
@@ -134,6 +136,7 @@ class House:
             self.identities.access,
             self.post,
         )
+        self.things = make_things(self.catalog, self.clock, ThingsSettings())
         self.app: FastAPI = create_app(
             store=self.store,
             catalog=self.catalog,
@@ -145,6 +148,7 @@ class House:
             identities=self.identities,
             passwords=self.passwords,
             fleet=self.fleet,
+            things=self.things,
         )
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),

@@ -32,6 +32,8 @@ from penstock.devices.post import MemoryPost
 from penstock.ingest.live import LiveHub
 from penstock.runtime.config import Config
 from penstock.runtime.fleet import make_room
+from penstock.runtime.things import make_things
+from penstock.sensorthings.settings import ThingsSettings
 from penstock.stores.memory import MemoryStore
 
 SECOND = 1_000_000
@@ -131,6 +133,7 @@ class Site:
             self.identities.access,
             self.post,
         )
+        self.things = make_things(self.catalog, self.clock, ThingsSettings())
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -172,6 +175,7 @@ class Site:
             identities=self.identities,
             passwords=self.passwords,
             fleet=self.fleet,
+            things=self.things,
         )
         config = uvicorn.Config(self._app, log_level="warning", lifespan="off")
         self._server = uvicorn.Server(config)

@@ -199,3 +199,31 @@ def test_names_that_look_alike_keep_their_numbers(tmp_path: Path) -> None:
     names = [info.name for info in catalog.datastreams()]
     assert names == ["a.b.c.d", "a.b.c.d~2", "a.b.c.d~3", "a.b.c.d~2~2"]
     catalog.close()
+
+
+def test_of_several_of_one_name_the_oldest_is_meant_and_an_id_means_its_own(
+    tmp_path: Path,
+) -> None:
+    catalog = fresh_catalog(tmp_path)
+    first = catalog.enrol([Series(thing="a", name="x")], Policy.AUTOMATIC, 1)[0].datastream
+    with catalog.database.write() as connection:
+        for table in ("sensor", "observed_property", "thing"):
+            connection.exec_driver_sql(f"CREATE TEMP TABLE copy_{table} AS SELECT * FROM {table}")
+            connection.exec_driver_sql(f"UPDATE copy_{table} SET id = id + 10")
+            connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM copy_{table}")
+        connection.exec_driver_sql("CREATE TEMP TABLE copied AS SELECT * FROM datastream")
+        connection.exec_driver_sql("UPDATE copied SET id = id + 10, thing_id = thing_id + 10")
+        connection.exec_driver_sql("INSERT INTO datastream SELECT * FROM copied")
+    both = [
+        Series(datastream_id=11, properties={"seen": True}),
+        Series(thing="a", name="x", location=(1.0, 2.0)),
+        Series(thing="a", name="new"),
+    ]
+    answers = [one.datastream for one in catalog.enrol(both, Policy.AUTOMATIC, 2)]
+    assert answers[:2] == [11, first]
+    known = {info.id: info for info in catalog.datastreams()}
+    assert known[11].properties == {"seen": True}
+    assert known[first or 0].location == (1.0, 2.0)
+    assert known[answers[2] or 0].thing_id == known[first or 0].thing_id
+    assert known[11].location is None
+    catalog.close()

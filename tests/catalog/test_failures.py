@@ -54,5 +54,5 @@ def test_a_file_held_by_another_program_is_a_reason_to_retry(tmp_path: Path) -> 
 def test_a_broken_promise_of_ours_is_called_a_bug(tmp_path: Path) -> None:
     catalog = fresh_catalog(tmp_path)
     with pytest.raises(Bug), catalog._database.write() as connection:
-        connection.execute(insert(Thing), [{"name": "same"}, {"name": "same"}])
+        connection.execute(insert(Thing), [{"id": 1, "name": "one"}, {"id": 1, "name": "two"}])
     catalog.close()

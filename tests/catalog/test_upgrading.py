@@ -1,4 +1,4 @@
-"""A catalog of the first version keeps everything when it is opened today."""
+"""A catalog of an earlier version keeps everything when it is opened today."""
 
 import sqlite3
 from pathlib import Path
@@ -35,18 +35,55 @@ INSERT INTO device (name, status, first_seen_us, thing_id) VALUES
 """
 
 
-def test_everything_is_still_there_and_belongs_to_the_default_system(tmp_path: Path) -> None:
-    file = tmp_path / "catalog.db"
+MORE_ROWS = """
+INSERT INTO actuator (id, name, encoding_type, metadata, description, properties)
+    VALUES (2, 'valve', 'text/plain', 'commands', '', '{}');
+INSERT INTO tasking_capability (id, name, tasking_parameters, thing_id, actuator_id, description,
+    properties) VALUES (5, 'close', '{}', 7, 2, '', '{}');
+INSERT INTO task (id, key, tasking_capability_id, tasking_parameters, creation_time_us, state,
+    expires_us, message, made_by) VALUES (6, 'k', 5, '{}', 1, 'sent', 9, '', '');
+INSERT INTO device_fact (thing_id, type, topic, client, retired) VALUES (7, 'valve', '', '', 0);
+INSERT INTO data_grant (id, owner_id, reader_id, datastream_id, state, note, decided_by,
+    created_us, created_by) VALUES (8, 1, 1, 9, 'granted', '', '', 0, '');
+"""
+
+
+def made_by(version: str, file: Path, rows: str) -> None:
+    """Leave a catalog as that version of the tables had it."""
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, version)
     engine.dispose()
     with sqlite3.connect(file) as held:
-        held.executescript(ROWS)
+        held.executescript(rows)
     held.close()
+
+
+def test_names_that_were_unique_may_come_twice_and_nothing_is_lost(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.db"
+    made_by("0003", file, ROWS + MORE_ROWS)
+    catalog = SqlCatalog.open(file)
+    again = catalog.enrol([Series(thing="site.boiler", name="temp")], Policy.CLOSED, 9)
+    assert again[0].datastream == 9
+    catalog.close()
+    with sqlite3.connect(file) as held:
+        for table in ("actuator", "tasking_capability", "task", "device_fact", "data_grant"):
+            assert held.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,), table
+        assert held.execute("PRAGMA foreign_key_check").fetchall() == []
+        copy = "INSERT INTO thing (name, description, properties) SELECT name, '', '{}' FROM thing"
+        held.execute(copy)
+        assert held.execute("SELECT max(id) FROM thing").fetchone() == (8,)
+        kept = held.execute("SELECT observation_type_uri, multi, search FROM datastream").fetchone()
+        assert kept == ("", None, "site.boiler.temp")
+    held.close()
+
+
+def test_everything_is_still_there_and_belongs_to_the_default_system(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.db"
+    made_by("0001", file, ROWS)
     catalog = SqlCatalog.open(file)
     (info,) = catalog.datastreams(scope=Scope(systems=frozenset({1})))
     assert (info.id, info.name, info.thing_id, info.system) == (9, "site.boiler.temp", 7, 1)

@@ -198,6 +198,23 @@ def test_topic_and_payload_must_name_the_same_datastream():
 # -- SenML: the examples of RFC 8428, section 5.1 --------------------------------------------
 
 
+def test_quality_and_valid_time_are_kept_under_names_that_nobody_else_can_use():
+    record = {
+        "Datastream": {"@iot.id": 7},
+        "result": 1,
+        "resultQuality": {"code": "good"},
+        "validTime": "2024-05-01T00:00:00Z/2024-05-02T00:00:00Z",
+        "parameters": {"a": 1, "@iot.id": 5, "@iot.resultQuality": "forged"},
+    }
+    got = read("sensorthings", record)
+    assert got.parameters is not None
+    assert json.loads(got.parameters[0].as_py()) == {
+        "a": 1,
+        "@iot.resultQuality": {"code": "good"},
+        "@iot.validTime": "2024-05-01T00:00:00Z/2024-05-02T00:00:00Z",
+    }
+
+
 def test_senml_resolves_base_name_time_and_unit():
     got = read(
         "senml",

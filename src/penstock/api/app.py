@@ -22,6 +22,7 @@ from penstock.api import (
     observations,
     operation,
     registration,
+    sensorthings,
     sessions,
     streaming,
     systems,
@@ -42,6 +43,7 @@ from penstock.core.live import Live
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
 from penstock.core.store import Store
+from penstock.sensorthings.things import Things
 
 #: Where the versioned part begins.
 PREFIX = "/api/v1"
@@ -59,6 +61,7 @@ def create_app(
     identities: Identities | None = None,
     passwords: Passwords | None = None,
     fleet: Fleet | None = None,
+    things: Things | None = None,
 ) -> FastAPI:
     """Return the API over the parts of a platform; touches none of them yet.
 
@@ -77,6 +80,7 @@ def create_app(
         identities: Who may do what; without, everybody may do everything.
         passwords: Checks passwords; one of its own when not given.
         fleet: Devices and commands to them; without, the API says that it has none.
+        things: The SensorThings API; without, the API says that it has none.
 
     Raises:
         ConfigError: `settings` would open the API to everybody, since there are no accounts.
@@ -111,7 +115,9 @@ def create_app(
         fleet=fleet,
     )
     registry.register(operation.PlatformCollector(platform))
+    app.state.things = None if things is None else sensorthings.SensorThings(things, context)
     errors.install(app)
+    app.include_router(sensorthings.router)
     app.include_router(operation.router)
     for router in _versioned():
         app.include_router(router, prefix=PREFIX)

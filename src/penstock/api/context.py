@@ -11,7 +11,6 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from penstock.api.errors import NotSupported
 from penstock.api.rates import Rates
 from penstock.api.secrets_kept import Secrets
 from penstock.api.settings import ApiSettings
@@ -20,7 +19,7 @@ from penstock.api.stream_slots import StreamSlots
 from penstock.core.access import Access, Action, Principal, Resource, Scope
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
-from penstock.core.errors import Backpressure, NotFound
+from penstock.core.errors import Backpressure, NotFound, NotSupported
 from penstock.core.fleet import Fleet
 from penstock.core.identity import Identities
 from penstock.core.live import Live
@@ -94,6 +93,11 @@ class Context:
             msg = "this platform keeps no users, companies and keys"
             raise NotSupported(msg)
         return self.identities
+
+    @property
+    def has_fleet(self) -> bool:
+        """Whether this platform looks after devices."""
+        return self._fleet is not None
 
     @property
     def fleet(self) -> Fleet:

@@ -22,6 +22,7 @@ from penstock.core.errors import (
     MissingDependency,
     NotConnected,
     NotFound,
+    NotSupported,
     PenstockError,
     Unauthenticated,
 )
@@ -62,12 +63,6 @@ class Refused(PenstockError):
         super().__init__(message)
         self.status = status
         self.code = code  # type: ignore[misc]
-
-
-class NotSupported(PenstockError):
-    """Raised when this store lacks an ability that the request needs."""
-
-    code = "not-supported"
 
 
 class NotReady(Refused):

@@ -204,22 +204,34 @@ def leaving(connection: Connection, names: Iterable[ThingName]) -> set[ThingName
     return found & wanted
 
 
+_COLUMNS = (
+    Thing.id,
+    Thing.system_id,
+    Thing.name,
+    Thing.properties,
+    Thing.position,
+    Thing.located_us,
+)
+
+
 def load_things(connection: Connection, names: Iterable[ThingName]) -> dict[ThingName, KnownThing]:
-    """Return the Things of these names that exist."""
-    columns = (
-        Thing.id,
-        Thing.system_id,
-        Thing.name,
-        Thing.properties,
-        Thing.position,
-        Thing.located_us,
-    )
+    """Return the Things of these names that exist; of several of one name the oldest."""
     wanted = set(names)
     found: dict[ThingName, KnownThing] = {}
     for chunk in chunks({name.name for name in wanted}):
-        for row in connection.execute(select(*columns).where(Thing.name.in_(chunk))):
+        query = select(*_COLUMNS).where(Thing.name.in_(chunk)).order_by(Thing.id)
+        for row in connection.execute(query):
             thing = KnownThing(*row)
             name = ThingName(thing.system, thing.name)
             if name in wanted:
-                found[name] = thing
+                found.setdefault(name, thing)
     return found
+
+
+def load_things_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, KnownThing]:
+    """Return the Things of these ids that exist."""
+    return {
+        row.id: KnownThing(*row)
+        for chunk in chunks(ids)
+        for row in connection.execute(select(*_COLUMNS).where(Thing.id.in_(chunk)))
+    }

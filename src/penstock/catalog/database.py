@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from penstock.catalog.entities.sql_functions import register
 from penstock.core.errors import (
     Backpressure,
     Bug,
@@ -130,6 +131,7 @@ def _set_up(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    register(connection)
 
 
 def _begin(connection: Connection) -> None:

@@ -159,23 +159,24 @@ class DeviceTypeRow(Base):
 
 
 class Actuator(Entity, Base):
-    """What carries out commands: one for each device type."""
+    """What carries out commands: one for each device type, and what SensorThings users make."""
 
     __tablename__ = "actuator"
     __table_args__ = (_NUMBERED,)
 
-    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    name: Mapped[str] = mapped_column(index=True)
     encoding_type: Mapped[str] = mapped_column(default="text/plain")
     actuator_metadata: Mapped[str] = mapped_column("metadata", default="")
+    metadata_json: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class TaskingCapability(Entity, Base):
     """A command that a Thing understands; `tasking_parameters` is an SWE Common DataRecord."""
 
     __tablename__ = "tasking_capability"
-    __table_args__ = (UniqueConstraint("thing_id", "name"), _NUMBERED)
+    __table_args__ = (Index(None, "thing_id", "name"), _NUMBERED)
 
-    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    name: Mapped[str]
     tasking_parameters: Mapped[dict[str, Any]]
     thing_id: Mapped[int] = mapped_column(ForeignKey(Thing.id, ondelete="CASCADE"))
     actuator_id: Mapped[int] = mapped_column(ForeignKey("actuator.id"), index=True)

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
-from penstock.catalog.admission import Admission, KnownThing, ThingName, chunks
+from penstock.catalog.admission import (
+    Admission,
+    KnownThing,
+    ThingName,
+    chunks,
+    load_things_by_id,
+)
 from penstock.catalog.models import Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
 from penstock.catalog.search import property_text, reindex, search_text
@@ -38,6 +44,21 @@ class KnownDatastream:
     properties: dict[str, object]
     full_name: str = ""
     is_changed: bool = False
+
+    @classmethod
+    def from_row(cls, row: Any, thing: KnownThing) -> KnownDatastream:
+        """Return the Datastream of a row that `_datastreams` gives."""
+        return cls(
+            id=row.id,
+            thing=thing,
+            name=row.name,
+            full_name=row.full_name,
+            observed_property=row.observed_property,
+            sensor=row.sensor,
+            observation_type=row.observation_type,
+            unit=Unit(row.unit_name, row.unit_symbol, row.unit_definition),
+            properties=row.properties,
+        )
 
     def learn(self, series: Series) -> None:
         """Take what the series knows better."""
@@ -93,24 +114,43 @@ class Enrolment:
         named = self._names(batch, problems)
         names = {at: name for at, name in enumerate(named) if name is not None}
         things, reasons = self._admission.admit(thing for thing, _ in names.values())
-        streams = self._load({name for name in names.values() if name[0] in things}, things)
+        streams = self._load(
+            {
+                name
+                for at, name in names.items()
+                if name[0] in things and batch[at].datastream_id is None
+            },
+            things,
+        )
+        by_id = self._load_ids(
+            {batch[at].datastream_id or 0 for at, name in names.items() if name[0] in things},
+            things,
+        )
+        found: dict[int, KnownDatastream] = {}
         sightings: list[Sighting] = []
         for at, (thing_name, name) in names.items():
             series, thing = batch[at], things.get(thing_name)
             if thing is None:
                 continue
-            stream = streams.get((thing.id, name))
+            stream = by_id.get(series.datastream_id or 0) or streams.get((thing.id, name))
             if stream is None:
                 stream = streams[(thing.id, name)] = new_datastream(thing, name, series)
+            named_too = streams.get((stream.thing.id, stream.name))
+            if named_too is not None and named_too.id == stream.id:
+                stream = named_too
+            found[at] = stream
             stream.learn(series)
             if series.location is not None:
                 time_us = self._now_us if series.located_us is None else series.located_us
                 position = tuple(float(part) for part in series.location)
-                sightings.append(Sighting(thing, position, time_us))
+                sightings.append(Sighting(stream.thing, position, time_us))
         moved = record(self._connection, sightings) if sightings else []
-        self._save(list(streams.values()), list(things.values()), moved)
+        every = {id(stream): stream for stream in (*streams.values(), *found.values())}
+        owners = {stream.thing.id: stream.thing for stream in every.values()}
+        owners |= {thing.id: thing for thing in things.values()}
+        self._save(list(every.values()), list(owners.values()), moved)
         return [
-            self._answer(at, problems[at], names.get(at), things, reasons, streams)
+            self._answer(at, problems[at], names.get(at), found, reasons)
             for at in range(len(batch))
         ]
 
@@ -119,17 +159,15 @@ class Enrolment:
         at: int,
         problem: str | None,
         name: tuple[ThingName, str] | None,
-        things: Mapping[ThingName, KnownThing],
+        found: Mapping[int, KnownDatastream],
         reasons: Mapping[ThingName, str],
-        streams: Mapping[tuple[int, str], KnownDatastream],
     ) -> Enrolled:
         if problem or name is None:
             return Enrolled(None, problem or f"series {at} could not be enrolled")
-        thing = things.get(name[0])
-        if thing is None:
+        if at not in found:
             is_late = name[0] in self._admission.leaving
             return Enrolled(None, reasons[name[0]], is_late=is_late)
-        return Enrolled(streams[(thing.id, name[1])].id)
+        return Enrolled(found[at].id)
 
     def _names(
         self, batch: Sequence[Series], problems: list[str | None]
@@ -172,21 +210,28 @@ class Enrolment:
             query = _datastreams().where(
                 Datastream.thing_id.in_({thing for thing, _ in wanted}),
                 Datastream.name.in_({name for _, name in wanted}),
+                Datastream.multi.is_(None),
             )
-            for row in self._connection.execute(query):
-                if (row.thing_id, row.name) in wanted:
-                    found[(row.thing_id, row.name)] = KnownDatastream(
-                        id=row.id,
-                        thing=by_id[row.thing_id],
-                        name=row.name,
-                        full_name=row.full_name,
-                        observed_property=row.observed_property,
-                        sensor=row.sensor,
-                        observation_type=row.observation_type,
-                        unit=Unit(row.unit_name, row.unit_symbol, row.unit_definition),
-                        properties=row.properties,
-                    )
+            for row in self._connection.execute(query.order_by(Datastream.id)):
+                key = (row.thing_id, row.name)
+                if key in wanted and key not in found:
+                    found[key] = KnownDatastream.from_row(row, by_id[row.thing_id])
         return found
+
+    def _load_ids(
+        self, ids: set[int], things: Mapping[ThingName, KnownThing]
+    ) -> dict[int, KnownDatastream]:
+        """Return Datastreams by id; their Thing need not be the oldest of its name."""
+        rows = [
+            row
+            for chunk in chunks(ids - {0})
+            for row in self._connection.execute(_datastreams().where(Datastream.id.in_(chunk)))
+        ]
+        owners = {thing.id: thing for thing in things.values()}
+        owners |= load_things_by_id(
+            self._connection, {row.thing_id for row in rows} - owners.keys()
+        )
+        return {row.id: KnownDatastream.from_row(row, owners[row.thing_id]) for row in rows}
 
     def _save(
         self, streams: list[KnownDatastream], things: list[KnownThing], moved: list[KnownThing]
@@ -227,8 +272,9 @@ class Enrolment:
         wanted = set(names)
         found: dict[str, int] = {}
         for chunk in chunks(wanted):
-            query = select(table.name, table.id).where(table.name.in_(chunk))
-            found.update((name, id_) for name, id_ in self._connection.execute(query))
+            query = select(table.name, func.min(table.id)).where(table.name.in_(chunk))
+            oldest = self._connection.execute(query.group_by(table.name))
+            found.update((name, id_) for name, id_ in oldest)
         missing = sorted(wanted - found.keys())
         if missing:
             rows = [{"name": name, "description": name, "properties": {}} for name in missing]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from penstock.catalog.admission import Admission, ThingName
 from penstock.catalog.enrolment import Enrolment, wrong_series
@@ -45,7 +45,10 @@ def register(
         if answer.datastream is None:
             raise Forbidden(f"nothing was registered: {answer.reason}")
         ids.append(answer.datastream)
-        values: dict[str, Any] = {"observation_type": stream.series.observation_type}
+        values: dict[str, Any] = {
+            "observation_type": stream.series.observation_type,
+            "observation_type_uri": "",
+        }
         if stream.description:
             values["description"] = stream.description
         held = Datastream.id == answer.datastream
@@ -105,7 +108,7 @@ def _upsert(
     One that Datastreams of another system have too stays as it is: nobody changes what others see.
     """
     known = {key: text for key, text in facts.items() if text}
-    found = connection.execute(select(table.id).where(table.name == name)).scalar()
+    found = connection.execute(select(func.min(table.id)).where(table.name == name)).scalar()
     if found is None:
         known.setdefault("description", name)
         connection.execute(insert(table).values(name=name, properties={}, **known))

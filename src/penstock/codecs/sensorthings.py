@@ -4,7 +4,8 @@
 Datastream is named by its id, by the topic (`v1.1/Datastreams(7)/Observations`, captured as
 `datastream`), or described in place with its Thing (section 10.2.1.1, deep insert). The phenomenon
 time may be an interval `start/end` or an epoch; without one the time of arrival counts. Members
-that the standard does not know become parameters.
+that the standard does not know become parameters; `resultQuality` and `validTime` are kept among
+these under names that are reserved for them.
 """
 
 from __future__ import annotations
@@ -39,8 +40,13 @@ _KNOWN = {
     "Datastream",
     "FeatureOfInterest",
     "parameters",
+    "resultQuality",
+    "validTime",
     "id",
 }
+#: Names of parameters that begin so mean something else.
+_RESERVED = "@iot."
+_KEPT_APART = ("resultQuality", "validTime")
 _MAX_ID = 2**63 - 1
 
 
@@ -103,7 +109,7 @@ class SensorThingsCodec:
         result = result_of(record.get("result"))
         if isinstance(start, str):
             raise CannotDecode(start)
-        feature, more = _feature(record.get("FeatureOfInterest"))
+        feature, more = _feature(record.get("FeatureOfInterest"), fields.get("feature"))
         return Row(
             key=self._key(record.get("Datastream"), fields.get("datastream"), result.kind),
             time_us=start,
@@ -137,7 +143,10 @@ class SensorThingsCodec:
             stated = observation_type(description.observation_type, kind)
             return ThingsKey(None, json_text(description, ordered=True), stated)
         if datastream is None and named is None:
-            raise CannotDecode('no Datastream; say "Datastream": {"@iot.id": number}')
+            raise CannotDecode(
+                "no Datastream; Observations are made by MQTT, everything else by HTTP: say "
+                '"Datastream": {"@iot.id": number}'
+            )
         if isinstance(datastream, Mapping) and "@iot.id" in datastream:
             given = datastream["@iot.id"]
             if type(given) is not int or not 0 < given <= _MAX_ID:
@@ -156,16 +165,21 @@ def _start(phenomenon_time: object) -> object:
     return phenomenon_time
 
 
-def _topic_id(captured: str) -> int:
+def _topic_id(captured: str, what: str = "Datastream") -> int:
     if captured.isascii() and captured.isdigit() and 0 < len(captured) < 20:
         number = int(captured)
         if 0 < number <= _MAX_ID:
             return number
-    raise CannotDecode(f"Datastream {captured[:40]!r} in the topic is not a positive whole number")
+    raise CannotDecode(f"{what} {captured[:40]!r} in the topic is not a positive whole number")
 
 
-def _feature(value: object) -> tuple[int, dict[str, object]]:
+def _feature(value: object, captured: str | None) -> tuple[int, dict[str, object]]:
     """Return the feature, and the parameter that keeps one described in place."""
+    if captured is not None:
+        named = _topic_id(captured, "FeatureOfInterest")
+        if value not in (None, {"@iot.id": named}):
+            raise CannotDecode(f"the topic says FeatureOfInterest {named}, the payload another one")
+        return named, {}
     if value is None:
         return 0, {}
     if isinstance(value, Mapping):
@@ -182,11 +196,15 @@ def _parameters(record: Mapping[str, object], more: Mapping[str, object]) -> str
     given = record.get("parameters")
     found: dict[str, object] = {}
     if isinstance(given, Mapping):
-        found.update(cast("Mapping[str, object]", given))
+        stated = cast("Mapping[str, object]", given)
+        found.update((k, v) for k, v in stated.items() if not k.startswith(_RESERVED))
     elif given is not None:
         found["parameters"] = given
     found |= {
         name: value for name, value in record.items() if name not in _KNOWN and "@iot." not in name
     }
     found.update(more)
+    for name in _KEPT_APART:
+        if record.get(name) is not None:
+            found[_RESERVED + name] = record[name]
     return json_text(found) if found else None

@@ -8,6 +8,7 @@ PenstockError
 ├── Unauthenticated      say who you are: sign in, or show a key that is valid
 ├── Forbidden            who asks may not do this; the owner can allow it
 ├── NotFound             the thing asked for does not exist
+├── NotSupported         it is understood, and cannot be done here
 ├── Conflict             it exists already, or someone else holds it
 ├── NotConnected         nothing was kept; open again and retry
 ├── Backpressure         nothing was kept; retry after `retry_after_s`
@@ -72,6 +73,12 @@ class NotFound(PenstockError):
     """Raised when the named thing does not exist."""
 
     code = "not-found"
+
+
+class NotSupported(PenstockError):
+    """Raised when a request is understood and this platform lacks what it needs."""
+
+    code = "not-supported"
 
 
 class Conflict(PenstockError):

@@ -18,6 +18,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         datastreams: Ids wanted; None means all of them.
+        features: Features wanted; None means all of them, 0 is the datastream's own.
         start_us: First phenomenon time wanted, microseconds UTC, inclusive.
         end_us: First phenomenon time not wanted any more, exclusive.
         descending: Newest first.
@@ -26,6 +27,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     datastreams: tuple[int, ...] | None = None
+    features: tuple[int, ...] | None = None
     start_us: int | None = None
     end_us: int | None = None
     descending: bool = False

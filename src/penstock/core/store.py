@@ -28,6 +28,29 @@ BUCKETS = pa.schema(
     ]
 )
 
+#: Columns of `CanSummarise.summaries`: what `Summary` says, for many datastreams.
+SUMMARIES = pa.schema(
+    [
+        pa.field("datastream", pa.int64(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("first_time", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("last_time", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+#: Columns of `CanTellExtents.extents`. `end_time` is the greatest phenomenon time, ends of
+#: intervals included; the others are null where no row has such a value. NaN counts as none.
+EXTENTS = pa.schema(
+    [
+        pa.field("datastream", pa.int64(), nullable=False),
+        pa.field("end_time", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("first_result_time", pa.timestamp("us", tz="UTC")),
+        pa.field("last_result_time", pa.timestamp("us", tz="UTC")),
+        pa.field("min", pa.float64()),
+        pa.field("max", pa.float64()),
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -94,6 +117,13 @@ class CanSummarise(Protocol):
         """Return count and extent of one datastream; None when it holds nothing."""
         ...
 
+    def summaries(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return `SUMMARIES` of datastreams, ordered by datastream.
+
+        Datastreams without rows are left out. None means all.
+        """
+        ...
+
     def latest(self, datastreams: Sequence[int] | None = None) -> pa.Table:
         """Return the newest row of each datastream, in `SCHEMA`, ordered by datastream.
 
@@ -114,6 +144,30 @@ class CanDownsample(Protocol):
 
         Raises:
             InvalidInput: `width_us` is not positive.
+        """
+        ...
+
+
+@runtime_checkable
+class CanTellExtents(Protocol):
+    """Tells from maintained state how far the values of a datastream reach."""
+
+    def extents(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return `EXTENTS` of datastreams, exact and ordered by datastream.
+
+        Datastreams without rows are left out. None means all.
+        """
+        ...
+
+
+@runtime_checkable
+class CanDeleteRows(Protocol):
+    """Removes rows by their identity, however scattered they are, in one step."""
+
+    def delete_rows(self, rows: pa.Table) -> int:
+        """Remove the rows with the identities of these, durably, and return how many.
+
+        Only the columns `datastream`, `time` and `feature` are looked at.
         """
         ...
 

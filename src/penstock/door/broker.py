@@ -8,6 +8,8 @@ from weakref import WeakSet, WeakValueDictionary
 from penstock.core.access import ANYONE, Kind, Principal
 from penstock.core.clock import Clock
 from penstock.core.log import MQTT_3_1_1
+from penstock.core.things_topics import is_things_topic
+from penstock.door.asking import is_request
 from penstock.door.commit import Entry, GroupCommit
 from penstock.door.delivery import Delivery, hand_over, plan
 from penstock.door.encoding import encode_publish
@@ -26,6 +28,7 @@ from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
 from penstock.door.subscriptions import DENIED, QUIET, Match, Route, Subscription, Subscriptions
 from penstock.door.topics import check_topic, is_own, split_share
+from penstock.door.wanted import Wanted
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +64,8 @@ class KnownRoutes:
             self._broker.filled(self)
         if len(self.known) >= MAX_KNOWN_TOPICS:
             self.known.clear()
-        if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
+        is_notified = self._who.kind is Kind.PLATFORM and is_things_topic(name)
+        if len(topic) <= MAX_KNOWN_TOPIC_BYTES and not is_notified:
             self.known[topic] = route
         return route
 
@@ -91,7 +95,10 @@ class Broker:
         self._with_accounts = permissions.has_accounts
         self._commit: GroupCommit | None = None
         self._sessions: dict[str, Session] = {}
-        self._subscriptions = Subscriptions()
+        self._wanted = Wanted(self.publish, clock)
+        self._subscriptions = Subscriptions(
+            lambda name, listened: self._wanted.changed(name, listened=listened)
+        )
         self._topic_routes: dict[str, Route] = {}
         self._routes: WeakValueDictionary[Principal, KnownRoutes] = WeakValueDictionary()
         #: Those that know a route, so that forgetting does not ask ten thousand who know none.
@@ -120,6 +127,8 @@ class Broker:
         """Return the route of a valid topic for messages from this user or client."""
         if is_own(topic) or not self._may_publish(who, topic):
             return DENIED
+        if who.kind is not Kind.PLATFORM and is_things_topic(topic):
+            return QUIET
         return self._route_of(topic)
 
     def permissions_changed(self) -> None:
@@ -232,6 +241,8 @@ class Broker:
         self._subscriptions.add(session, name, subscription)
         self._forget_routes()
         self.keeper.subscribed(session, name, subscription)
+        if who.kind is Kind.PLATFORM:
+            self._wanted.subscribed(name)
         return request.qos
 
     def plan_retained(
@@ -329,11 +340,13 @@ class Broker:
                 if packet_id in session.inbound:
                     self.keeper.received(session, packet_id, offset + index)
         for message in run.messages:
-            message.offset = offset + message.index
+            message.offset = None if message.index < 0 else offset + message.index
             run.deliveries += self._plan(message)
 
     def _plan(self, message: Message) -> list[Delivery]:
         """Decide who gets a message."""
+        if is_request(message.topic, message.publisher):
+            return []
         if message.retain:
             self._retain(message)
         route = self._route_of(message.topic)

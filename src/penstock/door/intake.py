@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from penstock.core.log import MQTT_5_0
+from penstock.door.asking import is_notification
 from penstock.door.decoding import decode_publish
 from penstock.door.delivery import Delivery
 from penstock.door.encoding import encode, encode_publish
@@ -241,7 +242,7 @@ class Intake:
     def harvest(self) -> Run | None:
         """Return what was taken since the last time; None if nothing was."""
         count = len(self._ends)
-        if not (count or self._pubrecs or self._refusals):
+        if not (count or self._pubrecs or self._refusals or self._pubacks or self._messages):
             return None
         parts = self._parts
         ends = self._ends
@@ -330,13 +331,16 @@ class Intake:
             self._refuse(packet)
             return b""
         message = None
+        is_notified = is_notification(topic, self._client)
         if route is not QUIET or packet.retain:
-            message = Message(packet, self._client, now_s, topic, len(self._ends))
+            # What tells of something that is kept already is handed on and not logged again.
+            index = -1 if is_notified else len(self._ends)
+            message = Message(packet, self._client, now_s, topic, index)
         if packet.qos and not self._acknowledge(packet, route, message):
             return b""
         if message is not None:
             self._messages.append(message)
-        return instead
+        return b"" if is_notified else instead
 
     def _acknowledge(self, packet: Publish, route: Route, message: Message | None) -> bool:
         """Note the answer to a QoS 1 or 2 message; return whether the message is a new one."""

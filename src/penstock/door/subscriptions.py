@@ -100,10 +100,16 @@ class _Node:
 
 
 class Subscriptions:
-    """All subscriptions of all sessions."""
+    """All subscriptions of all sessions.
 
-    def __init__(self) -> None:
+    Args:
+        changed: Called with a filter, without share name, when the first one subscribes to it and
+            when the last one is gone.
+    """
+
+    def __init__(self, changed: Callable[[str, bool], None] = lambda *_: None) -> None:
         self._root = _Node()
+        self._changed = changed
 
     def add(self, session: Session, name: str, subscription: Subscription) -> None:
         """Subscribe; replaces what the session asked for with the same filter."""
@@ -111,11 +117,14 @@ class Subscriptions:
         node = self._root
         for level in plain.split("/"):
             node = node.children.setdefault(level, _Node())
+        is_first = not (node.sessions or node.groups)
         if share is None:
             node.sessions[session.client] = (session, subscription)
         else:
             group = node.groups.setdefault((owner_of(session.client), share), Group(name))
             group.members[session.client] = _combine(session, (subscription,))
+        if is_first:
+            self._changed(plain, True)
 
     def remove(self, session: Session, name: str) -> None:
         """Take back; leaves no empty branches behind. Unknown is fine."""
@@ -128,12 +137,15 @@ class Subscriptions:
                 return
             path.append(child)
         node = path[-1]
+        was_wanted = bool(node.sessions or node.groups)
         if share is None:
             node.sessions.pop(session.client, None)
         elif (key := (owner_of(session.client), share)) in node.groups:
             node.groups[key].members.pop(session.client, None)
             if not node.groups[key].members:
                 del node.groups[key]
+        if was_wanted and not (node.sessions or node.groups):
+            self._changed(plain, False)
         for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):
             child = parent.children[level]
             if child.children or child.sessions or child.groups:

@@ -25,6 +25,7 @@ from penstock.devices.settings import DeviceSettings
 from penstock.door.settings import DoorSettings
 from penstock.ingest.settings import IngestSettings
 from penstock.log.settings import LogSettings
+from penstock.sensorthings.settings import ThingsSettings
 from penstock.stores.settings import LakeSettings
 
 #: Prefix of environment variables that override settings.
@@ -74,6 +75,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     store: LakeSettings = LakeSettings()
     devices: DeviceSettings = DeviceSettings()
     api: ApiSettings = ApiSettings()
+    sensorthings: ThingsSettings = ThingsSettings()
 
     @property
     def data_path(self) -> Path:

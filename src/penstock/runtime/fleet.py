@@ -52,11 +52,16 @@ def make_room(
     )
 
 
-def make_post(doors: Callable[[], Doors], secret: str) -> MqttPost:
-    """Return the post to the plain MQTT listener of the door, wherever it is by then."""
+def door_address(doors: Callable[[], Doors]) -> Callable[[], tuple[str, int] | None]:
+    """Return what tells where the plain MQTT listener of the door is by then, for this machine."""
 
     def address() -> tuple[str, int] | None:
         found = doors().get("mqtt")
         return None if found is None else (_ANY.get(found[0], found[0]), found[1])
 
-    return MqttPost(address, secret)
+    return address
+
+
+def make_post(doors: Callable[[], Doors], secret: str) -> MqttPost:
+    """Return the post to the plain MQTT listener of the door, wherever it is by then."""
+    return MqttPost(door_address(doors), secret)

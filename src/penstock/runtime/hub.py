@@ -22,11 +22,14 @@ from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
 from penstock.runtime.clock_file import read_clock, write_clock
+from penstock.runtime.awaiting import Awaited
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
-from penstock.runtime.fleet import make_post, make_room
+from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
+from penstock.runtime.things import make_notifier, make_things
+from penstock.sensorthings.mqtt_changes import Change
 from penstock.stores.lake.store import LakeStore
 
 _log = logging.getLogger(__name__)
@@ -44,8 +47,8 @@ RETENTION_EVERY_S = 3600.0
 FLUSH_EVERY_S = 60.0
 #: How often the observations are counted for the health report, in seconds.
 COUNT_EVERY_S = 1.0
-#: How often a client that waits for its messages to be ingested is looked after, in seconds.
-INGESTED_EVERY_S = 0.01
+#: How often those who wait for their messages to be ingested are looked after, in seconds.
+INGESTED_EVERY_S = 0.001
 
 
 class Hub:
@@ -90,15 +93,43 @@ class Hub:
         )
         self.fleet.forget_series = self.ingest.forget_series
         self.fleet.log_passed = self._passing
+        #: Where the HTTP server is, for links in what subscribers are told.
+        self.http = f"http://{config.api.host}:{config.api.port}"
+        self.things = make_things(
+            self.catalog,
+            self._clock,
+            config.sensorthings,
+            self.ingest.forget_series,
+            self._tell,
+        )
+        self.notifier = make_notifier(
+            self.things,
+            catalog=self.catalog,
+            store=self.store,
+            live=self.ingest.live,
+            clock=self._clock,
+            access=self.identities.access,
+            door=door_address(self.doors),
+            secret=internal_secret,
+            address=lambda: self.http,
+        )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
+        self._awaited = Awaited(
+            lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
+        )
         self._observations = self.store.count()
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        """Tell subscribers of entities that were made or changed."""
+        self.notifier.tell(changes)
 
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
         write_clock(self._config.data_path, self._settled.mark())
         self.ingest.start()
         self.fleet.start()
+        self.notifier.start()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._expire_forever()),
@@ -110,6 +141,7 @@ class Hub:
         """Take in what is there, flush the store and release everything."""
         for task in self._tasks:
             task.cancel()
+        self.notifier.close()
         self._publisher.close()
         write_clock(self._config.data_path, self._settled.mark())
         await asyncio.to_thread(self.ingest.close)
@@ -161,13 +193,7 @@ class Hub:
 
     async def ingested(self, offset: int, timeout_s: float) -> bool:
         """Wait until the hub's messages before `offset` are in the store."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + timeout_s
-        self.ingest.wake()
-        # Waiting costs no thread: any number of clients may wait while messages come in.
-        while self.ingest.position(PARTITION) < offset and loop.time() < until_s:  # noqa: ASYNC110
-            await asyncio.sleep(INGESTED_EVERY_S)
-        return self.ingest.position(PARTITION) >= offset
+        return await self._awaited.reach(offset, timeout_s)
 
     def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Return waiting dead letters."""

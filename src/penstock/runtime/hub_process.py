@@ -50,6 +50,8 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
     hub = await asyncio.to_thread(Hub, config, internal_secret)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    host, port = sock.getsockname()[:2]
+    hub.http = f"{'http' if https is None else 'https'}://{host}:{port}"
     hub.start()
     app = create_app(
         store=hub.store,
@@ -61,6 +63,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         identities=hub.identities,
         passwords=hub.passwords,
         fleet=hub.fleet,
+        things=hub.things,
     )
     server = Server(
         uvicorn.Config(
@@ -79,7 +82,6 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
     renewing = None if https is None else _keep_fresh(https)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     await server.serving.wait()
-    host, port = sock.getsockname()[:2]
     say_ready(scheme="http" if https is None else "https", host=host, port=port)
     await asyncio.wait(
         [serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED

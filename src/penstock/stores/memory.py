@@ -12,7 +12,7 @@ import pyarrow as pa
 from penstock.core.errors import NotConnected
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.core.store import BUCKETS, Marks, Summary
+from penstock.core.store import BUCKETS, EXTENTS, SUMMARIES, Marks, Summary
 from penstock.stores.checking import check_batch, check_width
 
 #: (time, datastream, feature): sorts as `Selection` orders.
@@ -67,6 +67,14 @@ class MemoryStore:
         with self._lock:
             return self._remove(list(self._chosen(selection)))
 
+    def delete_rows(self, rows: pa.Table) -> int:
+        """Remove the rows with the identities of these and return how many."""
+        names = ("time", "datastream", "feature")
+        columns = (rows[name].cast(pa.int64()).to_pylist() for name in names)
+        wanted = set(zip(*columns, strict=True))
+        with self._lock:
+            return self._remove([identity for identity in self._rows if identity in wanted])
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -83,6 +91,35 @@ class MemoryStore:
         with self._lock:
             times = [i[0] for i in self._rows if i[1] == datastream]
         return Summary(len(times), min(times), max(times)) if times else None
+
+    def summaries(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return `SUMMARIES` of datastreams."""
+        rows = [
+            (d, len(held), min(times), max(times))
+            for d, held in self._by_datastream(datastreams).items()
+            for times in ([time for time, _ in held],)
+        ]
+        return _table_of(rows, SUMMARIES)
+
+    def extents(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return `EXTENTS` of datastreams."""
+        rows = []
+        for d, held in self._by_datastream(datastreams).items():
+            ends = [time if v[2] is None else max(time, v[2]) for time, v in held]
+            made = [v[3] for _, v in held if v[3] is not None]
+            numbers = [v[0] for _, v in held if v[0] is not None and not math.isnan(v[0])]
+            rows.append((d, max(ends), *_ends(made), *_ends(numbers)))
+        return _table_of(rows, EXTENTS)
+
+    def _by_datastream(
+        self, datastreams: Sequence[int] | None
+    ) -> dict[int, list[tuple[int, _Values]]]:
+        found: dict[int, list[tuple[int, _Values]]] = {}
+        with self._lock:
+            chosen = None if datastreams is None else tuple(datastreams)
+            for identity in self._chosen(Selection(datastreams=chosen)):
+                found.setdefault(identity[1], []).append((identity[0], self._rows[identity]))
+        return dict(sorted(found.items()))
 
     def latest(self, datastreams: Sequence[int] | None = None) -> pa.Table:
         """Return the newest row of each datastream, ordered by datastream."""
@@ -108,9 +145,7 @@ class MemoryStore:
             (*key, len(n), min(n), max(n), sum(n) / len(n), n[0], n[-1])
             for key, n in sorted(found.items())
         ]
-        columns = list(zip(*rows, strict=True)) or [()] * len(BUCKETS)
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, BUCKETS, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=BUCKETS)
+        return _table_of(rows, BUCKETS)
 
     def expire(self, retention_us: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows older than their datastream's retention and return how many."""
@@ -124,11 +159,13 @@ class MemoryStore:
 
     def _chosen(self, selection: Selection) -> Iterator[_Identity]:
         wanted = None if selection.datastreams is None else set(selection.datastreams)
+        features = None if selection.features is None else set(selection.features)
         start, end = selection.start_us, selection.end_us
         for identity in self._rows:
-            time, datastream, _ = identity
+            time, datastream, feature = identity
             if (
                 (wanted is None or datastream in wanted)
+                and (features is None or feature in features)
                 and (start is None or time >= start)
                 and (end is None or time < end)
             ):
@@ -145,14 +182,22 @@ class MemoryStore:
             for t, d, f in identities
             for v in (self._rows[t, d, f],)
         ]
-        columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=SCHEMA)
+        return _table_of(rows, SCHEMA)
 
     def _check_open(self) -> None:
         if self._closed:
             msg = "the store is closed; open it again"
             raise NotConnected(msg)
+
+
+def _table_of(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _ends(values: Sequence[Any]) -> tuple[Any, Any]:
+    return (min(values), max(values)) if values else (None, None)
 
 
 def _rows_of(batch: pa.RecordBatch) -> dict[_Identity, _Values]:

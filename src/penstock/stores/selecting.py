@@ -37,6 +37,10 @@ def is_chosen(
     tests: list[Bools] = []
     if selection.datastreams is not None:
         tests.append(is_among(datastream, selection.datastreams))
+    if selection.features is not None:
+        if feature is None:
+            feature = np.zeros(len(time), np.int64)
+        tests.append(is_among(feature, selection.features))
     if selection.start_us is not None:
         tests.append(time >= selection.start_us)
     if selection.end_us is not None:
@@ -51,13 +55,11 @@ def is_chosen(
     return chosen
 
 
-def is_among(datastream: Int64s, wanted: tuple[int, ...]) -> Bools:
+def is_among(ids: Int64s, wanted: tuple[int, ...]) -> Bools:
     """Return which ids are among those wanted."""
-    found: Bools
-    if len(wanted) == 1:
-        found = datastream == wanted[0]
-    else:
-        found = np.isin(datastream, np.array(wanted, np.int64))
+    found: Bools = (
+        ids == wanted[0] if len(wanted) == 1 else np.isin(ids, np.array(wanted, np.int64))
+    )
     return found
 
 

@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -21,7 +23,14 @@ from hypothesis import strategies as st
 from penstock.core.errors import InvalidInput
 from penstock.core.observation import observations
 from penstock.core.selection import Cursor, Selection
-from penstock.core.store import CanDownsample, CanExpire, CanSummarise, Store
+from penstock.core.store import (
+    CanDeleteRows,
+    CanDownsample,
+    CanExpire,
+    CanSummarise,
+    CanTellExtents,
+    Store,
+)
 from penstock.testing.store_model import Row, StoreModel, batch_of, buckets_of, rows_of
 
 _SOME = settings(
@@ -83,6 +92,7 @@ _DENSE = st.lists(
 _SELECTIONS = st.builds(
     Selection,
     datastreams=st.one_of(st.none(), st.lists(_DATASTREAMS, max_size=3).map(tuple)),
+    features=st.one_of(st.none(), st.none(), st.lists(_FEATURES, max_size=2).map(tuple)),
     start_us=st.one_of(st.none(), _TIMES),
     end_us=st.one_of(st.none(), _TIMES),
     descending=st.booleans(),
@@ -102,6 +112,7 @@ _STEPS = st.lists(
         st.tuples(st.just("reopen"), st.none()),
         st.tuples(st.just("scan"), _SELECTIONS),
         st.tuples(st.just("delete"), _RANGES),
+        st.tuples(st.just("delete rows"), _BATCHES),
         st.tuples(
             st.just("expire"),
             st.tuples(st.dictionaries(_DATASTREAMS, _AGES, max_size=2), st.none() | _AGES),
@@ -169,6 +180,11 @@ class StoreContract:
         elif name == "delete":
             assert isinstance(value, Selection)
             assert store.delete(value) == model.delete(value)
+        elif name == "delete rows":
+            assert isinstance(value, list)
+            if isinstance(store, CanDeleteRows):
+                rows = pa.Table.from_batches([batch_of(value)])
+                assert store.delete_rows(rows) == model.delete_rows(value)
         elif isinstance(store, CanExpire):
             assert isinstance(value, tuple)
             ages, default_us = value
@@ -263,10 +279,34 @@ def check_summaries(store: Store, model: StoreModel) -> None:
     assert store.count() == len(model.rows)
     for datastream in (1, 2, 77_777):
         assert store.summary(datastream) == model.summary(datastream)
+    summaries = {row.pop("datastream"): row for row in to_lists(store.summaries())}
+    expected = {d: summary for d in model.datastreams() if (summary := model.summary(d))}
+    assert summaries == {
+        d: {"count": s.count, "first_time": s.first_us, "last_time": s.last_us}
+        for d, s in expected.items()
+    }
+    assert to_lists(store.summaries([2, 1, 2, 99])) == [
+        {"datastream": d, **summaries[d]} for d in (1, 2) if d in summaries
+    ]
+    if isinstance(store, CanTellExtents):
+        extents = model.extents()
+        assert to_lists(store.extents([2, 1, 2, 99])) == [
+            row for row in extents if row["datastream"] in (1, 2)
+        ]
+        assert to_lists(store.extents()) == extents
     assert rows_of(store.latest()) == model.latest()
     assert rows_of(store.latest([2, 1, 2, 99])) == [
         row for row in model.latest() if row.datastream in (1, 2)
     ]
+
+
+def to_lists(table: pa.Table) -> list[dict[str, Any]]:
+    """Return rows of a table, times in microseconds."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(at, field.name, table[field.name].cast("int64"))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def check_buckets(found: list[dict[str, object]], expected: list[dict[str, object]]) -> None:

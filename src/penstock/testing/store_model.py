@@ -112,6 +112,13 @@ class StoreModel:
             del self.rows[row.identity]
         return len(chosen)
 
+    def delete_rows(self, rows: Sequence[Row]) -> int:
+        """Remove the rows with the identities of these and return how many."""
+        held = {row.identity for row in rows} & self.rows.keys()
+        for identity in held:
+            del self.rows[identity]
+        return len(held)
+
     def expire(self, ages: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows that are too old and return how many."""
         old = [
@@ -134,12 +141,35 @@ class StoreModel:
         newest = {row.datastream: row for row in self.scan(Selection())}
         return [newest[datastream] for datastream in sorted(newest)]
 
+    def datastreams(self) -> list[int]:
+        """Return the datastreams that have rows, ascending."""
+        return sorted({row.datastream for row in self.rows.values()})
+
+    def extents(self) -> list[dict[str, object]]:
+        """Return what `CanTellExtents.extents` promises."""
+        return [self._extents_of(datastream) for datastream in self.datastreams()]
+
+    def _extents_of(self, datastream: int) -> dict[str, object]:
+        rows = [row for row in self.rows.values() if row.datastream == datastream]
+        ends = [max(r.time_us, r.time_us if r.end_time_us is None else r.end_time_us) for r in rows]
+        made = [row.result_time_us for row in rows if row.result_time_us is not None]
+        numbers = [r.number for r in rows if r.number is not None and not math.isnan(r.number)]
+        return {
+            "datastream": datastream,
+            "end_time": max(ends),
+            "first_result_time": min(made, default=None),
+            "last_result_time": max(made, default=None),
+            "min": min(numbers, default=None),
+            "max": max(numbers, default=None),
+        }
+
     def _chosen(self, selection: Selection) -> list[Row]:
         wanted, start, end = selection.datastreams, selection.start_us, selection.end_us
         return [
             row
             for row in self.rows.values()
             if (wanted is None or row.datastream in wanted)
+            and (selection.features is None or row.feature in selection.features)
             and (start is None or row.time_us >= start)
             and (end is None or row.time_us < end)
         ]

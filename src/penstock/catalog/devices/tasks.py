@@ -250,9 +250,9 @@ def _capabilities(
     }
     for chunk in chunks({thing for thing, _ in wanted}):
         rows = connection.execute(
-            select(TaskingCapability.thing_id, TaskingCapability.name, TaskingCapability.id).where(
-                TaskingCapability.thing_id.in_(chunk)
-            )
+            select(TaskingCapability.thing_id, TaskingCapability.name, TaskingCapability.id)
+            .where(TaskingCapability.thing_id.in_(chunk))
+            .order_by(TaskingCapability.id.desc())
         )
         found.update(((thing, name), id_) for thing, name, id_ in rows)
     missing = {key: type_ for key, type_ in wanted.items() if key not in found}
@@ -287,7 +287,11 @@ def _capability(thing: int, command: CommandType, actuator: int) -> dict[str, An
 
 
 def _actuators(connection: Connection, types: Mapping[str, DeviceType]) -> dict[str, int]:
-    query = select(Actuator.name, Actuator.id).where(Actuator.name.in_(sorted(types)))
+    query = (
+        select(Actuator.name, Actuator.id)
+        .where(Actuator.name.in_(sorted(types)))
+        .order_by(Actuator.id.desc())
+    )
     found: dict[str, int] = {row.name: row.id for row in connection.execute(query)}
     missing = [type_ for name, type_ in types.items() if name not in found]
     if missing:

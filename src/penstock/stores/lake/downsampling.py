@@ -32,6 +32,9 @@ class Downsampler:
 
     def buckets(self, selection: Selection) -> pa.Table:
         """Return `BUCKETS` of the rows chosen."""
+        if selection.features is not None:
+            # Roll-ups are of all features.
+            return finish(partials(self.snapshot.scan(selection), self.width_us))
         late = int64s(self.snapshot.late_rows(selection)["time"])
         if not len(late):
             return finish(combine(self._all(selection), self.width_us))

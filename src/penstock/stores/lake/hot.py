@@ -14,6 +14,7 @@ from penstock.core.store import Summary
 from penstock.stores.lake.arrival import NEVER, Arrival
 from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose, tables_of
 from penstock.stores.lake.late import LateRows
+from penstock.stores.lake.spans import Spans
 from penstock.stores.selecting import Int64s
 
 #: Part of a whole file that several generations may fill.
@@ -125,6 +126,11 @@ class FreshRows:
         if at == len(self.slots) or self.slots[at] != slot:
             return None
         return Summary(int(self.count[at]), int(self.first[at]), int(self.last[at]))
+
+    def spans(self, datastreams: Int64s | None, ids: Int64s) -> Spans:
+        """Return counts and extents of these datastreams, or all, given the ids of the slots."""
+        found = Spans(ids[self.slots], self.count, self.first, self.last)
+        return found.among(datastreams)
 
     def newest_of(self, datastreams: Int64s | None, ids: Int64s) -> pa.Table:
         """Return the newest row of these datastreams, or all, given the ids of the slots."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,10 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
         return wanted is None or any(
             self.first_datastream <= d <= self.last_datastream for d in wanted
         )
+
+    def empty_of(self, columns: Sequence[str]) -> bool:
+        """Return whether none of these columns has a value."""
+        return set(columns) <= set(self.empty)
 
     @property
     def partition(self) -> str:

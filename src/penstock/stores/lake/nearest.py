@@ -111,7 +111,7 @@ class Nearest:
     def _to_judge(self, group: int) -> tuple[Sequence[str], Selection]:
         """Return the columns that tell which rows of a group are chosen, and the choice."""
         chosen, after = self._choice(group), self.selection.after
-        if chosen.datastreams is not None:
+        if chosen.datastreams is not None or chosen.features is not None:
             return IDENTITY, chosen
         if after is None:
             return ("time",), chosen

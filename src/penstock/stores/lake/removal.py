@@ -50,12 +50,37 @@ class Removed:
 def chosen_by(selection: Selection) -> Removal:
     """Return the removal of what a selection chooses."""
     bounds = Selection(
-        datastreams=selection.datastreams, start_us=selection.start_us, end_us=selection.end_us
+        datastreams=selection.datastreams,
+        features=selection.features,
+        start_us=selection.start_us,
+        end_us=selection.end_us,
     )
 
     def is_removed(keys: Identities) -> Bools:
         chosen = is_chosen(bounds, keys.datastream, keys.time, keys.feature)
         return np.ones(len(keys), np.bool_) if chosen is None else chosen
+
+    return Removal(bounds, is_removed)
+
+
+def identified_by(rows: pa.Table) -> Removal | None:
+    """Return the removal of the rows with these identities; None when there are none."""
+    if not rows.num_rows:
+        return None
+    wanted = Identities.of(rows)
+    wanted = wanted.take(wanted.order())
+    wanted = wanted.take(np.append(~wanted.is_repeated(), True))
+    bounds = Selection(
+        datastreams=tuple(np.unique(wanted.datastream).tolist()),
+        features=tuple(np.unique(wanted.feature).tolist()),
+        start_us=int(wanted.time.min()),
+        end_us=int(wanted.time.max()) + 1,
+    )
+
+    def is_removed(keys: Identities) -> Bools:
+        removed: Bools = np.zeros(len(keys), np.bool_)
+        removed[keys.find_in(wanted)[0]] = True
+        return removed
 
     return Removal(bounds, is_removed)
 
@@ -105,4 +130,5 @@ def state_without(
     ]
     newest = pa.concat_tables([newest, *found]) if found else newest
     newest = newest.sort_by("datastream") if newest.num_rows else SCHEMA.empty_table()
-    return SeriesState(newest, state.datastream[held], count[held], first[held])
+    extents = state.extents.forgetting(np.array(list(removed.rows), np.int64)).take(held)
+    return SeriesState(newest, state.datastream[held], count[held], first[held], extents)

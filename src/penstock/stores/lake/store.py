@@ -22,18 +22,21 @@ from penstock.stores.lake.chunks import Columns
 from penstock.stores.lake.commit import Commit, Version, open_version
 from penstock.stores.lake.compaction import choose_merge, choose_rollups, choose_whole
 from penstock.stores.lake.downsampling import Downsampler
+from penstock.stores.lake.extents import Extents, look, together
 from penstock.stores.lake.guard import lock_directory
-from penstock.stores.lake.hot import Generation, leading
+from penstock.stores.lake.hot import Generation, leading, scan_fresh
 from penstock.stores.lake.late import LateRows, newest_of_each
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
-from penstock.stores.lake.removal import Removal, chosen_by, older_than
+from penstock.stores.lake.removal import Removal, chosen_by, identified_by, older_than
 from penstock.stores.lake.series import last_of_each
 from penstock.stores.lake.settling import settle
 from penstock.stores.lake.snapshot import Snapshot
+from penstock.stores.lake.spans import spans_of
+from penstock.stores.lake.spans import together as spans_together
 from penstock.stores.lake.trash import Trash
 from penstock.stores.lake.worker import Worker
-from penstock.stores.selecting import int64s
+from penstock.stores.selecting import Int64s, int64s
 from penstock.stores.settings import LakeSettings
 
 
@@ -298,6 +301,43 @@ class LakeStore:
         first, last = min(p.first_us for p in held), max(p.last_us for p in held)
         return Summary(sum(p.count for p in held), first, last)
 
+    def summaries(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return `SUMMARIES` of datastreams."""
+        wanted = _wanted(datastreams)
+        with self._snapshot() as (snapshot, version):
+            self._find_first(snapshot, version, wanted)
+            parts = [version.state.spans(wanted)]
+            parts += [fresh.spans(wanted, self._slots.ids()) for fresh in snapshot.fresh]
+            late = snapshot.new_late(_of(wanted))
+            return spans_together([*parts, spans_of(late)]).table()
+
+    def _find_first(self, snapshot: Snapshot, version: Version, wanted: Int64s | None) -> None:
+        """Fill in first times that removal made unknown."""
+        unknown = version.state.datastream[version.state.first_us == arrival.NEVER]
+        for datastream in unknown if wanted is None else np.intersect1d(unknown, wanted):
+            self._closed_summary(snapshot, version, int(datastream))
+
+    def extents(self, datastreams: Sequence[int] | None = None) -> pa.Table:
+        """Return `EXTENTS` of datastreams."""
+        wanted = _wanted(datastreams)
+        with self._snapshot() as (snapshot, version):
+            state = version.state.extents
+            lost = state.among(wanted)
+            lost = lost.take(~lost.is_known)
+            if len(lost.datastream):
+                closed = Snapshot(snapshot.files, (), (), self._reader)
+                spans = version.state.spans(lost.datastream)
+                state.remember(look(closed, version.manifest.rollups, spans))
+            parts = [state.among(wanted)]
+            parts += [Extents.of(rows) for rows in scan_fresh(snapshot.views, _of(wanted))]
+            late = snapshot.late_rows(_of(wanted))
+            if not late.num_rows:
+                return together(parts).table()
+            found = together([*parts, Extents.of(late)])
+            # A late row may have replaced one that reached further.
+            again = _of(np.unique(int64s(late["datastream"])))
+            return found.replacing(Extents.of(snapshot.scan(again))).table()
+
     def _closed_summary(
         self, snapshot: Snapshot, version: Version, datastream: int
     ) -> Summary | None:
@@ -311,8 +351,8 @@ class LakeStore:
 
     def latest(self, datastreams: Sequence[int] | None = None) -> pa.Table:
         """Return the newest row of each datastream, ordered by datastream."""
-        wanted = None if datastreams is None else np.unique(np.array(datastreams, np.int64))
-        only = Selection(datastreams=None if wanted is None else tuple(wanted.tolist()))
+        wanted = _wanted(datastreams)
+        only = _of(wanted)
         with self._snapshot() as (snapshot, version):
             tables = [version.state.newest_of(wanted)]
             tables += [fresh.newest_of(wanted, self._slots.ids()) for fresh in snapshot.fresh]
@@ -331,6 +371,11 @@ class LakeStore:
     def delete(self, selection: Selection) -> int:
         """Remove the rows chosen, durably, and return how many."""
         return self._remove(chosen_by(selection))
+
+    def delete_rows(self, rows: pa.Table) -> int:
+        """Remove the rows with the identities of these, durably, and return how many."""
+        removal = identified_by(rows)
+        return 0 if removal is None else self._remove(removal)
 
     def expire(self, retention_us: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows older than their datastream's retention and return how many."""
@@ -363,3 +408,11 @@ class LakeStore:
         if self._is_closed:
             msg = "the lake is closed; open it again"
             raise NotConnected(msg)
+
+
+def _wanted(datastreams: Sequence[int] | None) -> Int64s | None:
+    return None if datastreams is None else np.unique(np.array(datastreams, np.int64))
+
+
+def _of(wanted: Int64s | None) -> Selection:
+    return Selection(datastreams=None if wanted is None else tuple(wanted.tolist()))

@@ -8,6 +8,7 @@ import { HealthView, watchHealth } from "./health.js";
 import { DevicesView } from "./fleet/devices.js";
 import { AccountView } from "./people/account.js";
 import { OrganisationView } from "./people/organisation.js";
+import { ThingsView } from "./things/explorer.js";
 import { isStranger, watchSession } from "./session.js";
 import { SignIn } from "./signin.js";
 import { StreamList } from "./list.js";
@@ -23,11 +24,12 @@ const TABS = [
   ["chart", "Chart"],
   ["values", "Values"],
   ["devices", "Devices"],
+  ["things", "Explore"],
   ["health", "Health"],
   ["organisation", "Organisation"],
 ];
 /** Views that need the whole width: the list of datastreams makes room. */
-const WIDE = ["devices", "organisation", "account"];
+const WIDE = ["devices", "things", "organisation", "account"];
 
 function Tabs({ view, health }) {
   const session = useApp((state) => state.session);
@@ -72,6 +74,7 @@ function App() {
         <${ChartView} isShown=${!isWelcome && (view === "chart" || view === "streams")} />
         <${ValuesView} isShown=${!isWelcome && view === "values"} />
         <${DevicesView} isShown=${view === "devices"} />
+        <${ThingsView} isShown=${view === "things"} />
         <${HealthView} isShown=${view === "health"} />
         <${OrganisationView} isShown=${view === "organisation"} />
         <${AccountView} isShown=${view === "account"} />

@@ -4,7 +4,7 @@ import { useEffect, useState } from "./html.js";
 import { formatSpan, parseSpan } from "./spans.js";
 
 const THEMES = ["auto", "light", "dark"];
-export const VIEWS = ["streams", "chart", "values", "devices", "health", "organisation", "account"];
+export const VIEWS = ["streams", "chart", "values", "devices", "things", "health", "organisation", "account"];
 const PLACE = /^(company|system)-([1-9][0-9]{0,15})$/;
 /** Series are picked up to here; more would be neither readable nor fast. */
 export const MAX_PICKED = 50;
@@ -51,6 +51,8 @@ export const app = createStore({
   place: null,
   /** Device that is looked at, `{name, system}`, or null for all of them. */
   device: null,
+  /** What is asked of the SensorThings API, `{path, filter, order, expand}`, or null. */
+  things: null,
   /** Datastream facts by id. */
   infos: new Map(),
   /** Newest row by datastream id: `{time, number, text}`. */
@@ -103,12 +105,17 @@ export function learnLatest(rows) {
 }
 
 /** Write the part of the state that makes a view reproducible as a URL hash. */
-export function toHash({ view, picked, range, utc, part, place, device }) {
+export function toHash({ view, picked, range, utc, part, place, device, things }) {
   const parts = [`view=${view}`];
   if (view === "devices" && device)
     parts.push(`device=${encodeURIComponent(device.name)}`, `in=${device.system}`);
   if (["organisation", "account"].includes(view) && part) parts.push(`part=${part}`);
   if (view === "organisation" && place) parts.push(`place=${place.kind}-${place.id}`);
+  if (view === "things" && things) {
+    for (const name of ["path", "filter", "order"])
+      if (things[name]) parts.push(`${name}=${encodeURIComponent(things[name])}`);
+    if (things.expand.length) parts.push(`expand=${things.expand.join(",")}`);
+  }
   if (picked.length) parts.push(`streams=${picked.join(",")}`);
   if (range.live) parts.push(`last=${formatSpan(range.live)}`);
   else parts.push(`from=${iso(range.from)}`, `to=${iso(range.to)}`);
@@ -125,6 +132,13 @@ export function fromHash(hash) {
   const patch = {};
   if (VIEWS.includes(given.get("view"))) patch.view = given.get("view");
   if (given.has("device")) patch.device = { name: given.get("device"), system: Number(given.get("in")) || 1 };
+  if (given.has("path"))
+    patch.things = {
+      path: given.get("path"),
+      filter: given.get("filter") ?? "",
+      order: given.get("order") ?? "",
+      expand: (given.get("expand") ?? "").split(",").filter(Boolean),
+    };
   if (given.has("part")) patch.part = given.get("part");
   const place = PLACE.exec(given.get("place"));
   if (place) patch.place = { kind: place[1], id: Number(place[2]) };
@@ -142,7 +156,7 @@ export function fromHash(hash) {
   return patch;
 }
 
-const IN_ADDRESS = ["view", "picked", "range", "utc", "part", "place", "device"];
+const IN_ADDRESS = ["view", "picked", "range", "utc", "part", "place", "device", "things"];
 
 /** Keep URL and state the same, both ways, and preferences in this browser. */
 export function keepInUrl() {
@@ -165,7 +179,7 @@ export function keepInUrl() {
   addEventListener("hashchange", () => {
     if (location.hash === written) return;
     written = location.hash;
-    app.set({ picked: [], part: null, place: null, device: null, ...fromHash(location.hash) });
+    app.set({ picked: [], part: null, place: null, device: null, things: null, ...fromHash(location.hash) });
   });
   write();
 }

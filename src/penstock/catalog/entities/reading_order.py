@@ -1,0 +1,92 @@
+"""Sort keys, and where a page of them goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import FromClause, and_, bindparam, literal_column, null, or_
+
+from penstock.catalog.entities.reading_conditions import Conditions
+from penstock.catalog.entities.reading_shapes import Node
+from penstock.catalog.entities.reading_tables import Sql, TableRow
+
+
+class Sorting:
+    """Sorts rows of a type by keys, and by id at last.
+
+    Args:
+        conditions: Makes expressions into SQL.
+        type_: Of the rows.
+        row: The rows.
+        keys: What to sort by, and whether descending.
+        place: Gives the place of the row with an id, which is the order when there are no keys.
+    """
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        type_: str,
+        row: TableRow,
+        keys: Sequence[tuple[Node, bool]],
+        place: Callable[[Sql], Sql] | None = None,
+    ) -> None:
+        self._place = None if keys else place
+        self._row = row
+        self._keys = [
+            (conditions.sort_key(type_, row, node), descending) for node, descending in keys
+        ]
+
+    def names(self) -> list[str]:
+        """Return the names under which the keys' values are given."""
+        return [f"s{at}" for at in range(len(self._keys))]
+
+    def labelled(self) -> list[Any]:
+        """Return the keys' values, to be given with each row."""
+        return [key.label(name) for name, (key, _) in zip(self.names(), self._keys, strict=True)]
+
+    def order(self) -> list[Sql]:
+        """Return the terms to order by."""
+        keys = [_directed(key, descending) for key, descending in self._keys]
+        if self._place is not None:
+            keys.append(self._place(self._row.c.id))
+        return [*keys, self._row.c.id]
+
+    def order_of(self, page: FromClause) -> list[Sql]:
+        """Return the terms to order by where the keys' values are columns."""
+        names = zip(self.names(), self._keys, strict=True)
+        return [_directed(page.c[name], descending) for name, (_, descending) in names]
+
+    def is_after(self, known: tuple[bool, ...]) -> Sql:
+        """Tell whether a row is behind the position in the parameters `after0` and so on.
+
+        Args:
+            known: Which of them are not null.
+        """
+        if self._place is not None:
+            return self._place(self._row.c.id) > self._place(bindparam("after0"))
+        position: list[Sql] = [bindparam(f"after{at}") for at in range(len(known))]
+        tied: list[Sql] = []
+        cases: list[Sql] = []
+        for (key, descending), value, is_known in zip(self._keys, position, known, strict=False):
+            cases.append(and_(*tied, _beyond(key, value, descending=descending, known=is_known)))
+            tied.append(key == value if is_known else key.is_(null()))
+        cases.append(and_(*tied, self._row.c.id > position[-1]))
+        if not self._keys:
+            return cases[-1]
+        # The first key alone bounds all of them; said by itself an index can start there.
+        first, descending = self._keys[0]
+        if known[0] and not descending:
+            return and_(first >= position[0], or_(*cases))
+        return or_(*cases)
+
+
+def _directed(key: Sql, descending: bool) -> Sql:
+    """Return a term to order by; nulls come first when ascending, as SQLite has it by itself."""
+    return key.desc() if descending else key.asc()
+
+
+def _beyond(key: Sql, value: Any, *, descending: bool, known: bool) -> Sql:
+    if descending:
+        return or_(key < value, key.is_(null())) if known else literal_column("0") == 1
+    return key > value if known else key.is_not(null())

@@ -1,0 +1,288 @@
+"""The statements that answer queries about entities; built once for each shape of query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    Dialect,
+    FromClause,
+    LargeBinary,
+    Select,
+    bindparam,
+    cast,
+    distinct,
+    func,
+    literal_column,
+    select,
+    true,
+)
+
+from penstock.catalog.entities.reading_conditions import Conditions
+from penstock.catalog.entities.reading_links import backward, forward, path_of, position
+from penstock.catalog.entities.reading_order import Sorting
+from penstock.catalog.entities.reading_scope import Visibility, members
+from penstock.catalog.entities.reading_shapes import Node
+from penstock.catalog.entities.reading_tables import SOURCES, Form, Source, Sql, TableRow
+from penstock.core.entities import TYPES
+from penstock.core.errors import InvalidInput
+
+#: The forms of a property that rows give as JSON.
+_AS_JSON = (Form.JSON, Form.MIXED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A query with slots for the values: what a statement is made from.
+
+    Attributes:
+        after: For each value of `Query.after` whether it is not null.
+        along: Name of the type and the link.
+        is_along_one: There is one parent, and not a list of them.
+        is_paged: It has a limit or leaves some out.
+    """
+
+    type: str
+    visibility: Visibility
+    by_id: bool = False
+    along: tuple[str, str] | None = None
+    where: Node | None = None
+    order: tuple[tuple[Node, bool], ...] = ()
+    after: tuple[bool, ...] | None = None
+    is_along_one: bool = False
+    is_paged: bool = False
+    links: tuple[str, ...] = ()
+    properties: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement in the words of the driver, and how to read what it gives.
+
+    Attributes:
+        sql: The text.
+        names: Parameters in their order.
+        constants: Values of parameters that are the same for the whole shape.
+        columns: Names of the members of a row, in order; the id is the first.
+        raw: Names of those that are JSON.
+        keys: How many sort keys are behind them.
+    """
+
+    sql: str
+    names: tuple[str, ...]
+    constants: Mapping[str, object]
+    columns: tuple[str, ...] = ()
+    raw: tuple[str, ...] = ()
+    keys: int = 0
+
+    def bind(self, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the parameters in their order."""
+        known = {**self.constants, **values}
+        return tuple([known[name] for name in self.names])
+
+
+@dataclass(slots=True)
+class Columns:
+    """What a statement gives of each row."""
+
+    names: list[str] = field(default_factory=list)
+    values: list[Sql] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: Sql, *, is_json: bool = False) -> None:
+        """Add a member; JSON comes as bytes, which need not be decoded to be passed on."""
+        if is_json:
+            self.raw.append(name)
+        self.names.append(name)
+        self.values.append((cast(value, LargeBinary) if is_json else value).label(None))
+
+
+class Builder:
+    """Builds the statements for one query.
+
+    Args:
+        wanted: The query.
+        dialect: The database's language.
+    """
+
+    def __init__(self, wanted: Wanted, dialect: Dialect) -> None:
+        self._wanted = wanted
+        self._dialect = dialect
+        self._source = SOURCES[wanted.type]
+        self._conditions = Conditions(wanted.visibility)
+
+    # One list
+
+    def find(self) -> Statement:
+        """Return the statement for `EntityReader.find`."""
+        wanted = self._wanted
+        row = self._source.table.alias("e")
+        place = None
+        if wanted.along is not None and wanted.is_along_one:
+            place = position(*wanted.along, bindparam("parent"))
+        sorting = Sorting(self._conditions, wanted.type, row, wanted.order, place)
+        if wanted.order and wanted.is_paged:
+            return self._find_narrow_first()
+        columns = self._columns(row)
+        query = select(*columns.values, *sorting.labelled()).where(*self._where(row))
+        if wanted.after is not None:
+            query = query.where(sorting.is_after(wanted.after))
+        return self._compile(self._paged(query.order_by(*sorting.order())), columns)
+
+    def _find_narrow_first(self) -> Statement:
+        """Sort and cut ids and keys alone, then fetch the rows that are left."""
+        wanted = self._wanted
+        inner = self._source.table.alias("i")
+        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order)
+        query = select(inner.c.id.label("id"), *sorting.labelled()).where(*self._where(inner))
+        if wanted.after is not None:
+            query = query.where(sorting.is_after(wanted.after))
+        page = self._paged(query.order_by(*sorting.order())).subquery("page")
+        row = self._source.table.alias("e")
+        columns = self._columns(row)
+        keys = [page.c[name] for name in sorting.names()]
+        joined = page.join(row, row.c.id == page.c.id)
+        outer = select(*columns.values, *keys).select_from(joined)
+        return self._compile(outer.order_by(*sorting.order_of(page), row.c.id), columns)
+
+    def count(self) -> Statement:
+        """Return the statement for `EntityReader.count`."""
+        row = self._source.table.alias("e")
+        query = select(func.count()).select_from(row).where(*self._where(row))
+        return self._compile(query)
+
+    def ids(self) -> Statement:
+        """Return the statement for `EntityReader.ids`."""
+        row = self._source.table.alias("e")
+        return self._compile(select(row.c.id).where(*self._where(row)).order_by(row.c.id))
+
+    # One list for each of many
+
+    def find_along(self) -> Statement:
+        """Return the statement for `EntityReader.find_along`; the parent is its last column.
+
+        For each parent the ids of its page are looked up by themselves, so that what is read grows
+        with what is asked for and not with what there is.
+        """
+        wanted = self._wanted
+        given, parent, type_, link = self._parents()
+        inner = self._source.table.alias("i")
+        ends = forward(type_, link, parent, inner)
+        page = select(inner.c.id).where(*ends.conditions(), *self._conditions_of(inner))
+        place = position(type_, link, parent.c.id)
+        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order, place)
+        if wanted.after is not None:
+            page = page.where(sorting.is_after(wanted.after))
+        if wanted.is_paged and ends.place is not None and not wanted.order:
+            # The same as `place`, which SQLite does not let stand here.
+            by_place = page.group_by(inner.c.id).order_by(func.min(ends.place), inner.c.id)
+            page = self._paged(by_place)
+        elif wanted.is_paged:
+            page = self._paged(page.order_by(*sorting.order()))
+        row = self._source.table.alias("e")
+        columns = self._columns(row)
+        outer = Sorting(self._conditions, wanted.type, row, wanted.order, place)
+        query = (
+            select(*columns.values, *outer.labelled(), parent.c.id)
+            .select_from(given.join(row, true()))
+            .where(*self._conditions.of_rows(type_, parent))
+            .where(row.c.id.in_(page.correlate(parent)))
+            .order_by(*outer.order())
+        )
+        return self._compile(query, columns)
+
+    def count_along(self) -> Statement:
+        """Return the statement for `EntityReader.count_along`: pairs of parent and number."""
+        given, parent, type_, link = self._parents()
+        row = self._source.table.alias("e")
+        ends = forward(type_, link, parent, row)
+        query = (
+            select(parent.c.id, func.count(distinct(row.c.id)))
+            .select_from(given, *ends.rows)
+            .where(*ends.conditions(), *self._conditions.of_rows(type_, parent))
+            .where(*self._conditions_of(row))
+            .group_by(parent.c.id)
+        )
+        return self._compile(query)
+
+    def _parents(self) -> tuple[FromClause, TableRow, str, str]:
+        """Return the rows of the parents that are given, and the link to follow from them."""
+        assert self._wanted.along is not None
+        type_, link = self._wanted.along
+        given = func.json_each(bindparam("parents")).table_valued("value", name="given")
+        parent = SOURCES[type_].table.alias("p")
+        return given.join(parent, parent.c.id == given.c.value), parent, type_, link
+
+    # Parts
+
+    def _where(self, row: TableRow) -> list[Sql]:
+        wanted = self._wanted
+        conditions = self._conditions_of(row)
+        if wanted.by_id:
+            conditions.append(row.c.id == bindparam("id"))
+        if wanted.along is not None:
+            conditions += self._is_along(row)
+        return conditions
+
+    def _conditions_of(self, row: TableRow) -> list[Sql]:
+        conditions = self._conditions.of_rows(self._wanted.type, row)
+        if self._wanted.where is not None:
+            conditions.append(self._conditions.where(self._wanted.type, row, self._wanted.where))
+        return conditions
+
+    def _is_along(self, row: TableRow) -> list[Sql]:
+        """Return what holds for rows at the end of the link of one of the parents."""
+        assert self._wanted.along is not None
+        type_, link = self._wanted.along
+        parent = SOURCES[type_].table.alias("p")
+        ends = backward(type_, link, row, parent)
+        of_parent = self._conditions.of_rows(type_, parent)
+        if not self._wanted.is_along_one:
+            return [ends.to_some(parent.c.id.in_(members("parents")), *of_parent)]
+        is_parent = parent.c.id == bindparam("parent")
+        if path_of(type_, link).there is None:
+            return [ends.to_some(is_parent, *of_parent)]
+        # An index gives the rows of one parent in order: no list of parents in between.
+        is_seen = [select(literal_column("1")).where(is_parent, *of_parent).exists()]
+        return [ends.here == bindparam("parent"), *(is_seen if of_parent else [])]
+
+    def _columns(self, row: TableRow) -> Columns:
+        wanted, source = self._wanted, self._source
+        columns = Columns()
+        columns.add("@iot.id", row.c.id)
+        for name, extra in (source.extras or {}).items():
+            columns.add(name, extra(row))
+        for name in TYPES[wanted.type].properties:
+            kept = source.fields.get(name)
+            if kept is not None and (wanted.properties is None or name in wanted.properties):
+                columns.add(name, (kept.shown or kept.value)(row), is_json=kept.form in _AS_JSON)
+        for name in wanted.links:
+            columns.add(f"{name}@iot.id", row.c[_column_of(source, wanted.type, name)])
+        return columns
+
+    def _paged(self, query: Select[Any]) -> Select[Any]:
+        if not self._wanted.is_paged:
+            return query
+        return query.limit(bindparam("limit")).offset(bindparam("skip"))
+
+    def _compile(self, query: Select[Any], columns: Columns | None = None) -> Statement:
+        compiled = query.compile(dialect=self._dialect)
+        columns = columns or Columns()
+        return Statement(
+            str(compiled),
+            tuple(compiled.positiontup or ()),
+            dict(compiled.params),
+            tuple(columns.names),
+            tuple(columns.raw),
+            len(self._wanted.order),
+        )
+
+
+def _column_of(source: Source, type_: str, link: str) -> str:
+    path = source.paths.get(link)
+    if path is None or path.here is None:
+        msg = f"{link} of {type_} is no link to one entity"
+        raise InvalidInput(msg)
+    return path.here

@@ -1,0 +1,192 @@
+"""Values within conditions: SQL together with the kind of value that it gives.
+
+Nothing converts from one kind to another: what is of the wrong kind is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlalchemy import Text, bindparam, case, cast, func, literal_column, null, or_
+
+from penstock.catalog.entities.reading_shapes import Slot
+from penstock.catalog.entities.reading_tables import Sql
+from penstock.core.errors import NotSupported
+
+
+class Kind(Enum):
+    """What a value is."""
+
+    NULL = "null"
+    NUMBER = "number"
+    TEXT = "text"
+    TRUTH = "truth"
+    TIME = "time"
+    DURATION = "duration"
+    GEOMETRY = "geometry"
+    #: A JSON value, of any kind in each row.
+    JSON = "json"
+    #: A set of ids.
+    MEMBERS = "members"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A value.
+
+    Attributes:
+        kind: What it is.
+        sql: The value; of an interval its start; of JSON the document.
+        end: The end of an interval, when it may be one.
+        paths: Of JSON: where in the document; more than one where an item may be of an array or of
+            an object, of which at most one is there.
+        is_literal: It was written down, and is no property.
+    """
+
+    kind: Kind
+    sql: Sql
+    end: Sql | None = None
+    paths: tuple[str, ...] = ()
+    is_literal: bool = False
+
+
+#: A value that is not there.
+NOTHING = Term(Kind.NULL, null())
+#: The word null.
+NULL = Term(Kind.NULL, null(), is_literal=True)
+TRUE, FALSE = literal_column("1") == literal_column("1"), literal_column("1") == literal_column("0")
+
+
+def number(sql: Sql) -> Term:
+    """Return a number."""
+    return Term(Kind.NUMBER, sql)
+
+
+def text(sql: Sql) -> Term:
+    """Return a text."""
+    return Term(Kind.TEXT, sql)
+
+
+def truth(sql: Sql) -> Term:
+    """Return true, false or null."""
+    return Term(Kind.TRUTH, sql)
+
+
+def time(start: Sql, end: Sql | None = None) -> Term:
+    """Return a point in time, or an interval, microseconds."""
+    return Term(Kind.TIME, start, end)
+
+
+def duration(sql: Sql) -> Term:
+    """Return a length of time, microseconds."""
+    return Term(Kind.DURATION, sql)
+
+
+def of_slot(slot: Slot) -> Term:
+    """Return the value of a literal."""
+    if slot.kind == "null":
+        return NULL
+    value: Sql = bindparam(f"v{slot.first}", type_=Text() if slot.kind == "text" else None)
+    if slot.kind == "span":
+        return Term(Kind.TIME, value, bindparam(f"v{slot.first + 1}"), is_literal=True)
+    return Term(Kind(slot.kind), value, is_literal=True)
+
+
+def of_json(document: Sql, path: Sequence[str], at: int) -> Term:
+    """Return what is at a path of a JSON document.
+
+    Raises:
+        NotSupported: The name of a member holds a quotation mark or backslash.
+    """
+    paths = [""]
+    for name in path:
+        if '"' in name or "\\" in name:
+            msg = f"members called {name!r} cannot be asked for (at position {at})"
+            raise NotSupported(msg)
+        steps = [f'."{name}"'] + ([f"[{int(name)}]"] if name.isascii() and name.isdigit() else [])
+        paths = [start + step for start in paths for step in steps]
+        if len(paths) > _MOST_PATHS:
+            msg = f"a path with so many numbers cannot be followed (at position {at})"
+            raise NotSupported(msg)
+    return Term(Kind.JSON, document, paths=tuple("$" + one for one in paths))
+
+
+#: A number may be an item of an array or a member of an object; more than three of them in a path
+#: would make long statements.
+_MOST_PATHS = 8
+
+
+def json_value(term: Term) -> Sql:
+    """Return a JSON value as SQL has it: text, number, 0 or 1; arrays and objects as JSON text."""
+    found = [func.json_extract(term.sql, path) for path in term.paths]
+    return found[0] if len(found) == 1 else func.coalesce(*found)
+
+
+def json_kind(term: Term) -> Sql:
+    """Return the word of SQLite for the kind of a JSON value; null when it is missing."""
+    found = [func.json_type(term.sql, path) for path in term.paths]
+    return found[0] if len(found) == 1 else func.coalesce(*found)
+
+
+#: What SQLite calls JSON values of the kinds that have a counterpart here.
+JSON_KINDS = {
+    Kind.NUMBER: ("integer", "real"),
+    Kind.TEXT: ("text",),
+    Kind.TRUTH: ("true", "false"),
+}
+
+
+def is_json_of(term: Term, kind: Kind) -> Sql:
+    """Tell whether a JSON value is of a kind; null when it is missing."""
+    words = JSON_KINDS[kind]
+    return or_(*(json_kind(term) == literal_column(f"'{word}'") for word in words))
+
+
+def json_text(term: Term) -> Sql:
+    """Return a JSON value as it is written, text without quotation marks."""
+    return text_of_json(json_kind(term), json_value(term))
+
+
+def text_of_json(kind: Sql, value: Sql) -> Sql:
+    """Return the text of a JSON value that SQLite calls a kind."""
+    return case(
+        (kind == literal_column("'text'"), value),
+        (kind == literal_column("'true'"), literal_column("'true'")),
+        (kind == literal_column("'false'"), literal_column("'false'")),
+        (kind == literal_column("'real'"), func.penstock_number_text(value)),
+        else_=cast(value, Text),
+    )
+
+
+def as_kind(term: Term, kind: Kind) -> Sql | None:
+    """Return the value if it is of a kind, else null; None when it never is."""
+    if term.kind is kind:
+        return term.sql
+    if term.kind is Kind.JSON and kind in JSON_KINDS:
+        return case((is_json_of(term, kind), json_value(term)))
+    if term.kind is Kind.JSON and kind is Kind.GEOMETRY:
+        if term.paths == ("$",):
+            return term.sql
+        return case((json_kind(term) == literal_column("'object'"), json_value(term)))
+    return None
+
+
+def as_span(term: Term) -> tuple[Sql, Sql] | None:
+    """Return start and end of a time; None when it is none."""
+    if term.kind is not Kind.TIME:
+        return None
+    return term.sql, term.sql if term.end is None else term.end
+
+
+def is_null(term: Term) -> Sql:
+    """Tell whether there is no value."""
+    if term.kind is Kind.NULL:
+        return TRUE
+    return (json_value(term) if term.kind is Kind.JSON else term.sql).is_(null())
+
+
+def default(term: Term) -> Sql:
+    """Return the value whatever it is, for sorting."""
+    return json_value(term) if term.kind is Kind.JSON else term.sql

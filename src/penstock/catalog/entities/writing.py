@@ -1,0 +1,143 @@
+"""Writing entities; see `core.entities`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from penstock.catalog.admission import chunks
+from penstock.catalog.database import Database
+from penstock.catalog.entities import writing_features as features
+from penstock.catalog.entities.writing_change import Change
+from penstock.catalog.entities.writing_creation import Creation
+from penstock.catalog.entities.writing_links import check_exists, unlink
+from penstock.catalog.entities.writing_removal import remove
+from penstock.catalog.models import Datastream, FeatureOfInterest, MovedObservation
+from penstock.core.entities import Identity, Made, New, Removed
+
+
+class SqlWriter:
+    """Writes entities into the catalog's tables: each call is one transaction.
+
+    Meets `EntityWriter`, `FeatureRecords` and `MovedObservations` of `core.entities`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: New, system: int, now_us: int) -> Made:
+        """Make an entity and those within it: all or nothing."""
+        with self._database.write() as connection:
+            return Creation(connection, system, now_us).run(new)
+
+    def update(self, id_: int, change: New, system: int | None, now_us: int) -> None:
+        """Change the properties given, and replace the links given."""
+        with self._database.write() as connection:
+            check_exists(connection, change.type, id_)
+            Change(connection, change.type, id_, system, now_us).update(change)
+
+    def replace(self, id_: int, new: New, system: int | None, now_us: int) -> None:
+        """Set all properties: those not given get their defaults."""
+        with self._database.write() as connection:
+            check_exists(connection, new.type, id_)
+            Change(connection, new.type, id_, system, now_us).replace(new)
+
+    def delete(self, type_: str, id_: int) -> Removed:
+        """Remove an entity and what cannot be without it."""
+        with self._database.write() as connection:
+            check_exists(connection, type_, id_)
+            return remove(connection, type_, id_)
+
+    def unlink(self, type_: str, id_: int, link: str, target: int) -> None:
+        """Take a target off a link to many that does not need it."""
+        with self._database.write() as connection:
+            check_exists(connection, type_, id_)
+            unlink(connection, type_, id_, link, target)
+
+    def own_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the FeatureOfInterest that stands for feature 0 of each datastream."""
+        found = self._settled(datastreams)
+        missing = [id_ for id_ in datastreams if id_ not in found]
+        if missing and self._is_somewhere(missing):
+            with self._database.write() as connection:
+                found |= (own := features.own_features(connection, missing))
+                features.extend_areas(connection, {id_: [own[id_]] for id_ in own})
+        return found
+
+    def known_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return what `own_features` does, of those that are made already; makes none."""
+        return self._settled(datastreams)
+
+    def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the feature of observations made now that name none: 0 for the own one."""
+        own = self.own_features(datastreams)
+        with self._database.read() as connection:
+            now = features.known_features_of_places(connection, datastreams)
+        unmade = [id_ for id_, feature in now.items() if feature is None]
+        made: dict[int, int] = {}
+        if unmade:
+            with self._database.write() as connection:
+                made = features.features_of_places(connection, unmade)
+        current = {id_: made.get(id_) if f is None else f for id_, f in now.items()}
+        return {
+            id_: 0 if feature == own.get(id_) else feature
+            for id_, feature in current.items()
+            if feature is not None
+        }
+
+    def extend_areas(self, seen: Mapping[int, Sequence[int]]) -> None:
+        """Make the `observedArea` of datastreams hold these features (0 is the own one) too."""
+        own = self.own_features([id_ for id_, some in seen.items() if 0 in some])
+        named = {
+            id_: [feature or own.get(id_, 0) for feature in some] for id_, some in seen.items()
+        }
+        with self._database.write() as connection:
+            features.extend_areas(connection, named)
+
+    def datastreams_at(self, feature: int) -> Sequence[int]:
+        """Return the datastreams whose own feature (0) is this FeatureOfInterest."""
+        query = select(Datastream.id).where(Datastream.feature_id == feature)
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(Datastream.id)).scalars())
+
+    def moved(self, ids: Sequence[str]) -> Mapping[str, Identity]:
+        """Return where observations are now that were moved from the identity of their id."""
+        moved = MovedObservation
+        query = select(moved.id, moved.datastream_id, moved.time_us, moved.feature)
+        found: dict[str, Identity] = {}
+        with self._database.read() as connection:
+            for chunk in chunks(dict.fromkeys(ids)):
+                for id_, *identity in connection.execute(query.where(moved.id.in_(chunk))):
+                    found[id_] = Identity(*identity)
+        return found
+
+    def move(self, id_: str, to: Identity | None) -> None:
+        """Remember where the observation with an id is now; None forgets it."""
+        with self._database.write() as connection:
+            if to is None:
+                connection.execute(delete(MovedObservation).where(MovedObservation.id == id_))
+                return
+            place = {"datastream_id": to.datastream, "time_us": to.time_us, "feature": to.feature}
+            connection.execute(
+                upsert(MovedObservation)
+                .values(id=id_, **place)
+                .on_conflict_do_update(index_elements=["id"], set_=place)
+            )
+
+    def _settled(self, datastreams: Sequence[int]) -> dict[int, int]:
+        query = select(Datastream.id, FeatureOfInterest.id).join(
+            FeatureOfInterest, FeatureOfInterest.id == Datastream.feature_id
+        )
+        with self._database.read() as connection:
+            return {
+                id_: feature
+                for chunk in chunks(datastreams)
+                for id_, feature in connection.execute(query.where(Datastream.id.in_(chunk)))
+            }
+
+    def _is_somewhere(self, datastreams: Sequence[int]) -> bool:
+        """Tell whether a Thing of these has a Location: asking costs less than writing nothing."""
+        with self._database.read() as connection:
+            return bool(features.known_features_of_places(connection, datastreams))

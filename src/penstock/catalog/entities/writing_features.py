@@ -1,0 +1,130 @@
+"""Own features of Datastreams, and the areas that they were seen in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from penstock.catalog.admission import chunks
+from penstock.catalog.models import (
+    Datastream,
+    DatastreamFeature,
+    FeatureOfInterest,
+    Location,
+    thing_location,
+)
+
+
+def own_features(connection: Connection, datastreams: Sequence[int]) -> dict[int, int]:
+    """Return the feature that stands for feature 0, made and settled where there is none yet."""
+    found: dict[int, int] = {}
+    unsettled: list[int] = []
+    for chunk in chunks(datastreams):
+        query = select(Datastream.id, Datastream.feature_id).where(Datastream.id.in_(chunk))
+        for id_, feature in connection.execute(query):
+            if feature is None:
+                unsettled.append(id_)
+            else:
+                found[id_] = feature
+    current = features_of_places(connection, unsettled)
+    for id_, feature in current.items():
+        connection.execute(
+            update(Datastream).where(Datastream.id == id_).values(feature_id=feature)
+        )
+    return found | current
+
+
+def features_of_places(connection: Connection, datastreams: Sequence[int]) -> dict[int, int]:
+    """Return the feature of the Location where each datastream's Thing is, made if missing."""
+    places = _places(connection, datastreams)
+    features = {place: _feature_of(connection, place) for place, _ in set(places.values())}
+    return {id_: features[place] for id_, (place, _) in places.items()}
+
+
+def known_features_of_places(
+    connection: Connection, datastreams: Sequence[int]
+) -> dict[int, int | None]:
+    """Return the same as `features_of_places`, without making any; None is one to be made."""
+    return {id_: feature for id_, (_, feature) in _places(connection, datastreams).items()}
+
+
+def _places(
+    connection: Connection, datastreams: Sequence[int]
+) -> dict[int, tuple[int, int | None]]:
+    """Return the Location of each datastream's Thing, if it has one, and its feature."""
+    places: dict[int, tuple[int, int | None]] = {}
+    query = (
+        select(Datastream.id, Location.id, Location.feature_id)
+        .join(thing_location, thing_location.c.thing_id == Datastream.thing_id)
+        .join(Location, Location.id == thing_location.c.location_id)
+        # One that is GeoJSON is understood by more readers than another encoding of the place.
+        .order_by(Location.encoding_type.not_like("%geo%json%"), Location.id)
+    )
+    for chunk in chunks(datastreams):
+        for id_, place, feature in connection.execute(query.where(Datastream.id.in_(chunk))):
+            places.setdefault(id_, (place, feature))
+    return places
+
+
+def _feature_of(connection: Connection, place: int) -> int:
+    row = connection.execute(select(Location.__table__).where(Location.id == place)).one()
+    if row.feature_id is not None:
+        return int(row.feature_id)
+    made = connection.execute(
+        insert(FeatureOfInterest).values(
+            name=row.name,
+            description=row.description,
+            encoding_type=row.encoding_type,
+            feature=row.location,
+            properties=row.properties,
+        )
+    ).inserted_primary_key
+    assert made is not None
+    connection.execute(update(Location).where(Location.id == place).values(feature_id=made[0]))
+    return int(made[0])
+
+
+def extend_areas(connection: Connection, seen: Mapping[int, Iterable[int]]) -> None:
+    """Note features that a datastream has observations of, and make its area hold them."""
+    shapes: dict[int, object] = {}
+    for chunk in chunks({feature for features in seen.values() for feature in features}):
+        query = select(FeatureOfInterest.id, FeatureOfInterest.feature)
+        rows = connection.execute(query.where(FeatureOfInterest.id.in_(chunk)))
+        shapes.update((id_, shape) for id_, shape in rows)
+    for id_, features in seen.items():
+        pairs = [{"datastream_id": id_, "feature_id": one} for one in features if one in shapes]
+        if pairs:
+            connection.execute(upsert(DatastreamFeature).on_conflict_do_nothing(), pairs)
+        held = connection.execute(
+            select(Datastream.observed_area).where(Datastream.id == id_)
+        ).scalar()
+        area = _hull([held, *(shapes.get(feature) for feature in features)])
+        if area is not None and area != held:
+            connection.execute(
+                update(Datastream).where(Datastream.id == id_).values(observed_area=area)
+            )
+
+
+def _hull(shapes: Sequence[object]) -> dict[str, Any] | None:
+    """Return the convex hull of all that is GeoJSON, or None when nothing is."""
+    from shapely import GeometryCollection, to_geojson
+    from shapely.errors import ShapelyError
+    from shapely.geometry import shape
+
+    found = []
+    for one in shapes:
+        geometry = one.get("geometry") if isinstance(one, Mapping) and "geometry" in one else one
+        try:
+            parsed = shape(geometry) if isinstance(geometry, Mapping) else None
+        except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+            continue
+        if parsed is not None and not parsed.is_empty:
+            found.append(parsed)
+    if not found:
+        return None
+    hull: dict[str, Any] = json.loads(to_geojson(GeometryCollection(found).convex_hull))
+    return hull

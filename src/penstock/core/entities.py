@@ -1,0 +1,505 @@
+"""The entities of SensorThings 1.1 and what a catalog does with them; see also `core.catalog`.
+
+OGC SensorThings API Part 1: Sensing 1.1 (18-088) section 8, Part 2: Tasking (17-079r1) section 8.
+Observations are not among them: they are rows of a store, see `core.observation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from penstock.core.access import Scope
+from penstock.core.expression import Expression, Order
+
+#: JSON as it comes and goes.
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A navigation property.
+
+    Attributes:
+        name: As it stands in paths: `Datastreams`, `Thing`.
+        target: Name of the entity type it leads to.
+        many: Whether it leads to any number of entities.
+        required: An entity cannot be without it.
+        inverse: The navigation property that leads back.
+    """
+
+    name: str
+    target: str
+    many: bool
+    required: bool = False
+    inverse: str = ""
+
+
+class EntityType(msgspec.Struct, frozen=True):
+    """A kind of entity.
+
+    Attributes:
+        name: `Thing`.
+        set_name: `Things`.
+        properties: In the order in which they are shown; without id and links.
+        required: Those that an entity cannot be without when it is made.
+        links: In the order in which they are shown.
+        times: Properties that are times, or intervals of time.
+        json: Properties whose members can be asked for.
+        derived: Properties that nobody can set.
+    """
+
+    name: str
+    set_name: str
+    properties: tuple[str, ...]
+    required: tuple[str, ...]
+    links: tuple[Link, ...]
+    times: frozenset[str] = frozenset()
+    json: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
+
+    def link(self, name: str) -> Link | None:
+        """Return a navigation property by name, or None."""
+        return next((link for link in self.links if link.name == name), None)
+
+
+_NAMED = ("name", "description")
+_PROPERTIES = frozenset({"properties"})
+
+_ALL = (
+    EntityType(
+        "Thing",
+        "Things",
+        (*_NAMED, "properties"),
+        _NAMED,
+        (
+            Link("Locations", "Location", many=True, inverse="Things"),
+            Link("HistoricalLocations", "HistoricalLocation", many=True, inverse="Thing"),
+            Link("Datastreams", "Datastream", many=True, inverse="Thing"),
+            Link("MultiDatastreams", "MultiDatastream", many=True, inverse="Thing"),
+            Link("TaskingCapabilities", "TaskingCapability", many=True, inverse="Thing"),
+        ),
+        json=_PROPERTIES,
+    ),
+    EntityType(
+        "Location",
+        "Locations",
+        (*_NAMED, "encodingType", "location", "properties"),
+        (*_NAMED, "encodingType", "location"),
+        (
+            Link("Things", "Thing", many=True, inverse="Locations"),
+            Link("HistoricalLocations", "HistoricalLocation", many=True, inverse="Locations"),
+        ),
+        json=frozenset({"location", "properties"}),
+    ),
+    EntityType(
+        "HistoricalLocation",
+        "HistoricalLocations",
+        ("time",),
+        ("time",),
+        (
+            Link("Thing", "Thing", many=False, required=True, inverse="HistoricalLocations"),
+            Link("Locations", "Location", many=True, required=True, inverse="HistoricalLocations"),
+        ),
+        times=frozenset({"time"}),
+    ),
+    EntityType(
+        "Datastream",
+        "Datastreams",
+        (
+            *_NAMED,
+            "observationType",
+            "unitOfMeasurement",
+            "observedArea",
+            "phenomenonTime",
+            "resultTime",
+            "properties",
+        ),
+        (*_NAMED, "observationType", "unitOfMeasurement"),
+        (
+            Link("Thing", "Thing", many=False, required=True, inverse="Datastreams"),
+            Link("Sensor", "Sensor", many=False, required=True, inverse="Datastreams"),
+            Link(
+                "ObservedProperty",
+                "ObservedProperty",
+                many=False,
+                required=True,
+                inverse="Datastreams",
+            ),
+            Link("Observations", "Observation", many=True, inverse="Datastream"),
+        ),
+        times=frozenset({"phenomenonTime", "resultTime"}),
+        json=frozenset({"unitOfMeasurement", "observedArea", "properties"}),
+        derived=frozenset({"phenomenonTime", "resultTime"}),
+    ),
+    EntityType(
+        "MultiDatastream",
+        "MultiDatastreams",
+        (
+            *_NAMED,
+            "observationType",
+            "multiObservationDataTypes",
+            "unitOfMeasurements",
+            "observedArea",
+            "phenomenonTime",
+            "resultTime",
+            "properties",
+        ),
+        (*_NAMED, "multiObservationDataTypes", "unitOfMeasurements"),
+        (
+            Link("Thing", "Thing", many=False, required=True, inverse="MultiDatastreams"),
+            Link("Sensor", "Sensor", many=False, required=True, inverse="MultiDatastreams"),
+            Link(
+                "ObservedProperties",
+                "ObservedProperty",
+                many=True,
+                required=True,
+                inverse="MultiDatastreams",
+            ),
+            Link("Observations", "Observation", many=True, inverse="MultiDatastream"),
+        ),
+        times=frozenset({"phenomenonTime", "resultTime"}),
+        json=frozenset(
+            {"multiObservationDataTypes", "unitOfMeasurements", "observedArea", "properties"}
+        ),
+        derived=frozenset({"phenomenonTime", "resultTime"}),
+    ),
+    EntityType(
+        "Sensor",
+        "Sensors",
+        (*_NAMED, "encodingType", "metadata", "properties"),
+        (*_NAMED, "encodingType", "metadata"),
+        (
+            Link("Datastreams", "Datastream", many=True, inverse="Sensor"),
+            Link("MultiDatastreams", "MultiDatastream", many=True, inverse="Sensor"),
+        ),
+        json=_PROPERTIES,
+    ),
+    EntityType(
+        "ObservedProperty",
+        "ObservedProperties",
+        ("name", "definition", "description", "properties"),
+        ("name", "definition", "description"),
+        (
+            Link("Datastreams", "Datastream", many=True, inverse="ObservedProperty"),
+            Link("MultiDatastreams", "MultiDatastream", many=True, inverse="ObservedProperties"),
+        ),
+        json=_PROPERTIES,
+    ),
+    EntityType(
+        "Observation",
+        "Observations",
+        (
+            "phenomenonTime",
+            "resultTime",
+            "result",
+            "resultQuality",
+            "validTime",
+            "parameters",
+        ),
+        ("result",),
+        (
+            Link("Datastream", "Datastream", many=False, inverse="Observations"),
+            Link("MultiDatastream", "MultiDatastream", many=False, inverse="Observations"),
+            Link("FeatureOfInterest", "FeatureOfInterest", many=False, inverse="Observations"),
+        ),
+        times=frozenset({"phenomenonTime", "resultTime", "validTime"}),
+        json=frozenset({"result", "resultQuality", "parameters"}),
+    ),
+    EntityType(
+        "FeatureOfInterest",
+        "FeaturesOfInterest",
+        (*_NAMED, "encodingType", "feature", "properties"),
+        (*_NAMED, "encodingType", "feature"),
+        (Link("Observations", "Observation", many=True, inverse="FeatureOfInterest"),),
+        json=frozenset({"feature", "properties"}),
+    ),
+    EntityType(
+        "Actuator",
+        "Actuators",
+        (*_NAMED, "encodingType", "metadata", "properties"),
+        (*_NAMED, "encodingType", "metadata"),
+        (Link("TaskingCapabilities", "TaskingCapability", many=True, inverse="Actuator"),),
+        json=_PROPERTIES,
+    ),
+    EntityType(
+        "TaskingCapability",
+        "TaskingCapabilities",
+        (*_NAMED, "taskingParameters", "properties"),
+        (*_NAMED, "taskingParameters"),
+        (
+            Link("Thing", "Thing", many=False, required=True, inverse="TaskingCapabilities"),
+            Link("Actuator", "Actuator", many=False, required=True, inverse="TaskingCapabilities"),
+            Link("Tasks", "Task", many=True, inverse="TaskingCapability"),
+        ),
+        json=frozenset({"taskingParameters", "properties"}),
+    ),
+    EntityType(
+        "Task",
+        "Tasks",
+        ("creationTime", "taskingParameters"),
+        ("taskingParameters",),
+        (
+            Link(
+                "TaskingCapability",
+                "TaskingCapability",
+                many=False,
+                required=True,
+                inverse="Tasks",
+            ),
+        ),
+        times=frozenset({"creationTime"}),
+        json=frozenset({"taskingParameters"}),
+        derived=frozenset({"creationTime"}),
+    ),
+)
+
+#: Every type by its name, and by the name of its set.
+TYPES: Mapping[str, EntityType] = {kind.name: kind for kind in _ALL}
+SETS: Mapping[str, EntityType] = {kind.set_name: kind for kind in _ALL}
+
+#: A property as the database has it: times are microseconds UTC (an interval is a pair of them),
+#: everything else is JSON. The id is under `@iot.id`.
+Row = Mapping[str, object]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """From entities of a type along one of their links: `Things(1)/Datastreams`."""
+
+    type: str
+    ids: tuple[int, ...]
+    link: str
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice of entities of one type.
+
+    Attributes:
+        type: Name of the type; any but `Observation`.
+        scope: What the one who asks may read; the rest does not exist.
+        id: Only the one with this id.
+        along: Only those at the end of this link.
+        where: Only those for which this holds. It reaches no observations: the asker has replaced
+            what does by `in` with `Members`. `Datastream` and `MultiDatastream` have no
+            `phenomenonTime` and `resultTime` here either.
+        order: Sort keys; the id is always the last one, ascending.
+        after: Values of the sort keys and the id of the last row of the page before.
+        limit: At most so many; None is all.
+        skip: Leave out so many first.
+        links: Names of links to one whose ids are wanted too, as `Thing@iot.id` in the row.
+        properties: Those that are needed; None is all. Others may be left out of the rows.
+    """
+
+    type: str
+    scope: Scope
+    id: int | None = None
+    along: Step | None = None
+    where: Expression | None = None
+    order: tuple[Order, ...] = ()
+    after: tuple[object, ...] | None = None
+    limit: int | None = None
+    skip: int = 0
+    links: tuple[str, ...] = ()
+    properties: tuple[str, ...] | None = None
+
+
+class New(msgspec.Struct, frozen=True, kw_only=True):
+    """An entity to be made, or what is to be changed about one.
+
+    Attributes:
+        type: Name of the type.
+        values: Properties by name, checked to be of the right shape; times in microseconds.
+        links: By the name of the link: ids of entities that exist, and entities to be made too.
+    """
+
+    type: str
+    values: Mapping[str, object] = {}
+    links: Mapping[str, Sequence[int | New]] = {}
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """An observation's identity in the store; see `core.observation`."""
+
+    datastream: int
+    time_us: int
+    feature: int
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What `create` made.
+
+    Attributes:
+        id: Of the entity itself.
+        nested: Of the entities made with it, those named in `New.links`, by link and in order; an
+            id that was given stands for itself.
+    """
+
+    id: int
+    nested: Mapping[str, Sequence[Made]] = {}
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is gone with an entity, and whose observations have to go too.
+
+    Attributes:
+        datastreams: Datastreams that are gone.
+        features: FeaturesOfInterest that are gone.
+        own: Datastreams whose own feature (0) is gone, and that are still there themselves.
+    """
+
+    datastreams: frozenset[int] = frozenset()
+    features: frozenset[int] = frozenset()
+    own: frozenset[int] = frozenset()
+
+
+class EntityReader(Protocol):
+    """Reads entities, each time within a scope. Safe to call from any thread."""
+
+    def find(self, query: Query) -> Sequence[Row]:
+        """Return the rows chosen, in order, each with its `@iot.id` and all properties.
+
+        Under `@sort` a row has the tuple of its sort keys' values and id, for `Query.after`.
+
+        Raises:
+            InvalidInput: A path or function is unknown or does not fit; says where.
+            NotSupported: It is understood but cannot be answered.
+        """
+        ...
+
+    def count(self, query: Query) -> int:
+        """Return how many entities `find` would give without limit, skip and after."""
+        ...
+
+    def ids(self, query: Query) -> Sequence[int]:
+        """Return the ids that `find` would give, ascending and all of them: for semi-joins.
+
+        `order`, `after`, `limit` and `skip` are ignored.
+        """
+        ...
+
+    def find_along(self, query: Query) -> Mapping[int, Sequence[Row]]:
+        """Answer `find` for each id of `query.along.ids` by itself, limit and skip for each.
+
+        One statement for all of them: this is what `$expand` asks.
+        """
+        ...
+
+    def count_along(self, query: Query) -> Mapping[int, int]:
+        """Return for each id of `query.along.ids` how many entities there are."""
+        ...
+
+    def system_of(self, type_: str, id_: int) -> int | None:
+        """Return the system an entity belongs to through its Thing; None when it has none.
+
+        Raises:
+            NotFound: It does not exist.
+        """
+        ...
+
+
+class EntityWriter(Protocol):
+    """Writes entities; durable when a call returns. Safe to call from any thread.
+
+    Who may write was decided by the caller, who names the system that new Things belong to.
+    """
+
+    def create(self, new: New, system: int, now_us: int) -> Made:
+        """Make an entity and those within it: all or nothing.
+
+        Keeps HistoricalLocations when a Thing gets Locations, and the Thing's position. Of an
+        `Observation`, what it is linked to is made; its own id is 0, and the ids of its
+        `FeatureOfInterest` and `Datastream` (of either kind) in `Made.nested` are the feature and
+        datastream that its row has to have.
+
+        Raises:
+            InvalidInput: Something required is missing, or a value cannot be kept.
+            NotFound: An id that is referred to does not exist (for this system).
+        """
+        ...
+
+    def update(self, id_: int, change: New, system: int | None, now_us: int) -> None:
+        """Change the properties given, and replace the links given.
+
+        Args:
+            id_: Of the entity.
+            change: What to change; a value of None clears an optional property.
+            system: Entities referred to must be of it; None for any.
+            now_us: When.
+
+        Raises:
+            NotFound: It does not exist, or one referred to does not.
+            InvalidInput: A value cannot be kept.
+        """
+        ...
+
+    def replace(self, id_: int, new: New, system: int | None, now_us: int) -> None:
+        """Set all properties (PUT): those not given get their defaults; links as `update` does.
+
+        Raises:
+            NotFound: It does not exist, or one referred to does not.
+            InvalidInput: Something required is missing, or a value cannot be kept.
+        """
+        ...
+
+    def delete(self, type_: str, id_: int) -> Removed:
+        """Remove an entity and what cannot be without it (18-088 table 25).
+
+        Raises:
+            NotFound: It does not exist.
+            Conflict: It cannot be removed.
+        """
+        ...
+
+    def unlink(self, type_: str, id_: int, link: str, target: int) -> None:
+        """Take a target off a link to many that does not need it.
+
+        Raises:
+            NotFound: One of them does not exist, or they are not linked.
+            InvalidInput: The link is required.
+        """
+        ...
+
+
+class FeatureRecords(Protocol):
+    """Which FeatureOfInterest stands for a datastream's own (feature 0 of its observations)."""
+
+    def own_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the FeatureOfInterest that stands for feature 0 of each datastream.
+
+        It is made from the Location of the Thing when it is first asked for (18-088 table 26);
+        datastreams whose Thing has no Location have none and are left out.
+        """
+        ...
+
+    def known_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return what `own_features` does, of those that are made already; makes none."""
+        ...
+
+    def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the feature of observations made now that name none: 0 for the own one.
+
+        It is another one when the Thing has come to another Location since the own one was made.
+        Datastreams whose Thing has no Location are left out.
+        """
+        ...
+
+    def extend_areas(self, seen: Mapping[int, Sequence[int]]) -> None:
+        """Make the `observedArea` of datastreams hold these features (0 is the own one) too."""
+        ...
+
+    def datastreams_at(self, feature: int) -> Sequence[int]:
+        """Return the datastreams whose own feature (0) is this FeatureOfInterest."""
+        ...
+
+
+class MovedObservations(Protocol):
+    """Ids of observations that outlive a change of their identity."""
+
+    def moved(self, ids: Sequence[str]) -> Mapping[str, Identity]:
+        """Return where observations are now that were moved from the identity of their id."""
+        ...
+
+    def move(self, id_: str, to: Identity | None) -> None:
+        """Remember where the observation with an id is now; None forgets it."""
+        ...

@@ -1,0 +1,205 @@
+"""Sets as CSV, as GeoJSON and as data arrays, in the ways that FROST shows them."""
+
+from __future__ import annotations
+
+import csv as csv_writer
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.core.entities import TYPES
+from penstock.core.errors import InvalidInput
+from penstock.sensorthings.grammar import Options
+from penstock.sensorthings.showing import COUNT, NAVIGATION, NEXT, SELF, decoded
+from penstock.sensorthings.sources import ID
+
+#: Properties with a geometry, by type.
+_GEOMETRIES = {"Location": "location", "FeatureOfInterest": "feature", "Datastream": "observedArea"}
+_GEOMETRIES["MultiDatastream"] = "observedArea"
+#: Columns of a data array, in the order in which FROST has them.
+COMPONENTS = (
+    "id",
+    "phenomenonTime",
+    "result",
+    "resultTime",
+    "resultQuality",
+    "validTime",
+    "parameters",
+)
+_UNIT = ("name", "symbol", "definition")
+
+
+def csv(type_: str, values: Sequence[Mapping[str, Any]], options: Options) -> bytes:
+    """Return entities as CSV (RFC 4180): a column for each property, `Link/name` for expanded ones.
+
+    Raises:
+        InvalidInput: A set is expanded without `$top=1`.
+    """
+    columns = _columns(type_, options, "")
+    sink = io.StringIO()
+    writer = csv_writer.writer(sink)
+    writer.writerow([name for name, _ in columns])
+    for value in values:
+        writer.writerow([_cell(_at(value, path)) for _, path in columns])
+    return sink.getvalue().encode()
+
+
+def _columns(type_: str, options: Options, prefix: str) -> list[tuple[str, tuple[str, ...]]]:
+    kind = TYPES[type_]
+    chosen = None if options.select is None else {path[0] for path in options.select}
+    found: list[tuple[str, tuple[str, ...]]] = []
+    if chosen is None or ID in chosen:
+        found.append((f"{prefix}id", (ID,)))
+    for name in kind.properties:
+        if chosen is not None and name not in chosen:
+            continue
+        if name == "unitOfMeasurement":
+            found += [(f"{prefix}{name}/{part}", (name, part)) for part in _UNIT]
+        else:
+            found.append((f"{prefix}{name}", (name,)))
+    for expand in options.expand:
+        link = kind.link(expand.link)
+        assert link is not None
+        if link.many and expand.options.top != 1:
+            msg = f"$resultFormat=CSV shows one entity of a set; say $expand={link.name}($top=1)"
+            raise InvalidInput(msg)
+        inner = _columns(link.target, expand.options, f"{prefix}{link.name}/")
+        found += [(name, (link.name, *path)) for name, path in inner]
+    return found
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if isinstance(value, list):
+            value = value[0] if value else None
+        value = decoded(value)
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _cell(value: Any) -> str:
+    value = decoded(value)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def geojson(
+    type_: str,
+    values: Sequence[Mapping[str, Any]],
+    options: Options,
+    count: int | None,
+    next_: str,
+) -> dict[str, Any]:
+    """Return entities as a FeatureCollection: the first geometry found, the rest as properties."""
+    found: dict[str, Any] = {"type": "FeatureCollection"}
+    if next_:
+        found[NEXT] = next_
+    if count is not None:
+        found[COUNT] = count
+    found["features"] = [_feature(type_, value, options) for value in values]
+    return found
+
+
+def _feature(type_: str, value: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    feature: dict[str, Any] = {"type": "Feature", "geometry": None, "properties": {}}
+    if ID in value:
+        feature["id"] = str(value[ID])
+        feature["properties"]["id"] = value[ID]
+    _collect(feature, type_, value, options, "")
+    return feature
+
+
+def _collect(
+    feature: dict[str, Any], type_: str, value: Mapping[str, Any], options: Options, prefix: str
+) -> None:
+    expanded = {one.link: one.options for one in options.expand}
+    for name, part in value.items():
+        if name.endswith(NAVIGATION) or name in expanded or name in {ID, SELF}:
+            continue
+        plain = decoded(part)
+        if name == _GEOMETRIES.get(type_) and _take_geometry(feature, plain):
+            continue
+        _flatten(feature["properties"], f"{prefix}{name}", plain)
+    for link, inner in expanded.items():
+        target = TYPES[type_].link(link)
+        assert target is not None
+        part = value.get(link)
+        if isinstance(part, Mapping):
+            _collect_nested(feature, target.target, part, inner, f"{prefix}{link}/")
+        elif isinstance(part, list):
+            for at, one in enumerate(part):
+                _collect_nested(feature, target.target, one, inner, f"{prefix}{link}/{at}/")
+
+
+def _collect_nested(
+    feature: dict[str, Any], type_: str, value: Mapping[str, Any], options: Options, prefix: str
+) -> None:
+    if ID in value:
+        feature["properties"][f"{prefix}{ID}"] = value[ID]
+    _collect(feature, type_, value, options, prefix)
+
+
+def _take_geometry(feature: dict[str, Any], value: Any) -> bool:
+    """Make a geometry, or that of a Feature, the one of the feature; tell whether it was one."""
+    if not isinstance(value, Mapping):
+        return False
+    if value.get("type") == "Feature":
+        feature["geometry"] = feature["geometry"] or value.get("geometry")
+        if isinstance(value.get("properties"), Mapping):
+            feature["properties"].update(value["properties"])
+        return True
+    if "coordinates" in value or "geometries" in value:
+        feature["geometry"] = feature["geometry"] or dict(value)
+        return True
+    return False
+
+
+def _flatten(into: dict[str, Any], name: str, value: Any) -> None:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _flatten(into, f"{name}/{key}", part)
+    elif isinstance(value, list):
+        for at, part in enumerate(value):
+            _flatten(into, f"{name}/{at}", part)
+    elif value is not None:
+        into[name] = value
+
+
+def data_array(
+    rows: Sequence[Mapping[str, Any]],
+    streams: Sequence[tuple[str, int]],
+    options: Options,
+    root: str,
+) -> list[dict[str, Any]]:
+    """Return observations as arrays, one for each Datastream, in the order of its first one.
+
+    Args:
+        rows: Observations, as they are shown.
+        streams: The type and id of the Datastream of each.
+        options: Which components are wanted.
+        root: Address of the service.
+    """
+    chosen = None if options.select is None else {path[0] for path in options.select}
+    names = [
+        name
+        for name in COMPONENTS
+        if chosen is None or name in chosen or (name == "id" and ID in chosen)
+    ]
+    keys = [ID if name == "id" else name for name in names]
+    found: dict[tuple[str, int], list[list[Any]]] = {}
+    for row, stream in zip(rows, streams, strict=True):
+        found.setdefault(stream, []).append([row.get(key) for key in keys])
+    return [
+        {
+            f"{type_}{NAVIGATION}": f"{root}/{TYPES[type_].set_name}({id_})",
+            "components": names,
+            f"dataArray{COUNT}": len(array),
+            "dataArray": array,
+        }
+        for (type_, id_), array in found.items()
+    ]

@@ -1,0 +1,80 @@
+"""Tells what is made and changed, so that subscribers can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from penstock.core.entities import TYPES, EntityWriter, Made, New, Removed
+
+
+class Change(msgspec.Struct, frozen=True):
+    """An entity that was made or changed.
+
+    Attributes:
+        type: Name of its type.
+        id: Its id.
+        properties: Names of the properties that were given; None is all of them.
+        links: Names of the links that were given.
+    """
+
+    type: str
+    id: int
+    properties: frozenset[str] | None = None
+    links: frozenset[str] = frozenset()
+
+
+#: Called with what happened, from any thread; returns at once.
+Tell = Callable[[Sequence[Change]], None]
+
+
+class TellingWriter:
+    """A writer that tells what it has made and changed. See `core.entities.EntityWriter`.
+
+    Args:
+        writer: Does the work.
+        tell: Is told when it is done.
+    """
+
+    def __init__(self, writer: EntityWriter, tell: Tell) -> None:
+        self._writer = writer
+        self._tell = tell
+
+    def create(self, new: New, system: int, now_us: int) -> Made:
+        """Make an entity and those within it."""
+        made = self._writer.create(new, system, now_us)
+        self._tell(list(_made(new, made)))
+        return made
+
+    def update(self, id_: int, change: New, system: int | None, now_us: int) -> None:
+        """Change the properties and links given."""
+        self._writer.update(id_, change, system, now_us)
+        properties = frozenset(change.values)
+        self._tell([Change(change.type, id_, properties, frozenset(change.links))])
+
+    def replace(self, id_: int, new: New, system: int | None, now_us: int) -> None:
+        """Set all properties."""
+        self._writer.replace(id_, new, system, now_us)
+        self._tell([Change(new.type, id_, None, frozenset(new.links))])
+
+    def delete(self, type_: str, id_: int) -> Removed:
+        """Remove an entity; nobody is told."""
+        return self._writer.delete(type_, id_)
+
+    def unlink(self, type_: str, id_: int, link: str, target: int) -> None:
+        """Take a target off a link."""
+        self._writer.unlink(type_, id_, link, target)
+        self._tell([Change(type_, id_, frozenset(), frozenset({link}))])
+
+
+def _made(new: New, made: Made) -> list[Change]:
+    """Return the entity that was made and all that were made with it."""
+    found = [Change(new.type, made.id, None, frozenset(new.links))]
+    for link, ids in made.nested.items():
+        given = new.links.get(link, ())
+        for one, inner in zip(given, ids, strict=False):
+            if isinstance(one, New):
+                found += _made(one, inner)
+    assert all(change.type in TYPES for change in found)
+    return found

@@ -1,0 +1,62 @@
+"""Shows subscribers what GET shows, from the service itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+
+import msgspec
+import pyarrow as pa
+
+from penstock.core.access import Scope
+from penstock.core.errors import NotFound
+from penstock.sensorthings.columns import Facts, mask
+from penstock.sensorthings.grammar import Options
+from penstock.sensorthings.observations import Found
+from penstock.sensorthings.reading import Reading
+from penstock.sensorthings.service import Service, Wanted
+from penstock.sensorthings.sources import Sources
+
+_OK = 200
+
+
+class ServiceShow:
+    """Shows by the service. See `mqtt_notifying.Show`.
+
+    Args:
+        service: Answers requests for data.
+        sources: The two sides it answers from.
+        root: Gives the address of the service, without a slash at the end, for links.
+    """
+
+    def __init__(self, service: Service, sources: Sources, root: Callable[[], str]) -> None:
+        self._service = service
+        self._sources = sources
+        self._root = root
+
+    def entity(self, scope: Scope, path: str, query: str) -> bytes | None:
+        """Return what a path to one entity, or to a property, gives; None when nothing is there."""
+        wanted = Wanted(
+            path=quote(path, safe="/()$'"),
+            query=quote(query, safe="$=&(),;:/'"),
+            root=self._root(),
+            scope=scope,
+        )
+        try:
+            reply = self._service.get(wanted)
+        except NotFound:
+            return None
+        return reply.body if reply.status == _OK else None
+
+    def observations(self, scope: Scope, rows: pa.Table, options: Options) -> Sequence[bytes]:
+        """Return rows as Observations, without those that `options.where` does not hold for."""
+        reading = Reading(self._sources, scope, self._root())
+        kinds = reading.observations.kinds(rows)
+        where = reading.joins.of_observations(options.where)
+        if where is not None:
+            datastreams = rows["datastream"].unique().to_pylist()
+            own = self._sources.features.features_now(datastreams)
+            facts = Facts(kinds=kinds, own_features=own, now_us=self._sources.clock.now_us())
+            rows = rows.filter(pa.array(mask(where, rows, facts)))
+        shown = reading.show_observations(Found(rows), options, kinds)
+        return [msgspec.json.encode(one) for one in shown]

@@ -1,0 +1,153 @@
+"""Rows of the store as Observations: columns become what JSON shows, property by property."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.series import ObservationType
+from penstock.sensorthings.observation_ids import ids_of
+from penstock.sensorthings.times import isos
+
+#: Members of `parameters` that are something else (see `core.observation`).
+ID, QUALITY, VALID = "@iot.id", "@iot.resultQuality", "@iot.validTime"
+_RESERVED = b'"@iot.'
+#: Under these a row tells which Datastream and feature it is of.
+DATASTREAM, FEATURE = "@datastream", "@feature"
+
+_EXACT = 2.0**53
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What is to be known of a Datastream to show its results.
+
+    Attributes:
+        type: Word of `core.series.ObservationType`.
+        is_multi: It is a MultiDatastream.
+    """
+
+    type: str
+    is_multi: bool = False
+
+
+def rows_of(
+    table: pa.Table, kinds: Mapping[int, Kind], wanted: Container[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return rows in `core.observation.SCHEMA` as Observations.
+
+    Args:
+        table: The rows.
+        kinds: Of their datastreams.
+        wanted: Properties that are needed; None is all.
+    """
+    datastreams = table["datastream"].to_pylist()
+    columns: dict[str, list[Any]] = {
+        DATASTREAM: datastreams,
+        FEATURE: table["feature"].to_pylist(),
+        ID: ids_of(table),
+    }
+    makers: dict[str, Callable[[], list[Any]]] = {
+        "phenomenonTime": lambda: _phenomenon_times(table),
+        "resultTime": lambda: _maybe_times(table["result_time"]),
+        "result": lambda: _results(table, datastreams, kinds),
+    }
+    for name, make in makers.items():
+        if wanted is None or name in wanted:
+            columns[name] = make()
+    names = tuple(columns)
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    if table["parameters"].null_count < table.num_rows:
+        for row, text in zip(rows, table["parameters"].to_pylist(), strict=True):
+            if text is not None:
+                _add_parameters(row, text.encode())
+    return rows
+
+
+def own_id(parameters: str | None) -> int | str | None:
+    """Return the id that a moved observation carries, or None."""
+    if parameters is None or ID not in parameters:
+        return None
+    found = msgspec.json.decode(parameters)
+    id_ = found.get(ID) if isinstance(found, dict) else None
+    return id_ if isinstance(id_, (int, str)) else None
+
+
+def _phenomenon_times(table: pa.Table) -> list[str]:
+    starts = isos(_us(table["time"]))
+    if table["end_time"].null_count == table.num_rows:
+        return starts
+    ends = _maybe_times(table["end_time"])
+    return [
+        start if end is None else f"{start}/{end}" for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _maybe_times(column: pa.ChunkedArray) -> list[str | None]:
+    if column.null_count == len(column):
+        return [None] * len(column)
+    is_null = column.is_null().to_numpy()
+    found: list[str | None] = list(isos(_us(column.fill_null(pa.scalar(0, column.type)))))
+    for at in np.flatnonzero(is_null).tolist():
+        found[at] = None
+    return found
+
+
+def _us(column: pa.ChunkedArray) -> Any:
+    return np.ascontiguousarray(column.cast(pa.int64()).to_numpy())
+
+
+def _results(table: pa.Table, datastreams: list[int], kinds: Mapping[int, Kind]) -> list[Any]:
+    results = _numbers(table["number"])
+    unknown = Kind("")
+    truths = {d for d in set(datastreams) if kinds.get(d, unknown).type == ObservationType.TRUTH}
+    if truths:
+        for at, datastream in enumerate(datastreams):
+            if datastream in truths and results[at] is not None:
+                results[at] = bool(results[at])
+    if table["text"].null_count < table.num_rows:
+        for at, text in enumerate(table["text"].to_pylist()):
+            if text is not None:
+                kind = kinds.get(datastreams[at], unknown)
+                is_plain = kind.type == ObservationType.CATEGORY and not kind.is_multi
+                results[at] = text if is_plain else _json(text)
+    return results
+
+
+def _numbers(column: pa.ChunkedArray) -> list[Any]:
+    """Return numbers; whole ones as integers, and null for those that JSON cannot say."""
+    numbers = column.to_numpy(zero_copy_only=False)
+    is_finite = np.isfinite(numbers)
+    with np.errstate(invalid="ignore"):
+        is_whole = is_finite & (np.abs(numbers) < _EXACT) & (np.floor(numbers) == numbers)
+    if is_whole.all():
+        return numbers.astype(np.int64).tolist()  # type: ignore[no-any-return]
+    found: list[Any] = numbers.tolist()
+    for at in np.flatnonzero(is_whole | ~is_finite).tolist():
+        found[at] = int(found[at]) if is_finite[at] else None
+    return found
+
+
+def _json(text: str) -> Any:
+    """Return text that is JSON as it is, and any other text as a JSON string."""
+    try:
+        return msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return text
+
+
+def _add_parameters(row: dict[str, Any], text: bytes) -> None:
+    if _RESERVED not in text:
+        row["parameters"] = msgspec.Raw(text)
+        return
+    found = msgspec.json.decode(text)
+    if ID in found:
+        row[ID] = found.pop(ID)
+    for reserved, name in ((QUALITY, "resultQuality"), (VALID, "validTime")):
+        if reserved in found:
+            row[name] = found.pop(reserved)
+    if found:
+        row["parameters"] = found

@@ -1,0 +1,435 @@
+"""Observations of the store: found, counted, paged; whoever asks sees what is in their scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from penstock.core.access import Scope
+from penstock.core.entities import Identity
+from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.core.expression import Apply, Expression, Literal, Order, Property
+from penstock.core.observation import SCHEMA
+from penstock.core.selection import Cursor, Selection
+from penstock.core.store import CanTellExtents
+from penstock.sensorthings.columns import Facts, mask, narrow, sort
+from penstock.sensorthings.linked import linked_values
+from penstock.sensorthings.observation_ids import identity_of
+from penstock.sensorthings.observation_rows import Kind, own_id
+from penstock.sensorthings.sources import ID, Sources, among
+from penstock.sensorthings.walking import (
+    FIRST_PIECE,
+    LARGEST_PIECE,
+    Choice,
+    Int64s,
+    Walk,
+    cursor_at,
+    first_rows,
+)
+
+#: Sorting keeps so many rows at most.
+MAX_SORTED = 1_000_000
+#: Observations of several datastreams are read at once while they have no more rows than this.
+MAX_TOGETHER = 500_000
+
+
+class Found(NamedTuple):
+    """A page of rows, and the option that leads to the next one; empty on the last."""
+
+    table: pa.Table
+    next: str = ""
+
+
+class Paging(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page, in which order."""
+
+    top: int
+    skip: int = 0
+    token: str | None = None
+    order: tuple[Order, ...] = ()
+
+
+class Observations:
+    """Reads observations for somebody.
+
+    Args:
+        sources: The two sides.
+        scope: What the one who asks may read.
+    """
+
+    def __init__(self, sources: Sources, scope: Scope) -> None:
+        self._sources = sources
+        self._store = sources.store
+        self._scope = scope
+        self._now_us = sources.clock.now_us()
+
+    @cached_property
+    def _readable(self) -> frozenset[int] | None:
+        if self._scope.everything:
+            return None
+        return frozenset(self._sources.readable(self._scope, None))
+
+    def choose(
+        self, where: Expression | None = None, datastreams: frozenset[int] | None = None
+    ) -> Choice:
+        """Return what a condition means; it goes no further than to ids of Datastreams."""
+        narrowed = narrow(where, self._now_us)
+        wanted = _common(datastreams, narrowed.datastreams, self._readable)
+        features = narrowed.features
+        if features is not None:
+            wanted = _common(wanted, frozenset(self._holding(features)))
+        return Choice(
+            within=Selection(
+                datastreams=None if wanted is None else tuple(sorted(wanted)),
+                features=None if features is None else tuple(sorted(features)),
+                start_us=narrowed.start_us,
+                end_us=narrowed.end_us,
+            ),
+            rest=narrowed.rest,
+        )
+
+    def of_feature(self, feature: int) -> Expression:
+        """Return the condition that observations are of a FeatureOfInterest."""
+        return among(("FeatureOfInterest", ID), [feature])
+
+    def _holding(self, features: frozenset[int]) -> set[int]:
+        """Return the datastreams that can have observations of some features."""
+        named = tuple(sorted(features - {0}))
+        found: set[int] = set()
+        for feature in named:
+            found.update(self._sources.features.datastreams_at(feature))
+        if named:
+            held = self._store.scan(Selection(features=named))
+            found.update(held["datastream"].unique().to_pylist())
+        return found
+
+    # -- pages
+
+    def page(self, choice: Choice, paging: Paging) -> Found:
+        """Return a page of what is chosen.
+
+        Raises:
+            InvalidInput: The token is not one of ours.
+            NotSupported: More would have to be looked at than is allowed.
+        """
+        if paging.top < 1:
+            return Found(SCHEMA.empty_table())
+        key = _natural(paging.order)
+        if key is None:
+            return self._sorted_page(choice, paging)
+        name, descending = key
+        after = None if paging.token is None else _cursor(paging.token)
+        limit, skip = paging.top + 1, paging.skip
+        spans = self._spans(choice)
+        if choice.is_whole and after is None and name == ID and skip:
+            spans, skip = _skipped(spans, skip, descending=descending)
+        walk = self._walk(choice, spans)
+        piece = min(limit + skip, LARGEST_PIECE)
+        piece = piece if choice.rest is None else max(piece, FIRST_PIECE)
+        step = walk.pieces if name == ID else walk.by_time
+        table = first_rows(step(piece, after, descending=descending), skip, limit)
+        if table.num_rows < limit:
+            return Found(table)
+        last = cursor_at(table, paging.top - 1)
+        token = f"{last.datastream}~{last.time_us}~{last.feature}"
+        return Found(table.slice(0, paging.top), f"$skiptoken={token}")
+
+    def _sorted_page(self, choice: Choice, paging: Paging) -> Found:
+        """Return a page by any sort keys: the best so far are kept, piece by piece."""
+        keep = paging.skip + paging.top + 1
+        if keep > MAX_SORTED:
+            msg = f"$skip with $orderby reaches to {MAX_SORTED} observations, not to {keep}"
+            raise NotSupported(msg)
+        best = SCHEMA.empty_table()
+        for table in self._walk(choice).pieces(LARGEST_PIECE):
+            best = pa.concat_tables([best, table])
+            order = sort(paging.order, best, self._facts(best, _mentions_feature(paging.order)))
+            best = best.take(pa.array(order[:keep]))
+        page = best.slice(paging.skip, paging.top)
+        is_more = best.num_rows == keep
+        return Found(page, f"$skip={paging.skip + paging.top}" if is_more else "")
+
+    def count(self, choice: Choice) -> int:
+        """Return how many are chosen; from maintained state where that tells."""
+        within = choice.within
+        if choice.is_whole and within.datastreams is None:
+            return int(self._sources.summaries.count())
+        ids, counts, first, last = self._spans(choice)
+        if choice.is_whole:
+            return int(counts.sum())
+        total = 0
+        if choice.rest is None and within.features is None:
+            inside = np.ones(len(ids), np.bool_)
+            if within.start_us is not None:
+                inside &= first >= within.start_us
+            if within.end_us is not None:
+                inside &= last < within.end_us
+            total = int(counts[inside].sum())
+            rest = ~inside
+            ids, counts, first, last = ids[rest], counts[rest], first[rest], last[rest]
+        walk = self._walk(choice, (ids, counts, first, last))
+        return total + sum(int(table.num_rows) for table in walk.pieces(LARGEST_PIECE))
+
+    def all(self, choice: Choice, limit: int) -> pa.Table:
+        """Return everything chosen, by (datastream, time, feature), at most so many."""
+        return first_rows(self._walk(choice).pieces(min(limit, LARGEST_PIECE)), 0, limit)
+
+    def datastreams(self, choice: Choice) -> set[int]:
+        """Return the datastreams that have any of what is chosen."""
+        if choice.is_whole:
+            return set(self._spans(choice)[0].tolist())
+        found: set[int] = set()
+        for table in self._walk(choice).pieces(LARGEST_PIECE):
+            found.update(table["datastream"].unique().to_pylist())
+        return found
+
+    def features(self, choice: Choice) -> set[int]:
+        """Return the FeaturesOfInterest that have any of what is chosen."""
+        found: set[int] = set()
+        own: set[int] = set()
+        for table in self._walk(choice).pieces(LARGEST_PIECE):
+            feature = table["feature"].to_numpy()
+            found.update(np.unique(feature).tolist())
+            own.update(np.unique(table["datastream"].to_numpy()[feature == 0]).tolist())
+        found.discard(0)
+        found.update(self._sources.features.known_features(sorted(own)).values())
+        return found
+
+    # -- one
+
+    def one(self, id_: int | str, datastreams: frozenset[int] | None = None) -> pa.Table:
+        """Return the row with an id.
+
+        Raises:
+            NotFound: There is none that may be seen, among these datastreams.
+        """
+        moved = self._sources.moved.moved([str(id_)]).get(str(id_))
+        identity = identity_of(id_) if moved is None else moved
+        wanted = _common(frozenset({identity.datastream}), datastreams, self._readable)
+        table = SCHEMA.empty_table() if not wanted else self._store.scan(_exactly(identity))
+        if table.num_rows:
+            shown = own_id(table["parameters"][0].as_py())
+            if shown is None if moved is None else shown == id_:
+                return table
+        msg = f"there is no Observation with id {id_!r}"
+        raise NotFound(msg)
+
+    # -- of many datastreams
+
+    def along(
+        self, datastreams: Sequence[int], where: Expression | None, paging: Paging
+    ) -> Mapping[int, Found]:
+        """Return a page for each of some datastreams, as few reads as possible."""
+        choice = self.choose(where, frozenset(datastreams))
+        key = _natural(paging.order)
+        is_plain = choice.is_whole and not paging.skip and paging.token is None
+        if is_plain and key == ("phenomenonTime", True) and paging.top == 1:
+            return self._latest(choice)
+        ids, counts, _, _ = self._spans(choice)
+        small = int(counts.sum()) <= MAX_TOGETHER
+        if key is not None and small and len(ids) > 1 and paging.top:
+            return self._together(choice, key[1], paging)
+        return {
+            datastream: self.page(_only(choice, datastream), paging) for datastream in ids.tolist()
+        }
+
+    def _latest(self, choice: Choice) -> Mapping[int, Found]:
+        table = self._sources.summaries.latest(choice.within.datastreams)
+        ids, counts, _, _ = self._spans(choice)
+        more = dict(zip(ids.tolist(), (counts > 1).tolist(), strict=True))
+        return {
+            datastream: Found(table.slice(at, 1), "$skip=1" if more.get(datastream) else "")
+            for at, datastream in enumerate(table["datastream"].to_pylist())
+        }
+
+    def _together(self, choice: Choice, descending: bool, paging: Paging) -> Mapping[int, Found]:
+        pieces = self._walk(choice).pieces(LARGEST_PIECE, descending=descending)
+        table = pa.concat_tables([SCHEMA.empty_table(), *pieces])
+        datastream = table["datastream"].to_numpy()
+        starts = np.flatnonzero(np.append(True, datastream[1:] != datastream[:-1]))
+        starts = starts[: len(datastream)]
+        ends = np.append(starts[1:], len(datastream))
+        found = {}
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            start += paging.skip  # noqa: PLW2901
+            upto = min(start + paging.top, end)
+            more = f"$skip={paging.skip + paging.top}" if upto < end else ""
+            found[int(datastream[end - 1])] = Found(table.slice(start, max(upto - start, 0)), more)
+        return found
+
+    def counts(self, datastreams: Sequence[int], where: Expression | None) -> Mapping[int, int]:
+        """Return for each of some datastreams how many observations there are."""
+        choice = self.choose(where, frozenset(datastreams))
+        found = dict.fromkeys(datastreams, 0)
+        ids, counts, _, _ = self._spans(choice)
+        if choice.is_whole:
+            found.update(zip(ids.tolist(), counts.tolist(), strict=True))
+            return found
+        for table in self._walk(choice).pieces(LARGEST_PIECE):
+            held, number = np.unique(table["datastream"].to_numpy(), return_counts=True)
+            for datastream, count in zip(held.tolist(), number.tolist(), strict=True):
+                found[datastream] += count
+        return found
+
+    def kinds(self, table: pa.Table) -> Mapping[int, Kind]:
+        """Return the kinds of the datastreams of some rows."""
+        return self._sources.kinds(table["datastream"].unique().to_pylist(), self._scope)
+
+    # -- how
+
+    def _facts(self, table: pa.Table, with_features: bool) -> Facts:
+        datastreams = table["datastream"].unique().to_pylist()
+        own = self._sources.features.known_features(datastreams) if with_features else {}
+        kinds = self._sources.kinds(datastreams, self._scope)
+        return Facts(kinds, own, self._now_us, partial(linked_values, self._sources, self._scope))
+
+    def _walk(
+        self, choice: Choice, spans: tuple[Int64s, Int64s, Int64s, Int64s] | None = None
+    ) -> Walk:
+        rest = choice.rest
+        test = None
+        if rest is not None:
+            with_features = _mentions_feature(rest)
+
+            def test(table: pa.Table) -> npt.NDArray[np.bool_]:
+                return mask(rest, table, self._facts(table, with_features))
+
+        ids, counts, _, _ = self._spans(choice) if spans is None else spans
+        return Walk(self._store, choice, test, ids, counts, self._sources.max_scan_rows)
+
+    def _spans(self, choice: Choice) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+        """Return ids, counts, first and last times of the datastreams that can hold any."""
+        within = choice.within
+        table = self._sources.summaries.summaries(within.datastreams)
+        ids, counts = table["datastream"].to_numpy(), table["count"].to_numpy()
+        first, last = (
+            table[name].cast(pa.int64()).to_numpy() for name in ("first_time", "last_time")
+        )
+        may = np.ones(len(ids), np.bool_)
+        if within.start_us is not None:
+            may &= last >= within.start_us
+        if within.end_us is not None:
+            may &= first < within.end_us
+        bounds = _bounds(choice.rest)
+        if bounds is not None and len(ids) > 1 and isinstance(self._store, CanTellExtents):
+            extents = self._store.extents(within.datastreams)
+            reach = extents.filter(pa.array(bounds.may_fit(extents)))
+            may &= np.isin(ids, reach["datastream"].to_numpy())
+        if may.all():
+            return ids, counts, first, last
+        return ids[may], counts[may], first[may], last[may]
+
+
+class _Bounds(NamedTuple):
+    """Numbers between which results must be."""
+
+    low: float
+    high: float
+    is_low_open: bool
+    is_high_open: bool
+
+    def may_fit(self, extents: pa.Table) -> npt.NDArray[np.bool_]:
+        low = extents["min"].to_numpy(zero_copy_only=False)
+        high = extents["max"].to_numpy(zero_copy_only=False)
+        with np.errstate(invalid="ignore"):
+            fits = high > self.low if self.is_low_open else high >= self.low
+            found: npt.NDArray[np.bool_] = fits & (
+                low < self.high if self.is_high_open else low <= self.high
+            )
+        return found
+
+
+def _bounds(rest: Expression | None) -> _Bounds | None:
+    """Return the bounds of numbers that follow from a condition; None where there are none."""
+    low, high, low_open, high_open = -np.inf, np.inf, False, False
+    parts = rest.arguments if isinstance(rest, Apply) and rest.function == "and" else (rest,)
+    found = False
+    for part in parts:
+        if not isinstance(part, Apply) or part.function not in {"gt", "ge", "lt", "le", "eq"}:
+            continue
+        left, right = part.arguments
+        name = part.function
+        if isinstance(left, Literal):
+            left, right = right, left
+            name = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}.get(name, name)
+        is_result = isinstance(left, Property) and left.path == ("result",)
+        value = right.value if isinstance(right, Literal) else None
+        if not is_result or isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        found = True
+        if name in {"gt", "ge", "eq"} and value >= low:
+            low, low_open = float(value), name == "gt"
+        if name in {"lt", "le", "eq"} and value <= high:
+            high, high_open = float(value), name == "lt"
+    return _Bounds(low, high, low_open, high_open) if found else None
+
+
+def _natural(order: Sequence[Order]) -> tuple[str, bool] | None:
+    """Return the name and direction of an order that the store has anyway, or None."""
+    if not order:
+        return ID, False
+    paths = [one.by.path if isinstance(one.by, Property) else () for one in order]
+    names = [path[0] if len(path) == 1 else "" for path in paths]
+    directions = {one.descending for one in order}
+    if names[0] == ID:
+        return ID, order[0].descending
+    if names[0] == "phenomenonTime" and (len(names) == 1 or names[1] == ID):
+        return ("phenomenonTime", order[0].descending) if len(directions) == 1 else None
+    return None
+
+
+def _skipped(
+    spans: tuple[Int64s, Int64s, Int64s, Int64s], skip: int, *, descending: bool
+) -> tuple[tuple[Int64s, Int64s, Int64s, Int64s], int]:
+    """Leave out whole datastreams that are skipped; return the others, and what is left."""
+    ids, counts, first, last = spans
+    before = np.cumsum(counts[::-1] if descending else counts)
+    gone = int(np.searchsorted(before, skip, "right"))
+    left = skip - (int(before[gone - 1]) if gone else 0)
+    keep = slice(0, len(ids) - gone) if descending else slice(gone, None)
+    return (ids[keep], counts[keep], first[keep], last[keep]), left
+
+
+def _cursor(token: str) -> Cursor:
+    try:
+        datastream, time_us, feature = (int(part) for part in token.split("~"))
+    except ValueError as error:
+        msg = f"$skiptoken={token[:60]!r} is none that a nextLink gave"
+        raise InvalidInput(msg) from error
+    return Cursor(time_us, datastream, feature)
+
+
+def _exactly(identity: Identity) -> Selection:
+    return Selection(
+        datastreams=(identity.datastream,),
+        features=(identity.feature,),
+        start_us=identity.time_us,
+        end_us=identity.time_us + 1,
+    )
+
+
+def _only(choice: Choice, datastream: int) -> Choice:
+    within = msgspec.structs.replace(choice.within, datastreams=(datastream,))
+    return msgspec.structs.replace(choice, within=within)
+
+
+def _common(*sets: frozenset[int] | None) -> frozenset[int] | None:
+    """Return what is in all sets; None is everything."""
+    given = [one for one in sets if one is not None]
+    return frozenset.intersection(*given) if given else None
+
+
+def _mentions_feature(tree: Expression | Sequence[Order]) -> bool:
+    if isinstance(tree, (Literal, Property)):
+        return isinstance(tree, Property) and tree.path[0] == "FeatureOfInterest"
+    if isinstance(tree, Apply):
+        return any(_mentions_feature(one) for one in tree.arguments)
+    if isinstance(tree, Sequence):
+        return any(_mentions_feature(one.by) for one in tree)
+    return False

@@ -1,0 +1,255 @@
+"""Answers GET: from an address and options to the bytes of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+import pyarrow as pa
+
+from penstock.core.access import Scope
+from penstock.core.entities import Query, Row
+from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.sensorthings import formats
+from penstock.sensorthings.grammar import (
+    Ending,
+    Options,
+    ResourcePath,
+    ResultFormat,
+    parse_options,
+    parse_path,
+)
+from penstock.sensorthings.observations import Found
+from penstock.sensorthings.places import Place, Places
+from penstock.sensorthings.reading import Page, Reading
+from penstock.sensorthings.root import service_root
+from penstock.sensorthings.showing import COUNT, NEXT, decoded, refs
+from penstock.sensorthings.sources import ID, Sources, both
+
+JSON, TEXT = "application/json", "text/plain; charset=utf-8"
+_NO_CONTENT, _OK = 204, 200
+#: Observations that a filtered request to remove some may mean at once.
+MAX_FOUND = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is answered."""
+
+    body: bytes = b""
+    media: str = JSON
+    status: int = _OK
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request for data.
+
+    Attributes:
+        path: Below the root, percent-encoded, without a slash in front.
+        query: Options, percent-encoded.
+        root: Address of the service, without a slash at the end.
+        scope: What the one who asks may read.
+    """
+
+    path: str
+    query: str
+    root: str
+    scope: Scope
+
+
+class Service:
+    """Answers requests for data. Safe to call from any thread.
+
+    Args:
+        sources: The two sides.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def get(self, wanted: Wanted) -> Reply:
+        """Return the answer.
+
+        Raises:
+            InvalidInput: Address or options cannot be read; says where.
+            NotFound: The address leads nowhere that may be seen.
+            NotSupported: It is understood but cannot be answered.
+        """
+        path = parse_path(unquote(wanted.path))
+        if not path.segments:
+            if path.action:
+                msg = f"{path.action} takes POST"
+                raise NotSupported(msg)
+            return Reply(msgspec.json.encode(service_root(wanted.root)))
+        last = path.last
+        options = parse_options(wanted.query, last.type)
+        reading = Reading(self._sources, wanted.scope, wanted.root)
+        place = Places(self._sources, wanted.scope, reading.observations).follow(path.segments)
+        if path.ending is Ending.COUNT:
+            return Reply(str(reading.count(place, options)).encode(), TEXT)
+        if place.is_set:
+            return _Sets(reading, wanted).answer(place, path, options)
+        return _Ones(self._sources, reading, wanted).answer(place, path, options)
+
+    def render(self, table: pa.Table, options: Options, root: str, scope: Scope) -> list[bytes]:
+        """Return each row as GET of that Observation shows it; the rows themselves are given."""
+        reading = Reading(self._sources, scope, root)
+        kinds = reading.observations.kinds(table)
+        shown = reading.show_observations(Found(table), options, kinds)
+        return [msgspec.json.encode(one) for one in shown]
+
+    def find_observations(self, scope: Scope, path: ResourcePath, options: Options) -> pa.Table:
+        """Return the rows that a path leads to and the filter holds for, at most `MAX_FOUND`.
+
+        Raises:
+            NotFound: The path leads nowhere that may be seen.
+        """
+        reading = Reading(self._sources, scope, "")
+        place = Places(self._sources, scope, reading.observations).follow(path.segments)
+        if place.observation is not None:
+            return place.observation
+        where = both(place.where, reading.joins.of_observations(options.where))
+        return reading.observations.all(reading.observations.choose(where), MAX_FOUND)
+
+
+class _Sets:
+    """Answers with sets."""
+
+    def __init__(self, reading: Reading, wanted: Wanted) -> None:
+        self._reading = reading
+        self._wanted = wanted
+
+    def answer(self, place: Place, path: ResourcePath, options: Options) -> Reply:
+        if path.properties or path.ending is Ending.VALUE:
+            msg = "$value and properties are of one entity, not of a set; name its id"
+            raise InvalidInput(msg)
+        if path.ending is Ending.REF:
+            options = msgspec.structs.replace(options, select=((ID,),), expand=())
+        if options.format is ResultFormat.DATA_ARRAY:
+            return self._data_array(place, options)
+        page = self._reading.page(place, options)
+        if path.ending is Ending.REF:
+            ids = [one[ID] for one in page.values]
+            page = Page(refs(place.type, ids, self._wanted.root), page.count, page.next)
+        if options.format is ResultFormat.CSV:
+            return Reply(formats.csv(place.type, page.values, options), "text/csv; charset=utf-8")
+        next_ = self._next(page)
+        if options.format is ResultFormat.GEOJSON:
+            body = formats.geojson(place.type, page.values, options, page.count, next_)
+            return Reply(msgspec.json.encode(body), "application/geo+json")
+        return Reply(_set(page.values, page.count, next_))
+
+    def _data_array(self, place: Place, options: Options) -> Reply:
+        if place.type != "Observation" or options.expand:
+            msg = "$resultFormat=dataArray shows Observations, without $expand"
+            raise InvalidInput(msg)
+        page, columns = self._reading.data_array(place, options)
+        return Reply(_set(columns, page.count, self._next(page)))
+
+    def _next(self, page: Page) -> str:
+        if not page.next:
+            return ""
+        kept = [
+            part
+            for part in self._wanted.query.split("&")
+            if part and unquote(part.partition("=")[0]).strip() not in {"$skip", "$skiptoken"}
+        ]
+        query = "&".join([*kept, page.next])
+        return f"{self._wanted.root}/{self._wanted.path}?{query}"
+
+
+class _Ones:
+    """Answers with one entity, or a part of it."""
+
+    def __init__(self, sources: Sources, reading: Reading, wanted: Wanted) -> None:
+        self._sources = sources
+        self._reading = reading
+        self._wanted = wanted
+
+    def answer(self, place: Place, path: ResourcePath, options: Options) -> Reply:
+        if path.properties:
+            return self._property(place, path)
+        if path.ending is Ending.VALUE:
+            msg = "$value is of a property; name one"
+            raise InvalidInput(msg)
+        if path.ending is Ending.REF:
+            id_ = self._show(place, msgspec.structs.replace(options, select=((ID,),), expand=()))
+            return Reply(msgspec.json.encode(refs(place.type, [id_[ID]], self._wanted.root)[0]))
+        shown = self._show(place, options)
+        if options.format is ResultFormat.CSV:
+            return Reply(formats.csv(place.type, [shown], options), "text/csv; charset=utf-8")
+        if options.format is ResultFormat.GEOJSON:
+            body = formats.geojson(place.type, [shown], options, None, "")
+            return Reply(msgspec.json.encode(body), "application/geo+json")
+        return Reply(msgspec.json.encode(shown))
+
+    def _show(self, place: Place, options: Options) -> dict[str, Any]:
+        if place.observation is not None:
+            return self._reading.one_observation(place.observation, options)
+        rows = self._sources.reader.find(
+            Query(type=place.type, scope=self._wanted.scope, id=place.id, limit=1)
+        )
+        if not rows:
+            msg = f"there is no {place.type} with id {place.id}"
+            raise NotFound(msg)
+        return self._reading.show(place.type, rows, options)[0]
+
+    def _property(self, place: Place, path: ResourcePath) -> Reply:
+        name, *members = path.properties
+        shown: Row = self._show(place, Options(select=((name,),)))
+        value: Any = decoded(shown.get(name)) if members else shown.get(name)
+        for at, member in enumerate(members):
+            value = _member(value, member)
+            if value is None and at < len(members) - 1:
+                break
+        if value is None:
+            return Reply(status=_NO_CONTENT)
+        if not members and name == "properties" and not decoded(value):
+            return Reply(status=_NO_CONTENT)
+        key = _last_name(path.properties)
+        if path.ending is Ending.VALUE:
+            return _value(value)
+        return Reply(msgspec.json.encode({key: value}))
+
+
+def _last_name(properties: Sequence[str]) -> str:
+    """Return the last name of a path with the numbers behind it: `names[1]`."""
+    numbers = ""
+    for name in reversed(properties):
+        if not name.isdigit():
+            return name + numbers
+        numbers = f"[{name}]{numbers}"
+    return numbers
+
+
+def _value(value: Any) -> Reply:
+    """Return a value itself: text as it is, everything else as JSON."""
+    if isinstance(value, str):
+        return Reply(value.encode(), TEXT)
+    if isinstance(value, msgspec.Raw):
+        plain = decoded(value)
+        if isinstance(plain, str):
+            return Reply(plain.encode(), TEXT)
+    media = JSON if isinstance(value, (dict, list, msgspec.Raw)) else TEXT
+    return Reply(msgspec.json.encode(value), media)
+
+
+def _member(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(name)
+    if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        return value[int(name)]
+    return None
+
+
+def _set(values: list[Any], count: int | None, next_: str) -> bytes:
+    body: dict[str, Any] = {} if count is None else {COUNT: count}
+    if next_:
+        body[NEXT] = next_
+    body["value"] = values
+    return msgspec.json.encode(body)

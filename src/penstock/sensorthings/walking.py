@@ -1,0 +1,180 @@
+"""Observations in the order of the files: datastream by datastream, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from penstock.core.errors import NotSupported
+from penstock.core.expression import Expression
+from penstock.core.observation import SCHEMA
+from penstock.core.selection import Cursor, Selection
+from penstock.core.store import Store
+
+Int64s = npt.NDArray[np.int64]
+#: Tells which rows fit.
+Test = Callable[[pa.Table], npt.NDArray[np.bool_]]
+
+#: Rows that are read at once: at first, and at most.
+FIRST_PIECE, LARGEST_PIECE = 8_192, 1_000_000
+GROWTH = 4
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which observations are meant: bounds, and what is left to be looked at.
+
+    Attributes:
+        within: Bounds that the store knows.
+        rest: What has to be evaluated on the rows.
+    """
+
+    within: Selection = Selection()
+    rest: Expression | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows of its datastreams are meant."""
+        within = self.within
+        is_timeless = within.start_us is None and within.end_us is None
+        return self.rest is None and within.features is None and is_timeless
+
+
+class Walk:
+    """Reads what a choice means in pieces, of as many datastreams as fit.
+
+    Args:
+        store: Where they are.
+        choice: What is meant.
+        test: Tells which rows fit `choice.rest`; None when there is none.
+        datastreams: Those that can hold any, ascending.
+        counts: How many rows each of them has.
+        max_rows: How many rows may be looked at.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        choice: Choice,
+        test: Test | None,
+        datastreams: Int64s,
+        counts: Int64s,
+        max_rows: int,
+    ) -> None:
+        self._store = store
+        self._within = choice.within
+        self._test = test
+        self._datastreams = datastreams
+        self._counts = counts
+        self._left = max_rows
+        self._max_rows = max_rows
+
+    def pieces(
+        self, piece: int, after: Cursor | None = None, *, descending: bool = False
+    ) -> Iterator[pa.Table]:
+        """Yield the rows by (datastream, time, feature), those behind `after`, in pieces.
+
+        Raises:
+            NotSupported: More rows than allowed would have to be looked at.
+        """
+        ids, counts = self._datastreams, self._counts
+        if descending:
+            ids, counts = ids[::-1], counts[::-1]
+        if after is not None:
+            is_ahead = ids <= after.datastream if descending else ids >= after.datastream
+            ids, counts = ids[is_ahead], counts[is_ahead]
+        at = 0
+        while at < len(ids):
+            if counts[at] > piece or (after is not None and ids[at] == after.datastream):
+                for table in self._one(int(ids[at]), piece, after, descending=descending):
+                    yield self._fitting(table)
+                    piece = min(piece * GROWTH, LARGEST_PIECE)
+                after = None
+                at += 1
+                continue
+            upto = at + max(int(np.searchsorted(np.cumsum(counts[at:]), piece, "right")), 1)
+            yield self._fitting(self._group(ids[at:upto], descending=descending))
+            piece = min(piece * GROWTH, LARGEST_PIECE)
+            at = upto
+
+    def by_time(
+        self, piece: int, after: Cursor | None = None, *, descending: bool = False
+    ) -> Iterator[pa.Table]:
+        """Yield the rows by (time, datastream, feature), those behind `after`, in pieces."""
+        within = msgspec.structs.replace(self._within, descending=descending)
+        yield from map(self._fitting, self._scanned(within, piece, after))
+
+    def _one(
+        self, datastream: int, piece: int, after: Cursor | None, *, descending: bool
+    ) -> Iterator[pa.Table]:
+        within = msgspec.structs.replace(
+            self._within, datastreams=(datastream,), descending=descending
+        )
+        return self._scanned(within, piece, after)
+
+    def _scanned(self, within: Selection, piece: int, after: Cursor | None) -> Iterator[pa.Table]:
+        while True:
+            table = self._store.scan(msgspec.structs.replace(within, after=after, limit=piece))
+            if table.num_rows:
+                self._spend(table.num_rows)
+                yield table
+            if table.num_rows < piece:
+                return
+            after = cursor_at(table, table.num_rows - 1)
+            piece = min(piece * GROWTH, LARGEST_PIECE)
+
+    def _group(self, ids: Int64s, *, descending: bool) -> pa.Table:
+        within = msgspec.structs.replace(
+            self._within, datastreams=tuple(ids.tolist()), descending=descending
+        )
+        table = self._store.scan(within)
+        self._spend(table.num_rows)
+        if len(ids) == 1:
+            return table
+        datastream = table["datastream"].to_numpy()
+        order = np.argsort(-datastream if descending else datastream, kind="stable")
+        return table.take(pa.array(order))
+
+    def _fitting(self, table: pa.Table) -> pa.Table:
+        if self._test is None or not table.num_rows:
+            return table
+        return table.filter(pa.array(self._test(table)))
+
+    def _spend(self, rows: int) -> None:
+        self._left -= rows
+        if self._left < 0:
+            msg = (
+                f"more than {self._max_rows} observations would have to be looked at one by one; "
+                "narrow phenomenonTime, or name fewer Datastreams"
+            )
+            raise NotSupported(msg)
+
+
+def first_rows(pieces: Iterator[pa.Table], skip: int, limit: int) -> pa.Table:
+    """Return `limit` rows behind the first `skip`, reading no further than they are."""
+    found: list[pa.Table] = []
+    have = 0
+    for table in pieces:
+        if skip >= table.num_rows:
+            skip -= table.num_rows
+            continue
+        rows = table.slice(skip, limit - have)
+        skip = 0
+        found.append(rows)
+        have += rows.num_rows
+        if have >= limit:
+            break
+    return pa.concat_tables(found) if found else SCHEMA.empty_table()
+
+
+def cursor_at(table: pa.Table, row: int) -> Cursor:
+    """Return the identity of a row."""
+    one = table.slice(row, 1)
+    return Cursor(
+        int(one["time"].cast(pa.int64())[0].as_py()),
+        int(one["datastream"][0].as_py()),
+        int(one["feature"][0].as_py()),
+    )

@@ -1,0 +1,166 @@
+"""JSON batches: many requests in one, which may refer to what earlier ones made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from penstock.core.access import Principal
+from penstock.core.errors import InvalidInput, NotSupported
+from penstock.sensorthings.writing.asked import Answer, Asked, Parts, Run
+from penstock.sensorthings.writing.values import read_object, refuse, shown
+
+#: Requests in one batch.
+MAX_REQUESTS = 10_000
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+_URL_REFERENCE = re.compile(r"/?\$([A-Za-z0-9_.~-]+)(?=[/?]|$)")
+_WHOLE_REFERENCE = re.compile(r"\$([A-Za-z0-9_.~-]+)")
+_ADDRESS = re.compile(r"/([A-Za-z]+\((?:[0-9]+|'[^']*')\))$")
+#: Statuses from this one on are failures.
+_FAILED = 400
+
+
+class Batcher:
+    """Runs batches."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def run(self, who: Principal, asked: Asked, run: Run) -> Answer:
+        """Run the requests one after the other and answer with what each was answered.
+
+        A request of an `atomicityGroup` behind one of the same group that failed is not run; what
+        the group did before is not undone, and is said so in the answer.
+        """
+        requests = _requests(asked)
+        references: dict[str, str] = {}
+        failed: set[str] = set()
+        responses: list[dict[str, Any]] = []
+        for number, request in enumerate(requests):
+            at = f"requests[{number}]"
+            group = str(request.get("atomicityGroup") or "")
+            if group and group in failed:
+                answer = Answer(
+                    424, {}, b'"not run: an earlier request of its atomicityGroup failed"'
+                )
+            else:
+                answer = await self._one(who, asked, run, request, references, at)
+            if answer.status >= _FAILED and group:
+                failed.add(group)
+            responses.append(_response(request, answer, references))
+        headers = {"Content-Type": "application/json"}
+        return Answer(200, headers, msgspec.json.encode({"responses": responses}))
+
+    async def _one(
+        self,
+        who: Principal,
+        asked: Asked,
+        run: Run,
+        request: Mapping[str, Any],
+        references: Mapping[str, str],
+        at: str,
+    ) -> Answer:
+        try:
+            method, url = _method(request, at), _url(request, asked.base, references, at)
+            body = _body(request, references)
+            return await run(who, method, url, _headers(request), body)
+        except Exception as problem:
+            return self._parts.refusal(problem)
+
+
+def _requests(asked: Asked) -> list[Mapping[str, Any]]:
+    if asked.content_type.partition(";")[0].strip().lower() == "multipart/mixed":
+        raise NotSupported("multipart batches are not supported; send a batch as JSON")
+    requests = read_object(asked.body).get("requests")
+    if not isinstance(requests, list):
+        refuse("requests", f"{shown(requests)} is no list of requests")
+    if len(requests) > MAX_REQUESTS:
+        refuse("requests", f"there are {len(requests)}; at most {MAX_REQUESTS} are allowed")
+    seen: set[str] = set()
+    for number, request in enumerate(requests):
+        at = f"requests[{number}]"
+        if not isinstance(request, dict):
+            refuse(at, f"{shown(request)} is no request; expected a JSON object")
+        id_ = request.get("id")
+        if not isinstance(id_, str):
+            refuse(f"{at}.id", f"{shown(id_)} is no text")
+        if id_ in seen:
+            refuse(f"{at}.id", f"{shown(id_)} was used by another request")
+        seen.add(id_)
+    return requests
+
+
+def _method(request: Mapping[str, Any], at: str) -> str:
+    method = str(request.get("method")).lower()
+    if method not in _METHODS:
+        refuse(f"{at}.method", f"{shown(request.get('method'))} is none of {', '.join(_METHODS)}")
+    return method.upper()
+
+
+def _url(request: Mapping[str, Any], base: str, references: Mapping[str, str], at: str) -> str:
+    url = request.get("url")
+    if not isinstance(url, str):
+        refuse(f"{at}.url", f"{shown(url)} is no address")
+    version = base.rpartition("/")[2]
+    url = url.removeprefix(base).removeprefix(f"/{version}/").removeprefix(f"{version}/")
+    if found := _URL_REFERENCE.match(url):
+        if found[1] == "batch":
+            refuse(f"{at}.url", "a batch cannot be within a batch")
+        known = references.get(found[1])
+        if known is None:
+            raise InvalidInput(f"{at}.url: no request ${found[1]} before this one made an entity")
+        url = known + url[found.end() :]
+    return "/" + url.lstrip("/")
+
+
+def _headers(request: Mapping[str, Any]) -> dict[str, str]:
+    given = request.get("headers")
+    found = {"content-type": "application/json"}
+    if isinstance(given, dict):
+        for name, value in given.items():
+            found[str(name).lower()] = str(value[0] if isinstance(value, list) and value else value)
+    return found
+
+
+def _body(request: Mapping[str, Any], references: Mapping[str, str]) -> bytes:
+    body = request.get("body")
+    if body is None:
+        return b""
+    return msgspec.json.encode(_filled(body, references))
+
+
+def _filled(value: Any, references: Mapping[str, str]) -> Any:
+    """Return a body with ids in the place of `$name`."""
+    if isinstance(value, dict):
+        return {key: _filled(one, references) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, references) for one in value]
+    if isinstance(value, str) and (found := _WHOLE_REFERENCE.fullmatch(value)):
+        address = references.get(found[1])
+        if address is not None:
+            id_ = address.partition("(")[2].rstrip(")")
+            return id_[1:-1] if id_.startswith("'") else int(id_)
+    return value
+
+
+def _response(
+    request: Mapping[str, Any], answer: Answer, references: dict[str, str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": request["id"], "status": answer.status}
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if location := headers.pop("location", None):
+        found["location"] = location
+        if address := _ADDRESS.search(location):
+            references[request["id"]] = address[1]
+    if answer.body:
+        kind = headers.get("content-type", "application/json")
+        if "json" in kind:
+            found["body"] = msgspec.Raw(answer.body)
+        else:
+            found["headers"] = {"content-type": kind}
+            found["body"] = answer.body.decode(errors="replace")
+    return found

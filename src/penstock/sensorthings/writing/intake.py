@@ -1,0 +1,159 @@
+"""Observations on their way to the store: through the log, like every message."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.access import Access, Principal
+from penstock.core.errors import Backpressure, Conflict
+from penstock.core.organisation import DEFAULT_SYSTEM
+from penstock.core.selection import Selection
+from penstock.sensorthings.writing.asked import Parts
+from penstock.sensorthings.writing.results import Row
+
+#: Where the rows are published, below the system's name; the codec `arrow` reads them.
+TOPIC = "import/sensorthings"
+#: Rows in one message.
+MAX_ROWS = 50_000
+#: How long an answer waits until what is in the log is in the store, seconds.
+MAX_WAIT_S = 30.0
+#: Datastreams whose last time of arrival is remembered, and pairs with features likewise.
+MAX_REMEMBERED = 100_000
+
+_MS = 1000
+_TYPES = (
+    pa.int64(),
+    pa.timestamp("us", tz="UTC"),
+    pa.float64(),
+    pa.string(),
+    pa.int64(),
+    pa.timestamp("us", tz="UTC"),
+    pa.timestamp("us", tz="UTC"),
+    pa.string(),
+)
+_NAMES = (
+    "datastream",
+    "time",
+    "number",
+    "text",
+    "feature",
+    "end_time",
+    "result_time",
+    "parameters",
+)
+
+
+class Intake:
+    """Puts rows into the log and waits until they can be read."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._last: OrderedDict[int, int] = OrderedDict()
+        self._seen: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def now_us(self, datastream: int) -> int:
+        """Return the time of an Observation that comes without one: each has its own."""
+        with self._lock:
+            now_us = self._parts.clock.now_us() // _MS * _MS
+            time_us = max(now_us, self._last.pop(datastream, 0) + _MS)
+            self._last[datastream] = time_us
+            if len(self._last) > MAX_REMEMBERED:
+                self._last.popitem(last=False)
+            return time_us
+
+    async def keep(self, who: Principal, system: int, rows: Sequence[Row]) -> None:
+        """Keep rows of one system's datastreams; they can be read when it returns.
+
+        Raises:
+            Backpressure: Nothing was kept, or it is on disk and not in the store yet.
+            Conflict: They were not taken in, for the reason that stands in the dead letters.
+        """
+        if not rows:
+            return
+        access = self._parts.access()
+        topic = topic_of(access, system)
+        messages = [
+            (topic, _message(rows[at : at + MAX_ROWS])) for at in range(0, len(rows), MAX_ROWS)
+        ]
+        client = f"http/{access.name(who)}" if access.organisation.accounts else "http"
+        offset = await self._parts.platform.publish(messages, client)
+        if not await self._parts.platform.ingested(offset, MAX_WAIT_S):
+            raise Backpressure(
+                f"{len(rows)} Observations are on disk and were not in the store after "
+                f"{MAX_WAIT_S:.0f} s; they will be, so do not send them again"
+            )
+        await self._parts.blocking(self._settle, rows)
+
+    def _settle(self, rows: Sequence[Row]) -> None:
+        self._check(rows)
+        self._note_places(rows)
+
+    def _check(self, rows: Sequence[Row]) -> None:
+        """Raise `Conflict` when the store does not have them: then ingest turned them away."""
+        for datastream, some in groupby(
+            sorted(rows, key=lambda row: row.datastream), key=lambda row: row.datastream
+        ):
+            row = next(some)
+            held = self._parts.store.scan(
+                Selection(
+                    datastreams=(datastream,),
+                    features=(row.feature,),
+                    start_us=row.time_us,
+                    end_us=row.time_us + 1,
+                )
+            )
+            if not held.num_rows:
+                raise Conflict(
+                    f"Observations of Datastream {datastream} were not taken in: its device is "
+                    "refused, waits for approval or was deleted; the dead letters say which"
+                )
+
+    def _note_places(self, rows: Sequence[Row]) -> None:
+        """Make the areas of datastreams hold features that are new to them."""
+        fresh: dict[int, list[int]] = {}
+        with self._lock:
+            for pair in {(row.datastream, row.feature) for row in rows}:
+                if pair not in self._seen:
+                    fresh.setdefault(pair[0], []).append(pair[1])
+                    self._seen[pair] = None
+            while len(self._seen) > MAX_REMEMBERED:
+                self._seen.popitem(last=False)
+        if fresh:
+            self._parts.features.extend_areas(fresh)
+
+
+def topic_of(access: Access, system: int) -> str:
+    """Return the topic that rows of a system are published to."""
+    if system == DEFAULT_SYSTEM:
+        return TOPIC
+    names = {one.id: one.name for one in access.organisation.systems}
+    return f"{names[system]}/{TOPIC}"
+
+
+def _message(rows: Sequence[Row]) -> bytes:
+    """Return rows as one Arrow IPC stream."""
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, _TYPES, strict=True)]
+    kept = [
+        (name, array)
+        for name, array in zip(_NAMES, arrays, strict=True)
+        if array.null_count < len(array)
+    ]
+    batch = pa.RecordBatch.from_arrays([array for _, array in kept], [name for name, _ in kept])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    message: bytes = sink.getvalue().to_pybytes()
+    return message
+
+
+def distinct_datastreams(table: pa.Table) -> list[int]:
+    """Return the datastreams of rows, ascending."""
+    return [int(one) for one in np.unique(table["datastream"].to_numpy())]

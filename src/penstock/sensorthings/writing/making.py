@@ -1,0 +1,200 @@
+"""POST: entities with all that is within them, and Observations."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import NoReturn
+
+import msgspec
+
+from penstock.core.access import Action, Principal
+from penstock.core.entities import TYPES, Made, New
+from penstock.core.errors import InvalidInput, NotFound, PenstockError
+from penstock.sensorthings.grammar.resource import Ending, ResourcePath
+from penstock.sensorthings.observation_ids import id_of, quoted
+from penstock.sensorthings.writing.asked import Answer, Asked, Parts
+from penstock.sensorthings.writing.bodies import check_complete, read_entity
+from penstock.sensorthings.writing.finding import Finder
+from penstock.sensorthings.writing.intake import Intake
+from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.planning_rows import (
+    Planned,
+    is_plain,
+    made_entities,
+    plan,
+    rows_of,
+)
+from penstock.sensorthings.writing.results import Row, row_of
+from penstock.sensorthings.writing.streams import Streams
+from penstock.sensorthings.writing.tasking import Tasker
+from penstock.sensorthings.writing.values import read_object, refuse
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What a POST makes, as far as it is made before its Observations are."""
+
+    new: New
+    made: Made
+    rows: list[Row]
+    system: int
+
+
+class Maker:
+    """Makes entities."""
+
+    def __init__(
+        self, parts: Parts, permits: Permits, finder: Finder, intake: Intake, streams: Streams
+    ) -> None:
+        self._parts = parts
+        self._permits = permits
+        self._finder = finder
+        self._intake = intake
+        self._tasker = Tasker(parts, permits)
+        self._streams = streams
+
+    async def post(self, who: Principal, asked: Asked) -> Answer:
+        """Make what the body describes in the set that the path leads to."""
+        making: Making | None = await self._parts.blocking(self._quick, who, asked)
+        if making is not None:
+            await self._intake.keep(who, making.system, making.rows)
+            return self._made(asked, making)
+        new = await self._parts.blocking(self._read, who, asked)
+        if new.type == "Task":
+            answer: Answer = await self._parts.blocking(self._tasker.make, who, asked, new)
+            return answer
+        making = await self._parts.blocking(self._make, who, asked, new)
+        assert making is not None
+        try:
+            await self._intake.keep(who, making.system, making.rows)
+        except BaseException:
+            await self._parts.blocking(self._undo, making)
+            raise
+        return self._made(asked, making)
+
+    def _made(self, asked: Asked, making: Making) -> Answer:
+        set_name = TYPES[making.new.type].set_name
+        if making.new.type == "Observation":
+            id_: int | str = id_of(making.rows[0].identity)
+            self._parts.changed("Observation", id_, "create")
+        else:
+            id_ = making.made.id
+        for type_, one in made_entities(making.new, making.made):
+            self._parts.changed(type_, one, "create")
+        return Answer(201, {"Location": f"{asked.base}/{set_name}({quoted(id_)})"})
+
+    def _quick(self, who: Principal, asked: Asked) -> Making | None:
+        """Return an Observation of a datastream that exists, without a feature of its own.
+
+        None when it is anything else; this is how nearly all of them come.
+        """
+        segments = asked.path.segments
+        if segments[-1].type != "Observation" or not segments[-1].is_set or len(segments) > 2:
+            return None
+        if asked.path.properties or asked.path.ending is not Ending.ENTITY:
+            return None
+        new = read_entity("Observation", read_object(asked.body))
+        named = [(name, one) for name, some in new.links.items() for one in some]
+        if len(segments) == 2 and isinstance(segments[0].id, int):
+            named.append((segments[0].type, segments[0].id))
+        owner = named[0] if named else ("", 0)
+        if any(one != owner for one in named) or owner[0] not in ("Datastream", "MultiDatastream"):
+            return None
+        type_, id_ = owner
+        if isinstance(id_, New) or asked.options.custom:
+            return None
+        stream = self._streams.get(type_, id_, self._permits.scope(who))
+        check_complete(new, given=(type_,))
+        self._permits.require(who, Action.WRITE, stream.system)
+        if stream.feature is None:
+            _refuse_no_place()
+        row = row_of(new.values, stream.kind, 0, "")
+        row = row._replace(datastream=id_, feature=stream.feature)
+        if new.values.get("phenomenonTime") is None:
+            row = row._replace(time_us=self._intake.now_us(id_))
+        return Making(new, Made(id=0), [row], stream.system)
+
+    def _read(self, who: Principal, asked: Asked) -> New:
+        last = asked.path.last
+        if not last.is_set or asked.path.properties:
+            raise InvalidInput(
+                f"POST makes entities in a set; {last.name} is one entity: PATCH or PUT change it"
+            )
+        new = read_entity(last.type, read_object(asked.body))
+        if len(asked.path.segments) > 1:
+            new = self._within(who, asked, new)
+        check_complete(new)
+        return new
+
+    def _within(self, who: Principal, asked: Asked, new: New) -> New:
+        """Link a new entity to the one that the path leads through."""
+        parent = ResourcePath(segments=asked.path.segments[:-1])
+        type_, id_ = self._finder.entity(who, self._permits.scope(who), parent)
+        link = TYPES[type_].link(asked.path.last.name)
+        if link is None:
+            raise NotFound(f"{type_} has no link {asked.path.last.name!r}")
+        back = TYPES[new.type].link(link.inverse)
+        assert back is not None
+        given = list(new.links.get(back.name, ()))
+        if not back.many and given not in ([], [id_]):
+            refuse(back.name, f"it is another one than {type_}({id_}), which the path leads to")
+        ids = given if id_ in given else [*given, id_]
+        return msgspec.structs.replace(new, links={**new.links, back.name: ids})
+
+    def _make(self, who: Principal, asked: Asked, new: New) -> Making:
+        """Make all but the Observations: nothing when anything is wrong with those either."""
+        scope = self._permits.scope(who)
+        planned = plan(
+            new,
+            lambda type_, id_, at: self._finder.kind(scope, type_, id_, at),
+            self._parts.clock.now_us(),
+        )
+        system = self._permits.home(who, asked, new)
+        if new.type == "Observation" and is_plain(new):
+            return self._plain(new, planned, system)
+        made = self._parts.writer.create(new, system, self._parts.clock.now_us())
+        rows = self._timed(rows_of(new, made, planned), planned)
+        return Making(new, made, rows, system)
+
+    def _plain(self, new: New, planned: list[Planned], system: int) -> Making:
+        owners = [*new.links.get("Datastream", ()), *new.links.get("MultiDatastream", ())]
+        datastream = owners[0]
+        assert isinstance(datastream, int)
+        named = new.links.get("FeatureOfInterest")
+        if named:
+            feature = named[0]
+            assert isinstance(feature, int)
+        else:
+            found = self._parts.features.features_now([datastream]).get(datastream)
+            if found is None:
+                _refuse_no_place()
+            feature = found
+        row = planned[0].row._replace(datastream=datastream, feature=feature)
+        return Making(new, Made(id=0), self._timed([row], planned), system)
+
+    def _timed(self, rows: list[Row], planned: list[Planned]) -> list[Row]:
+        """Give Observations that came without a time one that is theirs alone."""
+        return [
+            row if one.has_time else row._replace(time_us=self._intake.now_us(row.datastream))
+            for row, one in zip(rows, planned, strict=True)
+        ]
+
+    def _undo(self, making: Making) -> None:
+        """Take back what was made when its Observations could not be."""
+        for type_, id_ in made_entities(making.new, making.made):
+            try:
+                self._parts.writer.delete(type_, id_)
+            except NotFound:
+                continue
+            except PenstockError:
+                _log.exception("%s(%s) was made and could not be taken back", type_, id_)
+
+
+def _refuse_no_place() -> NoReturn:
+    refuse(
+        "FeatureOfInterest",
+        "it is missing, and the Thing has no Location that one could be made from",
+    )

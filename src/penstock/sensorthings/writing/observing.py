@@ -1,0 +1,247 @@
+"""PATCH, PUT, JSON Patch and DELETE of Observations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.access import Action, Principal
+from penstock.core.entities import TYPES, Identity, New
+from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.core.selection import Selection
+from penstock.core.store import CanDeleteRows, Store
+from penstock.sensorthings import observation_rows
+from penstock.sensorthings.observation_ids import id_of
+from penstock.sensorthings.observation_rows import ID
+from penstock.sensorthings.writing.asked import Answer, Asked, Parts
+from penstock.sensorthings.writing.bodies import read_entity
+from penstock.sensorthings.writing.changing import JSON_PATCH
+from penstock.sensorthings.writing.finding import Finder
+from penstock.sensorthings.writing.intake import Intake, distinct_datastreams
+from penstock.sensorthings.writing.patches import apply_patch
+from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.results import Kind, Row, row_of
+from penstock.sensorthings.writing.values import read_json, read_object, refuse
+
+_OWNERS = ("Datastream", "MultiDatastream")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """A row in place of another one.
+
+    Attributes:
+        old: What is to go, or None when the new row takes its place by itself.
+        id: What its address has, before and after.
+        row: The new row.
+        system: Of the new row's datastream.
+        is_home: Whether its identity is the one of its id.
+    """
+
+    old: Identity | None
+    id: int | str
+    row: Row
+    system: int
+    is_home: bool
+
+
+class Observer:
+    """Changes and removes Observations."""
+
+    def __init__(self, parts: Parts, permits: Permits, finder: Finder, intake: Intake) -> None:
+        self._parts = parts
+        self._permits = permits
+        self._finder = finder
+        self._intake = intake
+
+    async def change(self, who: Principal, asked: Asked, *, whole: bool) -> Answer:
+        """Change an Observation; `whole` is a PUT. It keeps its id."""
+        todo: Rewriting = await self._parts.blocking(self._plan, who, asked, whole)
+        await self._intake.keep(who, todo.system, [todo.row])
+        await self._parts.blocking(self._settle, todo)
+        self._parts.changed("Observation", todo.id, "update")
+        return Answer(200)
+
+    def _plan(self, who: Principal, asked: Asked, whole: bool) -> Rewriting:
+        table = self._one(who, asked)
+        datastream = int(table["datastream"][0].as_py())
+        self._require(who, Action.WRITE, [datastream])
+        scope = self._permits.scope(who)
+        owner, kind = self._kind(scope, datastream)
+        shown = observation_rows.rows_of(
+            table, {datastream: observation_rows.Kind(kind.type, kind.parts is not None)}
+        )[0]
+        before = {name: _plain(shown.get(name)) for name in TYPES["Observation"].properties}
+        change = self._body(asked, before, whole=whole)
+        links = self._targets(who, change)
+        identity = Identity(datastream, _us(table["time"][0]), int(table["feature"][0].as_py()))
+        id_ = shown[ID]
+        target = next((links[name] for name in _OWNERS if name in links), datastream)
+        if target != datastream:
+            self._require(who, Action.WRITE, [target])
+            owner, kind = self._kind(scope, target)
+        for name in _OWNERS:
+            if name in links and name != owner:
+                raise NotFound(f"{name}: there is no {name} with id {links[name]}")
+        row = row_of(change.values, kind, identity.time_us, "")
+        feature = links.get("FeatureOfInterest", identity.feature)
+        if target != datastream and not feature:
+            feature = self._parts.features.features_now([target]).get(target, 0)
+        row = row._replace(datastream=target, feature=feature)
+        is_home = id_of(row.identity) == id_
+        if not is_home:
+            moved = row_of(change.values, kind, identity.time_us, "", id_)
+            row = row._replace(parameters=moved.parameters)
+        system = self._permits.system_of_datastream(target)
+        assert system is not None
+        old = identity if row.identity != identity else None
+        return Rewriting(old, id_, row, system, is_home)
+
+    def _settle(self, todo: Rewriting) -> None:
+        """Remember where the Observation is, and take it from where it was."""
+        if todo.old is not None:
+            to = None if todo.is_home else todo.row.identity
+            self._parts.moved.move(str(todo.id), to)
+            delete_row(self._parts.store, todo.old)
+
+    def _one(self, who: Principal, asked: Asked) -> pa.Table:
+        if asked.path.last.is_set:
+            raise InvalidInput("this is a set; name one: Observations(1)")
+        if asked.path.properties:
+            raise NotSupported("single properties cannot be written; PATCH the Observation")
+        table = self._finder.observations(who, asked.path, asked.options)
+        if not table.num_rows:
+            raise NotFound("there is no such Observation")
+        return table
+
+    def _kind(self, scope: Any, datastream: int) -> tuple[str, Kind]:
+        for name in _OWNERS:
+            try:
+                return name, self._finder.kind(scope, name, datastream)
+            except NotFound:
+                continue
+        raise NotFound(f"there is no Datastream with id {datastream}")
+
+    @staticmethod
+    def _body(asked: Asked, before: Mapping[str, object], *, whole: bool) -> New:
+        """Return all properties as they are to be, and the links that are given."""
+        if JSON_PATCH in asked.content_type:
+            after = apply_patch(dict(before), read_json(asked.body))
+            if not isinstance(after, dict) or "result" not in after:
+                raise InvalidInput("result: an Observation needs one")
+            return read_entity("Observation", after)
+        body = read_object(asked.body)
+        if whole and "result" not in body:
+            refuse("result", "it is missing; an Observation needs one")
+        change = read_entity("Observation", body)
+        if whole:
+            return change
+        held = read_entity("Observation", dict(before))
+        return New(type="Observation", values={**held.values, **change.values}, links=change.links)
+
+    def _targets(self, who: Principal, change: New) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, some in change.links.items():
+            one = some[0]
+            if isinstance(one, New):
+                refuse(name, 'a new one cannot be made here; give {"@iot.id": number}')
+            self._permits.require_visible(who, name, [one], name)
+            found[name] = one
+        return found
+
+    def _require(self, who: Principal, action: Action, datastreams: list[int]) -> None:
+        for system in {self._permits.system_of_datastream(one) for one in datastreams}:
+            if system is not None:
+                self._permits.require(who, action, system)
+
+    def delete(self, who: Principal, asked: Asked) -> Answer:
+        """Remove an Observation, or all that a filter holds for."""
+        if not asked.path.last.is_set:
+            table = self._one(who, asked)
+            self._remove(who, table)
+            return Answer(200)
+        if asked.options.where is None:
+            raise InvalidInput("DELETE of a set needs a $filter that says which to remove")
+        while True:
+            table = self._finder.observations(who, asked.path, asked.options)
+            if not table.num_rows or not self._remove(who, table):
+                return Answer(200)
+
+    def _remove(self, who: Principal, table: pa.Table) -> int:
+        """Remove rows and return how many."""
+        datastreams = distinct_datastreams(table)
+        self._require(who, Action.MANAGE, datastreams)
+        count = delete_rows(self._parts.store, table)
+        for text in table["parameters"].to_pylist():
+            id_ = observation_rows.own_id(text)
+            if id_ is not None:
+                self._parts.moved.move(str(id_), None)
+        return count
+
+
+def delete_row(store: Store, identity: Identity) -> int:
+    """Remove the row with an identity; return how many there were."""
+    return store.delete(
+        Selection(
+            datastreams=(identity.datastream,),
+            features=(identity.feature,),
+            start_us=identity.time_us,
+            end_us=identity.time_us + 1,
+        )
+    )
+
+
+def delete_rows(store: Store, table: pa.Table) -> int:
+    """Remove the rows of a table and return how many.
+
+    A store that cannot do so at once removes one stretch after the other that has no other rows
+    in it: each step is one durable change.
+    """
+    if isinstance(store, CanDeleteRows):
+        return store.delete_rows(table)
+    series = table.group_by(["datastream", "feature"]).aggregate([("time", "list")])
+    count = 0
+    for row in series.to_pylist():
+        datastream, feature = row["datastream"], row["feature"]
+        mask = (table["datastream"].to_numpy() == datastream) & (
+            table["feature"].to_numpy() == feature
+        )
+        times = np.sort(table["time"].cast(pa.int64()).to_numpy()[mask])
+        count += _delete_times(store, datastream, feature, times)
+    return count
+
+
+def _delete_times(store: Store, datastream: int, feature: int, times: Any) -> int:
+    if not len(times):
+        return 0
+    stretch = Selection(
+        datastreams=(datastream,),
+        features=(feature,),
+        start_us=int(times[0]),
+        end_us=int(times[-1]) + 1,
+    )
+    if len(times) == 1 or _count(store, stretch, len(times)) <= len(times):
+        return store.delete(stretch)
+    half = len(times) // 2
+    first = _delete_times(store, datastream, feature, times[:half])
+    return first + _delete_times(store, datastream, feature, times[half:])
+
+
+def _count(store: Store, selection: Selection, enough: int) -> int:
+    limited = msgspec.structs.replace(selection, limit=enough + 1)
+    rows: int = store.scan(limited).num_rows
+    return rows
+
+
+def _plain(value: object) -> object:
+    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+
+
+def _us(scalar: pa.Scalar) -> int:
+    value: int = scalar.cast(pa.int64()).as_py()
+    return value

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import pytest
+from tests.sensorthings.writing.bodies import (
+    FEATURE,
+    LOCATION,
+    OM,
+    PROPERTY,
+    SENSOR,
+    UNIT,
+    datastream,
+    thing,
+)
+from tests.sensorthings.writing.site import Site
+
+from penstock.core.errors import Conflict, InvalidInput, NotFound
+from penstock.core.selection import Selection
+
+PATCH = "application/json-patch+json"
+
+
+@pytest.fixture
+def boiler(site: Site) -> Site:
+    """One Thing with one Datastream with three Observations."""
+    given = [
+        {"phenomenonTime": f"2024-05-01T12:00:0{n}Z", "result": n, "parameters": {"n": n}}
+        for n in range(3)
+    ]
+    site.post("Things", thing(datastream(Observations=given)))
+    return site
+
+
+def test_patch_changes_what_is_given_and_put_sets_all(boiler: Site) -> None:
+    boiler.ask("patch", "Things(1)", {"properties": {"floor": 4}})
+    row = boiler.row("Thing", 1)
+    assert (row["name"], row["description"], row["properties"]) == (
+        "Boiler", "makes heat", {"floor": 4},
+    )  # fmt: skip
+    boiler.ask("put", "Things(1)", {"name": "Oven", "description": "d"})
+    row = boiler.row("Thing", 1)
+    assert (row["name"], row["description"], row["properties"]) == ("Oven", "d", {})
+    with pytest.raises(InvalidInput, match="description"):
+        boiler.ask("put", "Things(1)", {"name": "Oven"})
+    boiler.ask("patch", "Datastreams(1)/ObservedProperty", {"name": "Heat"})
+    assert boiler.row("ObservedProperty", 1)["name"] == "Heat"
+    (info,) = boiler.catalog.datastreams("oven heat")
+    assert info.name == "Oven.temp"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("Datastreams(1)", {"Sensor": SENSOR}),
+        ("Datastreams(1)", {"Observations": [{"result": 1}]}),
+        ("Things(1)", {"Locations": [LOCATION]}),
+        ("Things(1)", {"Datastreams": [datastream()]}),
+        ("Sensors(1)", {"Datastreams": [datastream()]}),
+        ("Things(1)", {"name": None}),
+        ("Things(1)", {"color": "red"}),
+        ("Observations", {"result": 1}),
+    ],
+)
+def test_what_cannot_be_changed_is_refused(boiler: Site, path: str, body: object) -> None:
+    with pytest.raises(InvalidInput):
+        boiler.ask("patch", path, body)
+    assert boiler.count("Datastream") == 1
+
+
+def test_a_thing_that_is_given_locations_moves_and_its_history_grows(boiler: Site) -> None:
+    place = boiler.post(
+        "Locations", {**LOCATION, "location": {"type": "Point", "coordinates": [1, 2]}}
+    )
+    boiler.ask("patch", "Things(1)", {"Locations": [{"@iot.id": place}]})
+    assert boiler.count("HistoricalLocation") == 2
+    (info,) = boiler.catalog.datastreams()
+    assert info.location == (1.0, 2.0)
+    past = {"time": "2001-01-01T00:00:00Z", "Locations": [{"@iot.id": 1}], "Thing": {"@iot.id": 1}}
+    boiler.post("HistoricalLocations", past)
+    assert boiler.catalog.datastreams()[0].location == (1.0, 2.0)
+    boiler.post("HistoricalLocations", {**past, "time": "2099-01-01T00:00:00Z"})
+    assert boiler.catalog.datastreams()[0].location == (8.77, 51.71)
+
+
+def test_json_patch_goes_step_by_step(boiler: Site) -> None:
+    steps = [
+        {"op": "test", "path": "/properties/floor", "value": 3},
+        {"op": "add", "path": "/properties/rooms", "value": ["a"]},
+        {"op": "add", "path": "/properties/rooms/-", "value": "b"},
+        {"op": "move", "from": "/properties/floor", "path": "/properties/storey"},
+        {"op": "replace", "path": "/name", "value": "Oven"},
+    ]
+    boiler.ask("patch", "Things(1)", steps, PATCH)
+    row = boiler.row("Thing", 1)
+    assert (row["name"], row["properties"]) == ("Oven", {"rooms": ["a", "b"], "storey": 3})
+    with pytest.raises(Conflict):
+        boiler.ask(
+            "patch", "Things(1)", [{**steps[0], "path": "/properties/storey", "value": 9}], PATCH
+        )
+    for wrong in (
+        {},
+        [{"op": "remove", "path": "/properties/no"}],
+        [{"op": "remove", "path": "/name"}],
+    ):
+        with pytest.raises(InvalidInput):
+            boiler.ask("patch", "Things(1)", wrong, PATCH)
+
+
+def test_an_observation_keeps_its_id_when_it_moves(boiler: Site) -> None:
+    first, second, third = (row["@iot.id"] for row in boiler.observations(1))
+    boiler.ask("patch", f"Observations({first})", {"result": 10})
+    boiler.ask("patch", f"Observations({second})", {"phenomenonTime": "2024-06-01T00:00:00Z"})
+    boiler.ask(
+        "patch",
+        f"Observations({third})",
+        [{"op": "add", "path": "/parameters/m", "value": 1}],
+        PATCH,
+    )
+    held = {row["@iot.id"]: row for row in boiler.observations(1)}
+    assert held.keys() == {first, second, third}
+    assert held[first]["result"] == 10
+    assert held[second]["phenomenonTime"] == "2024-06-01T00:00:00Z"
+    assert (held[second]["result"], held[second]["parameters"]) == (1, {"n": 1})
+    assert held[third]["parameters"] == {"n": 2, "m": 1}
+    boiler.ask("patch", f"Observations({second})", {"phenomenonTime": "2024-07-01T00:00:00Z"})
+    boiler.ask("patch", f"Observations({second})", {"phenomenonTime": "2024-05-01T12:00:01Z"})
+    assert [row["@iot.id"] for row in boiler.observations(1)] == [first, second, third]
+    assert boiler.entities.moved([str(second)]) == {}
+    boiler.ask("put", f"Observations({second})", {"result": 5})
+    row = boiler.observations(1)[1]
+    assert (row["@iot.id"], row["result"], row.get("parameters")) == (second, 5, None)
+    boiler.ask("delete", f"Observations({second})")
+    assert [row["@iot.id"] for row in boiler.observations(1)] == [first, third]
+    with pytest.raises(NotFound):
+        boiler.ask("delete", f"Observations({second})")
+
+
+def test_an_observation_moves_to_another_datastream(boiler: Site) -> None:
+    other = boiler.post("Datastreams", datastream("CategoryObservation", Thing={"@iot.id": 1}))
+    first = boiler.observations(1)[0]["@iot.id"]
+    with pytest.raises(NotFound):
+        boiler.ask("patch", f"Observations({first})", {"Datastream": {"@iot.id": 99}})
+    boiler.ask("patch", f"Observations({first})", {"Datastream": {"@iot.id": other}})
+    assert [row["@iot.id"] for row in boiler.observations(other)] == [first]
+    assert len(boiler.observations(1)) == 2
+
+
+def test_filtered_delete_takes_rows_and_entities(boiler: Site) -> None:
+    with pytest.raises(InvalidInput, match="filter"):
+        boiler.ask("delete", "Datastreams(1)/Observations")
+    boiler.ask("delete", "Datastreams(1)/Observations?$filter=result%20ge%200")
+    assert boiler.observations(1) == []
+    boiler.post("Things", thing(name="Other"))
+    boiler.ask("delete", "Things?$filter=name%20eq%20'Other'")
+    assert boiler.count("Thing") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("Things(1)", {"Thing": 0, "Datastream": 0, "Sensor": 1, "Location": 1}),
+        ("Sensors(1)", {"Thing": 1, "Datastream": 0, "Sensor": 0, "ObservedProperty": 1}),
+        ("ObservedProperties(1)", {"Datastream": 0, "ObservedProperty": 0}),
+        ("Datastreams(1)", {"Thing": 1, "Datastream": 0, "FeatureOfInterest": 1}),
+        ("FeaturesOfInterest(1)", {"Datastream": 1, "FeatureOfInterest": 0}),
+        ("Locations(1)", {"Thing": 1, "Datastream": 1, "Location": 0, "HistoricalLocation": 0}),
+    ],
+)
+def test_what_cannot_be_without_it_goes_too(boiler: Site, path: str, left: dict[str, int]) -> None:
+    assert boiler.ask("delete", path).status == 200
+    assert {type_: boiler.count(type_) for type_ in left} == left
+    rows = boiler.store.scan(Selection()).num_rows
+    assert rows == (3 if path == "Locations(1)" else 0)
+    with pytest.raises(NotFound):
+        boiler.ask("delete", path)
+
+
+def test_links_are_added_set_and_taken_off(boiler: Site) -> None:
+    place = boiler.post("Locations", {**LOCATION, "name": "Cellar"})
+    boiler.ask("post", "Things(1)/Locations/$ref", {"@iot.id": place})
+    query = [row["name"] for row in boiler.entities.find(_along("Thing", 1, "Locations"))]
+    assert query == ["Roof", "Cellar"]
+    boiler.ask("delete", "Things(1)/Locations(1)/$ref")
+    assert [r["name"] for r in boiler.entities.find(_along("Thing", 1, "Locations"))] == ["Cellar"]
+    sensor = boiler.post("Sensors", {**SENSOR, "name": "other"})
+    boiler.ask(
+        "put", "Datastreams(1)/Sensor/$ref", {"@odata.id": f"http://host/v1.1/Sensors({sensor})"}
+    )
+    assert boiler.row("Datastream", 1, "Sensor")["Sensor@iot.id"] == sensor
+    with pytest.raises(InvalidInput):
+        boiler.ask("delete", "Datastreams(1)/Sensor/$ref")
+    with pytest.raises(InvalidInput):
+        boiler.ask("delete", "Things(1)/Datastreams(1)/$ref")
+
+
+def _along(type_: str, id_: int, link: str) -> object:
+    from penstock.core.access import EVERYTHING
+    from penstock.core.entities import TYPES, Query, Step
+
+    known = TYPES[type_].link(link)
+    assert known is not None
+    return Query(type=known.target, scope=EVERYTHING, along=Step(type_, (id_,), link))
+
+
+def test_data_arrays_answer_for_each_element(boiler: Site) -> None:
+    feature = boiler.post("FeaturesOfInterest", FEATURE)
+    body = [
+        {
+            "Datastream": {"@iot.id": 1},
+            "components": ["phenomenonTime", "result", "FeatureOfInterest/id"],
+            "dataArray": [
+                ["2025-01-01T00:00:00Z", 20, feature],
+                ["2025-01-01T00:00:01Z", 30, "no id"],
+                ["2025-01-01T00:00:02Z", 40, 99],
+                ["2025-01-01T00:00:03Z", 50],
+            ],
+        },
+        {
+            "Datastream": {"@iot.id": 1},
+            "components": ["phenomenonTime", "result"],
+            "dataArray": [["2025-01-01T00:01:00Z", 65], ["never", 60]],
+        },
+        {"Datastream": {"@iot.id": 9}, "components": ["result"], "dataArray": [[1]]},
+    ]
+    import msgspec
+
+    answer = boiler.ask("post", "CreateObservations", body)
+    links = msgspec.json.decode(answer.body)
+    assert answer.status == 201
+    assert [link.startswith("error") for link in links] == [
+        False, True, True, True, False, True, True,
+    ]  # fmt: skip
+    held = {row["@iot.id"]: row["result"] for row in boiler.observations(1)[3:]}
+    assert [f"http://host/v1.1/Observations({id_})" for id_ in held] == [links[0], links[4]]
+    with pytest.raises(InvalidInput):
+        boiler.ask("post", "CreateObservations", {"no": "list"})
+
+
+def test_many_elements_are_one_message(boiler: Site) -> None:
+    rows = [[f"2025-01-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z", n] for n in range(10_000)]
+    before = len(boiler.published)
+    body = [
+        {
+            "Datastream": {"@iot.id": 1},
+            "components": ["phenomenonTime", "result"],
+            "dataArray@iot.count": len(rows),
+            "dataArray": rows,
+        }
+    ]
+    boiler.ask("post", "CreateObservations", body)
+    assert len(boiler.published) == before + 1
+    assert [row["result"] for row in boiler.observations(1)[3:]] == list(range(10_000))
+
+
+def test_batches_refer_to_what_they_made(boiler: Site) -> None:
+    import msgspec
+
+    body = {
+        "requests": [
+            {"id": "sensor1", "method": "post", "url": "Sensors", "body": SENSOR},
+            {
+                "id": "stream",
+                "method": "post",
+                "url": "/v1.1/Datastreams",
+                "body": datastream(Sensor={"@iot.id": "$sensor1"}, Thing={"@iot.id": 1}),
+            },
+            {"id": "r", "method": "post", "url": "$stream/Observations", "body": {"result": 1}},
+            {"id": "p", "method": "patch", "url": "Things(1)", "body": {"name": "Oven"}},
+            {"id": "bad", "atomicityGroup": "g", "method": "post", "url": "Things", "body": {}},
+            {
+                "id": "not",
+                "atomicityGroup": "g",
+                "method": "post",
+                "url": "Things",
+                "body": thing(),
+            },
+            {"id": "get", "method": "get", "url": "$sensor1"},
+        ]
+    }
+    answer = boiler.ask("post", "$batch", body)
+    found = {one["id"]: one for one in msgspec.json.decode(answer.body)["responses"]}
+    assert [one["status"] for one in found.values()] == [201, 201, 201, 200, 400, 424, 200]
+    assert found["sensor1"]["location"] == "http://host/v1.1/Sensors(2)"
+    assert boiler.row("Datastream", 2, "Sensor")["Sensor@iot.id"] == 2
+    assert [row["result"] for row in boiler.observations(2)] == [1]
+    assert boiler.row("Thing", 1)["name"] == "Oven"
+    assert found["get"]["body"][0]["name"] == "DS18B20"
+
+
+def test_tasks_of_a_capability_that_no_device_has_are_kept(boiler: Site) -> None:
+    actuator = {**SENSOR, "name": "valve"}
+    capability = {
+        "name": "open",
+        "description": "",
+        "taskingParameters": {"type": "DataRecord", "field": []},
+        "Actuator": actuator,
+        "Thing": {"@iot.id": 1},
+    }
+    id_ = boiler.post("TaskingCapabilities", capability)
+    task = boiler.post(f"TaskingCapabilities({id_})/Tasks", {"taskingParameters": {"by": 5}})
+    row = boiler.row("Task", task, "TaskingCapability")
+    assert (row["taskingParameters"], row["TaskingCapability@iot.id"]) == ({"by": 5}, id_)
+    assert ("Task", task, "create") in boiler.changes
+    boiler.ask("delete", "Actuators(1)")
+    assert boiler.count("Task") == 0
+
+
+def test_units_types_and_metadata_stay_as_they_were_given(boiler: Site) -> None:
+    unit = {"name": None, "symbol": None, "definition": None}
+    odd = datastream(Thing={"@iot.id": 1}, unitOfMeasurement=unit)
+    odd |= {"observationType": "urn:mine", "Sensor": {**SENSOR, "metadata": {"a": [1]}}}
+    odd |= {"ObservedProperty": {**PROPERTY, "description": ""}, "name": "n" * 1000}
+    id_ = boiler.post("Datastreams", odd)
+    row = boiler.row("Datastream", id_, "Sensor")
+    assert (row["unitOfMeasurement"], row["observationType"]) == (unit, "urn:mine")
+    assert boiler.row("Sensor", 2)["metadata"] == {"a": [1]}
+    assert boiler.row("Datastream", 1)["observationType"] == f"{OM}Measurement"
+    assert boiler.row("Datastream", 1)["unitOfMeasurement"] == UNIT
