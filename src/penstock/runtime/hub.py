@@ -21,8 +21,8 @@ from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
-from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.awaiting import Awaited
+from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
