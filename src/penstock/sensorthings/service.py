@@ -27,6 +27,7 @@ from penstock.sensorthings.places import Place, Places
 from penstock.sensorthings.reading import Page, Reading
 from penstock.sensorthings.root import service_root
 from penstock.sensorthings.showing import COUNT, NEXT, decoded, refs
+from penstock.sensorthings.sizes import check_size
 from penstock.sensorthings.sources import ID, Sources, both
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
@@ -133,6 +134,7 @@ class _Sets:
         if options.format is ResultFormat.DATA_ARRAY:
             return self._data_array(place, options)
         page = self._reading.page(place, options)
+        check_size(page.values, options)
         if path.ending is Ending.REF:
             ids = [one[ID] for one in page.values]
             page = Page(refs(place.type, ids, self._wanted.root), page.count, page.next)
@@ -190,14 +192,18 @@ class _Ones:
 
     def _show(self, place: Place, options: Options) -> dict[str, Any]:
         if place.observation is not None:
-            return self._reading.one_observation(place.observation, options)
+            one = self._reading.one_observation(place.observation, options)
+            check_size([one], options)
+            return one
         rows = self._sources.reader.find(
             Query(type=place.type, scope=self._wanted.scope, id=place.id, limit=1)
         )
         if not rows:
             msg = f"there is no {place.type} with id {place.id}"
             raise NotFound(msg)
-        return self._reading.show(place.type, rows, options)[0]
+        shown = self._reading.show(place.type, rows, options)
+        check_size(shown, options)
+        return shown[0]
 
     def _property(self, place: Place, path: ResourcePath) -> Reply:
         name, *members = path.properties
