@@ -38,14 +38,14 @@ BASE = "http://host/v1.1"
 class Site:
     """One service to write to, and plain ways to look at what became of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, organisation: Organisation | None = None) -> None:
         self.clock = SystemClock()
         self.catalog = fresh_catalog(folder)
         self.entities = SqlEntities(self.catalog.database)
         self.store = MemoryStore()
         self.log = SegmentLog(folder / "log", LogSettings(), self.clock)
         self.publisher = Publisher(self.log.writer("hub"), self.clock)
-        self.access = Access(Organisation(), self.clock)
+        self.access = Access(organisation or Organisation(), self.clock)
         self.ingest = Ingest(
             self.log,
             self.catalog,
@@ -54,6 +54,7 @@ class Site:
             IngestSettings(),
             self.clock,
             ends=self.log.ends,
+            access=lambda: self.access,
         )
         self.ingest.start()
         self.runner = asyncio.Runner()
