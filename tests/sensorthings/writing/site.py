@@ -151,7 +151,7 @@ class Site:
             rows = self.entities.find(
                 Query(type=path.last.type, scope=EVERYTHING, id=int(path.last.id or 0))
             )
-            return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(rows))
+            return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(rows[0]))
         return await self._ask(method.lower(), url, body, headers["content-type"], who)
 
     def post(self, url: str, body: object) -> int | str:

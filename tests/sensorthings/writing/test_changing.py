@@ -283,7 +283,31 @@ def test_batches_refer_to_what_they_made(boiler: Site) -> None:
     assert boiler.row("Datastream", 2, "Sensor")["Sensor@iot.id"] == 2
     assert [row["result"] for row in boiler.observations(2)] == [1]
     assert boiler.row("Thing", 1)["name"] == "Oven"
-    assert found["get"]["body"][0]["name"] == "DS18B20"
+    assert found["get"]["body"]["name"] == "DS18B20"
+
+
+def test_a_group_that_fails_is_taken_back(boiler: Site) -> None:
+    import msgspec
+
+    def request(id_: str, method: str, url: str, body: object) -> dict[str, object]:
+        return {"id": id_, "atomicityGroup": "g", "method": method, "url": url, "body": body}
+
+    requests = [
+        request("1", "post", "Things", thing(name="new")),
+        request("2", "patch", "Things(1)", {"name": "Oven", "properties": {}}),
+        request("3", "post", "Things", {"name": "no description"}),
+        request("4", "post", "Sensors", SENSOR),
+        {"id": "5", "method": "post", "url": "Sensors", "body": {**SENSOR, "name": "kept"}},
+    ]
+    answer = boiler.ask("post", "$batch", {"requests": requests})
+    found = [one["status"] for one in msgspec.json.decode(answer.body)["responses"]]
+    assert found == [424, 424, 400, 424, 201]
+    assert (boiler.count("Thing"), boiler.count("Sensor")) == (1, 2)
+    row = boiler.row("Thing", 1)
+    assert (row["name"], row["properties"]) == ("Boiler", {"floor": 3})
+    answer = boiler.ask("post", "$batch", {"requests": requests[:2]})
+    assert [one["status"] for one in msgspec.json.decode(answer.body)["responses"]] == [201, 200]
+    assert boiler.row("Thing", 1)["name"] == "Oven"
 
 
 def test_tasks_of_a_capability_that_no_device_has_are_kept(boiler: Site) -> None:
