@@ -22,6 +22,7 @@ from penstock.sensorthings.columns import Facts, mask, narrow, sort
 from penstock.sensorthings.linked import linked_values
 from penstock.sensorthings.observation_ids import identity_of
 from penstock.sensorthings.observation_rows import Kind, own_id
+from penstock.sensorthings.result_bounds import bounds_of
 from penstock.sensorthings.sources import ID, Sources, among
 from penstock.sensorthings.walking import (
     FIRST_PIECE,
@@ -44,6 +45,20 @@ class Found(NamedTuple):
 
     table: pa.Table
     next: str = ""
+
+
+class Along(NamedTuple):
+    """Pages of several datastreams: their rows, one datastream behind the other.
+
+    Attributes:
+        table: The rows.
+        sizes: How many of them are of each datastream, in the order of the rows.
+        next: The option that leads to the next page, where there is one.
+    """
+
+    table: pa.Table
+    sizes: Mapping[int, int]
+    next: Mapping[int, str]
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,10 +237,8 @@ class Observations:
 
     # -- of many datastreams
 
-    def along(
-        self, datastreams: Sequence[int], where: Expression | None, paging: Paging
-    ) -> Mapping[int, Found]:
-        """Return a page for each of some datastreams, as few reads as possible."""
+    def along(self, datastreams: Sequence[int], where: Expression | None, paging: Paging) -> Along:
+        """Return a page for each of some datastreams, in as few reads as possible."""
         choice = self.choose(where, frozenset(datastreams))
         key = _natural(paging.order)
         is_plain = choice.is_whole and not paging.skip and paging.token is None
@@ -235,33 +248,40 @@ class Observations:
         small = int(counts.sum()) <= MAX_TOGETHER
         if key is not None and small and len(ids) > 1 and paging.top:
             return self._together(choice, key[1], paging)
-        return {
-            datastream: self.page(_only(choice, datastream), paging) for datastream in ids.tolist()
-        }
+        pages = {one: self.page(_only(choice, one), paging) for one in ids.tolist()}
+        tables = [SCHEMA.empty_table(), *(page.table for page in pages.values())]
+        return Along(
+            pa.concat_tables(tables),
+            {one: page.table.num_rows for one, page in pages.items()},
+            {one: page.next for one, page in pages.items() if page.next},
+        )
 
-    def _latest(self, choice: Choice) -> Mapping[int, Found]:
+    def _latest(self, choice: Choice) -> Along:
         table = self._sources.summaries.latest(choice.within.datastreams)
         ids, counts, _, _ = self._spans(choice)
-        more = dict(zip(ids.tolist(), (counts > 1).tolist(), strict=True))
-        return {
-            datastream: Found(table.slice(at, 1), "$skip=1" if more.get(datastream) else "")
-            for at, datastream in enumerate(table["datastream"].to_pylist())
-        }
+        return Along(
+            table,
+            dict.fromkeys(table["datastream"].to_pylist(), 1),
+            dict.fromkeys(ids[counts > 1].tolist(), "$skip=1"),
+        )
 
-    def _together(self, choice: Choice, descending: bool, paging: Paging) -> Mapping[int, Found]:
+    def _together(self, choice: Choice, descending: bool, paging: Paging) -> Along:
         pieces = self._walk(choice).pieces(LARGEST_PIECE, descending=descending)
         table = pa.concat_tables([SCHEMA.empty_table(), *pieces])
         datastream = table["datastream"].to_numpy()
         starts = np.flatnonzero(np.append(True, datastream[1:] != datastream[:-1]))
         starts = starts[: len(datastream)]
-        ends = np.append(starts[1:], len(datastream))
-        found = {}
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            start += paging.skip  # noqa: PLW2901
-            upto = min(start + paging.top, end)
-            more = f"$skip={paging.skip + paging.top}" if upto < end else ""
-            found[int(datastream[end - 1])] = Found(table.slice(start, max(upto - start, 0)), more)
-        return found
+        counts = np.diff(np.append(starts, len(datastream)))
+        upto = paging.skip + paging.top
+        rank = np.arange(len(datastream)) - np.repeat(starts, counts)
+        shown = (rank >= paging.skip) & (rank < upto)
+        sizes = np.clip(counts - paging.skip, 0, paging.top)
+        ids = datastream[starts]
+        return Along(
+            table.filter(pa.array(shown)),
+            dict(zip(ids.tolist(), sizes.tolist(), strict=True)),
+            dict.fromkeys(ids[counts > upto].tolist(), f"$skip={upto}"),
+        )
 
     def counts(self, datastreams: Sequence[int], where: Expression | None) -> Mapping[int, int]:
         """Return for each of some datastreams how many observations there are."""
@@ -316,7 +336,7 @@ class Observations:
             may &= last >= within.start_us
         if within.end_us is not None:
             may &= first < within.end_us
-        bounds = _bounds(choice.rest)
+        bounds = bounds_of(choice.rest)
         if bounds is not None and len(ids) > 1 and isinstance(self._store, CanTellExtents):
             extents = self._store.extents(within.datastreams)
             reach = extents.filter(pa.array(bounds.may_fit(extents)))
@@ -324,50 +344,6 @@ class Observations:
         if may.all():
             return ids, counts, first, last
         return ids[may], counts[may], first[may], last[may]
-
-
-class _Bounds(NamedTuple):
-    """Numbers between which results must be."""
-
-    low: float
-    high: float
-    is_low_open: bool
-    is_high_open: bool
-
-    def may_fit(self, extents: pa.Table) -> npt.NDArray[np.bool_]:
-        low = extents["min"].to_numpy(zero_copy_only=False)
-        high = extents["max"].to_numpy(zero_copy_only=False)
-        with np.errstate(invalid="ignore"):
-            fits = high > self.low if self.is_low_open else high >= self.low
-            found: npt.NDArray[np.bool_] = fits & (
-                low < self.high if self.is_high_open else low <= self.high
-            )
-        return found
-
-
-def _bounds(rest: Expression | None) -> _Bounds | None:
-    """Return the bounds of numbers that follow from a condition; None where there are none."""
-    low, high, low_open, high_open = -np.inf, np.inf, False, False
-    parts = rest.arguments if isinstance(rest, Apply) and rest.function == "and" else (rest,)
-    found = False
-    for part in parts:
-        if not isinstance(part, Apply) or part.function not in {"gt", "ge", "lt", "le", "eq"}:
-            continue
-        left, right = part.arguments
-        name = part.function
-        if isinstance(left, Literal):
-            left, right = right, left
-            name = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}.get(name, name)
-        is_result = isinstance(left, Property) and left.path == ("result",)
-        value = right.value if isinstance(right, Literal) else None
-        if not is_result or isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        found = True
-        if name in {"gt", "ge", "eq"} and value >= low:
-            low, low_open = float(value), name == "gt"
-        if name in {"lt", "le", "eq"} and value <= high:
-            high, high_open = float(value), name == "lt"
-    return _Bounds(low, high, low_open, high_open) if found else None
 
 
 def _natural(order: Sequence[Order]) -> tuple[str, bool] | None:

@@ -30,6 +30,7 @@ from penstock.sensorthings.normal_forms import (
 from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.other_side import seen_from
 from penstock.sensorthings.sources import ID, Sources, among
+from penstock.sensorthings.times import isos
 
 Path = tuple[str, ...]
 _STREAMS = ("Datastream", "MultiDatastream")
@@ -238,6 +239,16 @@ class DerivedTimes:
         return [
             None if first is None else (first, last) for first, last in zip(start, end, strict=True)
         ]
+
+    def texts(self, name: str) -> list[str | None]:
+        """Return each as it is written; None where there is none."""
+        start, end = (
+            isos(column.cast(pa.int64()).fill_null(0).to_numpy()) for column in self._columns[name]
+        )
+        texts: list[str | None] = [f"{one}/{other}" for one, other in zip(start, end, strict=True)]
+        for at in np.flatnonzero(~self.is_known(name)).tolist():
+            texts[at] = None
+        return texts
 
     def as_rows(self, name: str) -> pa.Table:
         """Return those that have such a time as observations at that time."""
