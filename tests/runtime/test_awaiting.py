@@ -31,7 +31,7 @@ def test_each_is_woken_when_the_position_is_there() -> None:
         for position in (1, 2, 3):
             await asyncio.sleep(0)
             reader.position = position
-            while len(woken) < (1, 3, 4)[position - 1]:
+            while len(woken) < (1, 3, 4)[position - 1]:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         await asyncio.gather(*tasks)
         assert await awaited.reach(3, 0)
