@@ -184,3 +184,28 @@ def test_a_datastream_tells_the_times_of_its_observations(house: House) -> None:
         },
         {"@iot.id": 3},
     ]
+
+
+@_SOME
+@given(
+    rows=_ROWS,
+    low=st.integers(-3, 4),
+    high=st.integers(-3, 4),
+    names=st.tuples(st.sampled_from(["gt", "ge"]), st.sampled_from(["lt", "le"])),
+)
+def test_datastreams_are_found_by_the_results_they_hold(
+    house: House,
+    rows: list[tuple[int, int, int, int]],
+    low: int,
+    high: int,
+    names: tuple[str, str],
+) -> None:
+    held = fill(house, rows)
+    where = f"Observations/result {names[0]} {low} and Observations/result {names[1]} {high}"
+    found = {one["@iot.id"] for one in ask(house, f"Datastreams?$filter={where}")["value"]}
+    above = low + (names[0] == "gt")
+    below = high - (names[1] == "lt")
+    assert found == {key[0] for key, number in held.items() if above <= number <= below}
+    where = f"Observations/result {names[0]} {low}"
+    found = {one["@iot.id"] for one in ask(house, f"Datastreams?$filter={where}")["value"]}
+    assert found == {key[0] for key, number in held.items() if above <= number}

@@ -17,6 +17,7 @@ from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.expression import Apply, Expression, Literal, Order, Property
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Cursor, Selection
+from penstock.core.series import ObservationType
 from penstock.core.store import CanTellExtents
 from penstock.sensorthings.columns import Facts, mask, narrow, sort
 from penstock.sensorthings.linked import linked_values
@@ -199,10 +200,27 @@ class Observations:
         """Return the datastreams that have any of what is chosen."""
         if choice.is_whole:
             return set(self._spans(choice)[0].tolist())
-        found: set[int] = set()
-        for table in self._walk(choice).pieces(LARGEST_PIECE):
+        found = self._surely_holding(choice)
+        spans = self._spans(choice)
+        open_ = ~np.isin(spans[0], np.array(sorted(found), np.int64))
+        left = (spans[0][open_], spans[1][open_], spans[2][open_], spans[3][open_])
+        for table in self._walk(choice, left).pieces(LARGEST_PIECE):
             found.update(table["datastream"].unique().to_pylist())
         return found
+
+    def _surely_holding(self, choice: Choice) -> set[int]:
+        """Return datastreams of which the least or the greatest number fits."""
+        bounds, within = bounds_of(choice.rest), choice.within
+        is_bounded = not (within.start_us is None and within.end_us is None)
+        if bounds is None or not bounds.is_all or is_bounded or within.features is not None:
+            return set()
+        if not isinstance(self._store, CanTellExtents):
+            return set()
+        extents = self._store.extents(within.datastreams)
+        held = extents["datastream"].filter(pa.array(bounds.surely_fit(extents))).to_pylist()
+        kinds = self._sources.kinds(held, self._scope)
+        # The numbers of a Truth Datastream stand for true and false.
+        return {one for one in held if one in kinds and kinds[one].type != ObservationType.TRUTH}
 
     def features(self, choice: Choice) -> set[int]:
         """Return the FeaturesOfInterest that have any of what is chosen."""

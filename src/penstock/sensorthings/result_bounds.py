@@ -12,12 +12,21 @@ from penstock.core.expression import Apply, Expression, Literal, Property
 
 
 class Bounds(NamedTuple):
-    """Numbers between which results must be."""
+    """Numbers between which results must be.
+
+    Attributes:
+        low: The least that may be.
+        high: The greatest that may be.
+        is_low_open: It must be above `low`.
+        is_high_open: It must be below `high`.
+        is_all: Nothing else is said.
+    """
 
     low: float
     high: float
     is_low_open: bool
     is_high_open: bool
+    is_all: bool
 
     def may_fit(self, extents: pa.Table) -> npt.NDArray[np.bool_]:
         """Return which of some `core.store.EXTENTS` hold numbers between them."""
@@ -30,12 +39,23 @@ class Bounds(NamedTuple):
             )
         return found
 
+    def surely_fit(self, extents: pa.Table) -> npt.NDArray[np.bool_]:
+        """Return which of some `core.store.EXTENTS` hold a number between them for sure."""
+        least = self._holds(extents["min"].to_numpy(zero_copy_only=False))
+        return least | self._holds(extents["max"].to_numpy(zero_copy_only=False))
+
+    def _holds(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        above = numbers > self.low if self.is_low_open else numbers >= self.low
+        below = numbers < self.high if self.is_high_open else numbers <= self.high
+        found: npt.NDArray[np.bool_] = above & below & np.isfinite(numbers)
+        return found
+
 
 def bounds_of(rest: Expression | None) -> Bounds | None:
     """Return the bounds of numbers that follow from a condition; None where there are none."""
     low, high, low_open, high_open = -np.inf, np.inf, False, False
     parts = rest.arguments if isinstance(rest, Apply) and rest.function == "and" else (rest,)
-    found = False
+    found = 0
     for part in parts:
         if not isinstance(part, Apply) or part.function not in {"gt", "ge", "lt", "le", "eq"}:
             continue
@@ -48,9 +68,9 @@ def bounds_of(rest: Expression | None) -> Bounds | None:
         value = right.value if isinstance(right, Literal) else None
         if not is_result or isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
-        found = True
+        found += 1
         if name in {"gt", "ge", "eq"} and value >= low:
-            low, low_open = float(value), name == "gt"
+            low, low_open = float(value), name == "gt" or (low_open and value == low)
         if name in {"lt", "le", "eq"} and value <= high:
-            high, high_open = float(value), name == "lt"
-    return Bounds(low, high, low_open, high_open) if found else None
+            high, high_open = float(value), name == "lt" or (high_open and value == high)
+    return Bounds(low, high, low_open, high_open, found == len(parts)) if found else None
