@@ -136,7 +136,7 @@ def _whole(query: Query) -> Query:
 def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
     """Name the values of rows, one loop for all: this is where the time of large pages goes."""
     columns, raw, raw_json = statement.columns, statement.raw, msgspec.Raw
-    keys = slice(len(columns), len(columns) + statement.keys)
+    first, last = len(columns), len(columns) + statement.keys
     named = []
     for values in rows:
         row = dict(zip(columns, values, strict=False))
@@ -144,7 +144,7 @@ def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
             value = row[name]
             if value is not None:
                 row[name] = raw_json(value)
-        row["@sort"] = (*values[keys], values[0])
+        row["@sort"] = (*values[first:last], values[0]) if last > first else values[:1]
         named.append(row)
     return named
 
