@@ -21,10 +21,13 @@ from penstock.core.errors import PenstockError
 from penstock.core.observation import SCHEMA
 from penstock.core.organisation import Organisation
 from penstock.core.selection import Selection
+from penstock.devices.post import MemoryPost
 from penstock.ingest.ingest import Ingest
 from penstock.ingest.settings import IngestSettings
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
+from penstock.runtime.config import Config
+from penstock.runtime.fleet import make_room
 from penstock.runtime.publisher import Publisher
 from penstock.sensorthings.grammar import Options, ResourcePath, parse_options, parse_path
 from penstock.sensorthings.observation_ids import identity_of
@@ -46,6 +49,15 @@ class Site:
         self.log = SegmentLog(folder / "log", LogSettings(), self.clock)
         self.publisher = Publisher(self.log.writer("hub"), self.clock)
         self.access = Access(organisation or Organisation(), self.clock)
+        self.post_box = MemoryPost()
+        self.fleet = make_room(
+            Config(data_dir=str(folder)),
+            self.catalog,
+            self.store,
+            self.clock,
+            lambda: self.access,
+            self.post_box,
+        )
         self.ingest = Ingest(
             self.log,
             self.catalog,
@@ -55,8 +67,11 @@ class Site:
             self.clock,
             ends=self.log.ends,
             access=lambda: self.access,
+            listener=self.fleet.listener,
         )
+        self.fleet.forget_series = self.ingest.forget_series
         self.ingest.start()
+        self.fleet.start()
         self.runner = asyncio.Runner()
         self.published: list[tuple[str, int]] = []
         self.changes: list[tuple[str, int | str, str]] = []
@@ -73,6 +88,7 @@ class Site:
                 blocking=_blocking,
                 find_observations=self.find_observations,
                 refusal=_refusal,
+                fleet=lambda: self.fleet,
                 forget_series=self.ingest.forget_series,
                 changed=lambda *what: self.changes.append(what),
             )
@@ -81,6 +97,7 @@ class Site:
     def close(self) -> None:
         self.runner.close()
         self.ingest.close()
+        self.fleet.close()
         self.publisher.close()
         self.catalog.close()
         self.log.close()
