@@ -12,7 +12,7 @@ from penstock.core.access import Scope
 from penstock.core.errors import NotFound
 from penstock.sensorthings.columns import Facts, mask
 from penstock.sensorthings.grammar import Options
-from penstock.sensorthings.observations import Found
+from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.service import Service, Wanted
 from penstock.sensorthings.sources import Sources

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,15 +12,23 @@ import pyarrow as pa
 
 from penstock.core.access import Scope
 from penstock.core.entities import Identity
-from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.core.errors import NotFound, NotSupported
 from penstock.core.expression import Apply, Expression, Literal, Order, Property
 from penstock.core.observation import SCHEMA
-from penstock.core.selection import Cursor, Selection
+from penstock.core.selection import Selection
 from penstock.core.series import ObservationType
 from penstock.core.store import CanTellExtents
 from penstock.sensorthings.columns import Facts, mask, narrow, sort
 from penstock.sensorthings.linked import linked_values
 from penstock.sensorthings.observation_ids import identity_of
+from penstock.sensorthings.observation_pages import (
+    Along,
+    Found,
+    Paging,
+    cursor_of,
+    natural_order,
+    token_of,
+)
 from penstock.sensorthings.observation_rows import Kind, own_id
 from penstock.sensorthings.result_bounds import bounds_of
 from penstock.sensorthings.sources import ID, Sources, among
@@ -39,36 +46,6 @@ from penstock.sensorthings.walking import (
 MAX_SORTED = 1_000_000
 #: Observations of several datastreams are read at once while they have no more rows than this.
 MAX_TOGETHER = 500_000
-
-
-class Found(NamedTuple):
-    """A page of rows, and the option that leads to the next one; empty on the last."""
-
-    table: pa.Table
-    next: str = ""
-
-
-class Along(NamedTuple):
-    """Pages of several datastreams: their rows, one datastream behind the other.
-
-    Attributes:
-        table: The rows.
-        sizes: How many of them are of each datastream, in the order of the rows.
-        next: The option that leads to the next page, where there is one.
-    """
-
-    table: pa.Table
-    sizes: Mapping[int, int]
-    next: Mapping[int, str]
-
-
-class Paging(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page, in which order."""
-
-    top: int
-    skip: int = 0
-    token: str | None = None
-    order: tuple[Order, ...] = ()
 
 
 class Observations:
@@ -136,11 +113,11 @@ class Observations:
         """
         if paging.top < 1:
             return Found(SCHEMA.empty_table())
-        key = _natural(paging.order)
+        key = natural_order(paging.order)
         if key is None:
             return self._sorted_page(choice, paging)
         name, descending = key
-        after = None if paging.token is None else _cursor(paging.token)
+        after = None if paging.token is None else cursor_of(paging.token)
         limit, skip = paging.top + 1, paging.skip
         spans = self._spans(choice)
         if choice.is_whole and after is None and name == ID and skip:
@@ -152,8 +129,7 @@ class Observations:
         table = first_rows(step(piece, after, descending=descending), skip, limit)
         if table.num_rows < limit:
             return Found(table)
-        last = cursor_at(table, paging.top - 1)
-        token = f"{last.datastream}~{last.time_us}~{last.feature}"
+        token = token_of(cursor_at(table, paging.top - 1))
         return Found(table.slice(0, paging.top), f"$skiptoken={token}")
 
     def _sorted_page(self, choice: Choice, paging: Paging) -> Found:
@@ -258,7 +234,7 @@ class Observations:
     def along(self, datastreams: Sequence[int], where: Expression | None, paging: Paging) -> Along:
         """Return a page for each of some datastreams, in as few reads as possible."""
         choice = self.choose(where, frozenset(datastreams))
-        key = _natural(paging.order)
+        key = natural_order(paging.order)
         is_plain = choice.is_whole and not paging.skip and paging.token is None
         if is_plain and key == ("phenomenonTime", True) and paging.top == 1:
             return self._latest(choice)
@@ -364,20 +340,6 @@ class Observations:
         return ids[may], counts[may], first[may], last[may]
 
 
-def _natural(order: Sequence[Order]) -> tuple[str, bool] | None:
-    """Return the name and direction of an order that the store has anyway, or None."""
-    if not order:
-        return ID, False
-    paths = [one.by.path if isinstance(one.by, Property) else () for one in order]
-    names = [path[0] if len(path) == 1 else "" for path in paths]
-    directions = {one.descending for one in order}
-    if names[0] == ID:
-        return ID, order[0].descending
-    if names[0] == "phenomenonTime" and (len(names) == 1 or names[1] == ID):
-        return ("phenomenonTime", order[0].descending) if len(directions) == 1 else None
-    return None
-
-
 def _skipped(
     spans: tuple[Int64s, Int64s, Int64s, Int64s], skip: int, *, descending: bool
 ) -> tuple[tuple[Int64s, Int64s, Int64s, Int64s], int]:
@@ -388,15 +350,6 @@ def _skipped(
     left = skip - (int(before[gone - 1]) if gone else 0)
     keep = slice(0, len(ids) - gone) if descending else slice(gone, None)
     return (ids[keep], counts[keep], first[keep], last[keep]), left
-
-
-def _cursor(token: str) -> Cursor:
-    try:
-        datastream, time_us, feature = (int(part) for part in token.split("~"))
-    except ValueError as error:
-        msg = f"$skiptoken={token[:60]!r} is none that a nextLink gave"
-        raise InvalidInput(msg) from error
-    return Cursor(time_us, datastream, feature)
 
 
 def _exactly(identity: Identity) -> Selection:

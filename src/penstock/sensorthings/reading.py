@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
@@ -15,10 +12,12 @@ from penstock.core.access import Scope
 from penstock.core.entities import TYPES, Query, Row, Step
 from penstock.core.errors import InvalidInput
 from penstock.core.expression import Expression, Order, Property
+from penstock.sensorthings.continuing import following, next_option, sort_values
 from penstock.sensorthings.formats import data_array
-from penstock.sensorthings.grammar import Expand, Options, print_options
+from penstock.sensorthings.grammar import Expand, Options
+from penstock.sensorthings.observation_pages import Found, Paging
 from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind, rows_of
-from penstock.sensorthings.observations import Found, Observations, Paging
+from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.places import Place
 from penstock.sensorthings.semi_joins import SemiJoins, derived_times
 from penstock.sensorthings.showing import COUNT, NEXT, Looks
@@ -153,10 +152,10 @@ class Reading:
             self._query(place, options),
             limit=top + 1,
             skip=options.skip,
-            after=None if options.skip_token is None else _sort_values(options.skip_token),
+            after=None if options.skip_token is None else sort_values(options.skip_token),
         )
         rows = self._sources.reader.find(query) if top else []
-        return rows[:top], _next(rows, top, options)
+        return rows[:top], next_option(rows, top, options)
 
     def _query(self, place: Place, options: Options) -> Query:
         return Query(
@@ -256,14 +255,15 @@ class Reading:
         else:
             pages = self._entities_along(Step(type_, tuple(ids), link.name), expand.options)
         nothing = Page([], 0 if expand.options.count else None)
-        stem, following = f"{self._root}/{TYPES[type_].set_name}", _following(expand.options)
+        stem = f"{self._root}/{TYPES[type_].set_name}"
+        kept = following(expand.options)
         for id_, one in zip(ids, shown, strict=True):
             page = pages.get(id_, nothing)
             if page.count is not None:
                 one[link.name + COUNT] = page.count
             one[link.name] = page.values
             if page.next:
-                one[link.name + NEXT] = f"{stem}({id_})/{link.name}?{following}{page.next}"
+                one[link.name + NEXT] = f"{stem}({id_})/{link.name}?{kept}{page.next}"
 
     def _entities_along(self, along: Step, options: Options) -> Mapping[int, Page]:
         link = TYPES[along.type].link(along.link)
@@ -285,7 +285,9 @@ class Reading:
         every = [row for rows in pages.values() for row in rows]
         shown = iter(self.show(link.target, every, options, is_nested=True))
         return {
-            id_: Page([next(shown) for _ in pages[id_]], counts.get(id_), _next(rows, top, options))
+            id_: Page(
+                [next(shown) for _ in pages[id_]], counts.get(id_), next_option(rows, top, options)
+            )
             for id_, rows in found.items()
         }
 
@@ -407,35 +409,3 @@ def _kinds(rows: Sequence[Row], type_: str) -> Mapping[int, Kind]:
 
 def _is_derived(order: Order) -> bool:
     return isinstance(order.by, Property) and order.by.path[0] in _DERIVED
-
-
-def _next(rows: Sequence[Row], top: int, options: Options) -> str:
-    """Return the option that leads to the rows behind a page of `top`."""
-    if len(rows) <= top or not top:
-        return ""
-    values = rows[top - 1].get("@sort")
-    if values is None:
-        return f"$skip={options.skip + top}"
-    text = base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
-    return f"$skiptoken={text}"
-
-
-def _sort_values(token: str) -> tuple[object, ...]:
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        values = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=list)
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        msg = f"$skiptoken={token[:60]!r} is none that a nextLink gave"
-        raise InvalidInput(msg) from error
-    return tuple(values)
-
-
-def _following(options: Options) -> str:
-    """Return the options of an expanded set for its next page, but for what leads there."""
-    plain = msgspec.structs.replace(options, skip=0, skip_token=None)
-    text = print_options(plain)
-    return "".join(f"{quote(part, safe=_SAFE)}&" for part in text.split("&")) if text else ""
-
-
-#: Characters that stay as they are in the options of links.
-_SAFE = "$=,/()';:@*!"

@@ -32,7 +32,6 @@ from penstock.sensorthings.crossings import (
     grouped,
     has_any,
     joined,
-    links_of_ids,
     mixed_sides,
     renamed,
     sides_of,
@@ -210,7 +209,7 @@ class SemiJoins:
         sides = sides_of(tree)
         if sides == {""}:
             return tree
-        if len(sides) == 1 and links_of_ids(tree) <= sides:
+        if len(sides) == 1:
             (link,) = sides
             return self._answered_by_catalog(tree, link)
         if isinstance(tree, Apply) and tree.function in CONNECTIVES:

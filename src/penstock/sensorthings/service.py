@@ -16,13 +16,14 @@ from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.sensorthings import formats
 from penstock.sensorthings.grammar import (
     Ending,
+    Metadata,
     Options,
     ResourcePath,
     ResultFormat,
     parse_options,
     parse_path,
 )
-from penstock.sensorthings.observations import Found
+from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.places import Place, Places
 from penstock.sensorthings.reading import Page, Reading
 from penstock.sensorthings.root import service_root
@@ -88,7 +89,7 @@ class Service:
                 raise NotSupported(msg)
             return Reply(msgspec.json.encode(service_root(wanted.root)))
         last = path.last
-        options = parse_options(wanted.query, last.type)
+        options = _with_metadata(parse_options(wanted.query, last.type))
         reading = Reading(self._sources, wanted.scope, wanted.root)
         place = Places(self._sources, wanted.scope, reading.observations).follow(path.segments)
         if path.ending is Ending.COUNT:
@@ -118,6 +119,18 @@ class Service:
         return reading.observations.all(reading.observations.choose(where), MAX_FOUND)
 
 
+def _with_metadata(options: Options) -> Options:
+    """Let what is expanded carry the annotations that the request asks for."""
+    if options.metadata is Metadata.FULL or not options.expand:
+        return options
+    inner = [msgspec.structs.replace(e.options, metadata=options.metadata) for e in options.expand]
+    expand = tuple(
+        msgspec.structs.replace(one, options=_with_metadata(within))
+        for one, within in zip(options.expand, inner, strict=True)
+    )
+    return msgspec.structs.replace(options, expand=expand)
+
+
 class _Sets:
     """Answers with sets."""
 
@@ -140,7 +153,7 @@ class _Sets:
             page = Page(refs(place.type, ids, self._wanted.root), page.count, page.next)
         if options.format is ResultFormat.CSV:
             return Reply(formats.csv(place.type, page.values, options), "text/csv; charset=utf-8")
-        next_ = self._next(page)
+        next_ = "" if options.metadata is Metadata.OFF else self._next(page)
         if options.format is ResultFormat.GEOJSON:
             body = formats.geojson(place.type, page.values, options, page.count, next_)
             return Reply(msgspec.json.encode(body), "application/geo+json")
