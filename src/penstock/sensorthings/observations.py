@@ -73,8 +73,8 @@ class Observations:
     ) -> Choice:
         """Return what a condition means; it goes no further than to ids of Datastreams."""
         narrowed = narrow(where, self._now_us)
-        wanted = _common(datastreams, narrowed.datastreams, self._readable)
-        features = narrowed.features
+        wanted = _common(datastreams, _possible(narrowed.datastreams), self._readable)
+        features = _possible(narrowed.features)
         if features is not None:
             wanted = _common(wanted, frozenset(self._holding(features)))
         return Choice(
@@ -364,6 +364,11 @@ def _exactly(identity: Identity) -> Selection:
 def _only(choice: Choice, datastream: int) -> Choice:
     within = msgspec.structs.replace(choice.within, datastreams=(datastream,))
     return msgspec.structs.replace(choice, within=within)
+
+
+def _possible(ids: frozenset[int] | None) -> frozenset[int] | None:
+    """Return the ids that anything can have."""
+    return None if ids is None else frozenset(one for one in ids if -(2**63) <= one < 2**63)
 
 
 def _common(*sets: frozenset[int] | None) -> frozenset[int] | None:
