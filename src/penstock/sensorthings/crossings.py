@@ -79,15 +79,17 @@ def type_at(path: Path, type_: str, variables: Variables) -> str:
 def sides_of(tree: Expression) -> set[str]:
     """Return the links through which the paths of a condition on Observations lead; "" is here.
 
-    Rows know the ids of what they are linked to, so these are here too.
+    Rows know the ids of what they are linked to: these are here too, unless all of the condition is
+    behind the same link.
     """
-    paths = [path for path in paths_of(tree) if path[0] not in _LINKS or path[1:] != (ID,)]
-    return {path[0] if path[0] in _LINKS else "" for path in paths} or {""}
-
-
-def links_of_ids(tree: Expression) -> set[str]:
-    """Return the links of which a condition on Observations asks for the id alone."""
-    return {path[0] for path in paths_of(tree) if path[0] in _LINKS and path[1:] == (ID,)}
+    paths = list(paths_of(tree))
+    ids = {path[0] for path in paths if path[0] in _LINKS and path[1:] == (ID,)}
+    found = {
+        path[0] if path[0] in _LINKS else ""
+        for path in paths
+        if path[0] not in ids or path[1:] != (ID,)
+    }
+    return found if found and ids <= found else found | {""}
 
 
 def paths_of(
