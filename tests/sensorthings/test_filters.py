@@ -213,6 +213,7 @@ PARTS = {
     ],
     "Datastream": [
         "Observations/result gt 2",
+        "Observations/result ge 1",
         "Observations/resultTime eq null",
         "Observations/phenomenonTime gt 2023-11-14T22:13:21Z",
         "name eq 'a'",
@@ -222,6 +223,7 @@ PARTS = {
     ],
     "Thing": [
         "Datastreams/Observations/result gt 2",
+        "1 le Datastreams/Observations/result",
         "Datastreams/Observations/resultTime eq null",
         "Datastreams/name eq 'a'",
         "Datastreams/phenomenonTime ne null",
