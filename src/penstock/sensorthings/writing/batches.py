@@ -13,7 +13,7 @@ from penstock.core.access import Principal
 from penstock.core.errors import InvalidInput, NotSupported
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts, Run
 from penstock.sensorthings.writing.batch_parts import is_multipart, read_parts, write_parts
-from penstock.sensorthings.writing.values import read_object, refuse, shown
+from penstock.sensorthings.writing.values import read_json, read_object, refuse, shown
 
 #: Requests in one batch.
 MAX_REQUESTS = 10_000
@@ -128,7 +128,7 @@ class Batcher:
         if before.status >= _FAILED:
             return None
         held = msgspec.json.decode(before.body)
-        given = msgspec.json.decode(body)
+        given = read_json(body)
         links = {name.partition("@")[0] for name in held if name.endswith("navigationLink")}
         if isinstance(given, dict) and (links & given.keys()):
             names = ", ".join(sorted(links & given.keys()))
