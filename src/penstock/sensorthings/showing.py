@@ -56,8 +56,11 @@ class Looks:
         )
         self._links = tuple((f"{name}{NAVIGATION}", name) for name in links if self._is_full)
         self._stem = f"{root}/{kind.set_name}("
+        # `rows_of` leaves out what an Observation does not have.
         self._nullable = tuple(
-            p for p in kind.properties if p not in kind.required and p not in _NULLS
+            p
+            for p in kind.properties
+            if p not in kind.required and p not in kind.derived and type_ != "Observation"
         )
         self._is_whole = chosen is None and not self._moments
         self._is_observation = type_ == "Observation"
@@ -98,7 +101,7 @@ class Looks:
                     one[name] = iso(value)
             if self._deep:
                 self._cut(one)
-            if self._is_observation:
+            if self._is_observation and self._links:
                 self._link_observation(one, address, row, kinds)
             else:
                 for annotation, name in self._links:
