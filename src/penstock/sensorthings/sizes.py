@@ -41,6 +41,10 @@ class _Sizes:
         """Return how many entities these are, with those within them."""
         if not options.expand:
             return len(values)
+        if not any(expand.options.expand for expand in options.expand):
+            links = [expand.link for expand in options.expand]
+            within = (value for one in values for link in links if (value := one.get(link)))
+            return len(values) + sum(len(v) if isinstance(v, list) else 1 for v in within)
         return sum(self._one(one, options) for one in values)
 
     def _one(self, entity: dict[str, Any], options: Options) -> int:
