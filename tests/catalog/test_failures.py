@@ -10,7 +10,7 @@ from tests.catalog.template import fresh_catalog
 from penstock.catalog import CatalogSettings, SqlCatalog
 from penstock.catalog.models import Thing
 from penstock.core.catalog import Policy
-from penstock.core.errors import Backpressure, Bug, DiskFull
+from penstock.core.errors import Backpressure, Bug, DiskFull, NotSupported
 from penstock.core.series import Series
 
 MANY = [Series(thing=f"t{n}", name="x", properties={"k": "v" * 500}) for n in range(200)]
@@ -55,4 +55,12 @@ def test_a_broken_promise_of_ours_is_called_a_bug(tmp_path: Path) -> None:
     catalog = fresh_catalog(tmp_path)
     with pytest.raises(Bug), catalog._database.write() as connection:
         connection.execute(insert(Thing), [{"id": 1, "name": "one"}, {"id": 1, "name": "two"}])
+    catalog.close()
+
+
+def test_what_is_beyond_the_limits_of_the_database_is_not_supported(tmp_path: Path) -> None:
+    catalog = fresh_catalog(tmp_path)
+    deep = "SELECT " + "(SELECT " * 200 + "1" + ")" * 200
+    with pytest.raises(NotSupported, match="smaller parts"), catalog.database.read() as connection:
+        connection.exec_driver_sql(deep)
     catalog.close()

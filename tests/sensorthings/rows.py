@@ -86,7 +86,8 @@ def _result(draw: st.DrawFn, kind: str, row: Row) -> Any:
     elif kind == "Category":
         value = None
     else:
-        value = draw(json_values)
+        # A result that is a number is kept as one, never as text.
+        value = draw(json_values.filter(lambda one: type(one) not in {int, float}))
         row["text"] = json.dumps(value, ensure_ascii=False)
     return value
 

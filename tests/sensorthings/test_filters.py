@@ -27,7 +27,7 @@ from penstock.core.access import EVERYTHING
 from penstock.core.clock import ManualClock
 from penstock.core.errors import NotSupported
 from penstock.core.expression import Any, Apply, Expression, Property, Span
-from penstock.sensorthings.grammar import print_expression
+from penstock.sensorthings.grammar import parse_expression, print_expression
 from penstock.sensorthings.observation_rows import Kind
 from penstock.sensorthings.service import Service, Wanted
 from penstock.sensorthings.sources import Sources
@@ -197,6 +197,73 @@ def test_the_service_finds_what_the_oracle_finds(
         event(f"found some: {bool(wanted)}")
         assert found == wanted, print_expression(where)
         assert count == len(wanted), print_expression(where)
+
+
+#: Comparisons that speak of the same linked entities or of others, on both sides of the border.
+PARTS = {
+    "Observation": [
+        "result gt 2",
+        "resultTime eq null",
+        "Datastream/name eq 'a'",
+        "Datastream/Thing/Locations/name eq 'a'",
+        "Datastream/Thing/Locations/description ne 'b'",
+        "MultiDatastream/name eq null",
+        "FeatureOfInterest/id gt 1",
+        "Datastream/Thing/Locations/any(l: l/name eq 'b')",
+    ],
+    "Datastream": [
+        "Observations/result gt 2",
+        "Observations/result ge 1",
+        "Observations/resultTime eq null",
+        "Observations/phenomenonTime gt 2023-11-14T22:13:21Z",
+        "name eq 'a'",
+        "Thing/Locations/name eq 'a'",
+        "Observations/any(o: o/result lt 2)",
+        "resultTime ne null",
+    ],
+    "Thing": [
+        "Datastreams/Observations/result gt 2",
+        "1 le Datastreams/Observations/result",
+        "Datastreams/Observations/resultTime eq null",
+        "Datastreams/name eq 'a'",
+        "Datastreams/phenomenonTime ne null",
+        "Locations/name eq 'a'",
+        "name ne 'b'",
+        "Datastreams/any(d: d/Observations/result lt 2 or d/name eq 'ab')",
+    ],
+}
+
+
+def _arranged(type_: str) -> st.SearchStrategy[Expression]:
+    parts = st.sampled_from([parse_expression(text, type_) for text in PARTS[type_]])
+    return st.recursive(
+        parts,
+        lambda inner: st.one_of(
+            st.builds(
+                lambda word, sides: Apply(word, tuple(sides)),
+                st.sampled_from(["and", "or"]),
+                st.lists(inner, min_size=2, max_size=3),
+            ),
+            inner.map(lambda one: Apply("not", (one,))),
+        ),
+        max_leaves=6,
+    )
+
+
+@pytest.mark.parametrize("type_", sorted(PARTS))
+@MANY
+@given(data=st.data())
+def test_comparisons_are_arranged_in_any_way(
+    catalog: SqlCatalog, type_: str, data: st.DataObject
+) -> None:
+    land = Land(catalog, data.draw(worlds), data)
+    naive = Naive(type_, CLOCK.now_us())
+    arranged = _arranged(type_)
+    for _ in range(6):
+        where = data.draw(arranged)
+        wanted = [one["@iot.id"] for one in land.entities[type_] if naive.holds(where, one)]
+        event(f"found some: {bool(wanted)}")
+        assert land.ask(type_, where) == (wanted, len(wanted)), print_expression(where)
 
 
 CHOSEN = {

@@ -22,6 +22,7 @@ from penstock.core.errors import (
     DiskFull,
     InvalidInput,
     NotConnected,
+    NotSupported,
     PenstockError,
 )
 
@@ -165,6 +166,16 @@ def mapped_errors() -> Iterator[None]:
         raise InvalidInput(msg) from error
 
 
+#: What SQLite says of statements that are beyond its limits.
+_TOO_MUCH = (
+    "parser stack overflow",
+    "Expression tree is too large",
+    "too many SQL variables",
+    "tables in a join",
+    "string or blob too big",
+)
+
+
 def _ours(error: DBAPIError) -> PenstockError:
     text = str(error.orig)
     if isinstance(error, IntegrityError):
@@ -175,4 +186,7 @@ def _ours(error: DBAPIError) -> PenstockError:
         return Backpressure(f"the catalog is held by another program: {text}; it is tried again")
     if "malformed" in text or "not a database" in text:
         return Corrupt(f"the catalog's file is damaged: {text}; restore it from a backup")
+    if any(limit in text for limit in _TOO_MUCH):
+        msg = f"this asks more of the catalog at once than it can do ({text}); ask in smaller parts"
+        return NotSupported(msg)
     return NotConnected(f"the catalog failed: {text}")

@@ -101,6 +101,7 @@ class Hub:
             config.sensorthings,
             self.ingest.forget_series,
             self._tell,
+            self._is_wanted,
         )
         self.notifier = make_notifier(
             self.things,
@@ -123,6 +124,10 @@ class Hub:
     def _tell(self, changes: Sequence[Change]) -> None:
         """Tell subscribers of entities that were made or changed."""
         self.notifier.tell(changes)
+
+    def _is_wanted(self, type_: str) -> bool:
+        """Tell whether somebody listens to SensorThings entities of a type."""
+        return self.notifier.is_wanted(type_)
 
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""

@@ -10,7 +10,7 @@ from penstock.core.access import Access
 from penstock.core.clock import Clock
 from penstock.core.live import Live
 from penstock.core.store import Store
-from penstock.sensorthings.mqtt_changes import Change, Tell, TellingWriter
+from penstock.sensorthings.mqtt_changes import Change, Tell, TellingFeatures, TellingWriter
 from penstock.sensorthings.mqtt_notifying import Notifier
 from penstock.sensorthings.mqtt_showing import ServiceShow
 from penstock.sensorthings.service import Service
@@ -25,6 +25,7 @@ def make_things(
     settings: ThingsSettings,
     forget_series: Callable[[float], bool] = lambda _: True,
     tell: Tell = lambda _: None,
+    is_wanted: Callable[[str], bool] = lambda _: False,
 ) -> Things:
     """Return what the SensorThings API works with.
 
@@ -34,6 +35,7 @@ def make_things(
         settings: Of section [sensorthings].
         forget_series: Makes ingest ask the catalog anew.
         tell: Is told of what is made and changed.
+        is_wanted: Tells whether anybody wants to know of a type of entity.
     """
     entities = SqlEntities(catalog.database, clock)
 
@@ -45,7 +47,7 @@ def make_things(
     return Things(
         reader=entities,
         writer=TellingWriter(entities, tell),
-        features=entities,
+        features=TellingFeatures(entities, tell, lambda: is_wanted("FeatureOfInterest")),
         moved=entities,
         settings=settings,
         forget_series=forget_series,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
-from penstock.core.entities import TYPES, EntityWriter, Made, New, Removed
+from penstock.core.entities import TYPES, EntityWriter, FeatureRecords, Made, New, Removed
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -66,6 +67,54 @@ class TellingWriter:
         """Take a target off a link."""
         self._writer.unlink(type_, id_, link, target)
         self._tell([Change(type_, id_, frozenset(), frozenset({link}))])
+
+
+class TellingFeatures:
+    """Features that tells which it has made. See `core.entities.FeatureRecords`.
+
+    Args:
+        features: Does the work.
+        tell: Is told when it is done.
+        is_wanted: Tells whether anybody wants to know; nothing more is asked while nobody does.
+    """
+
+    def __init__(self, features: FeatureRecords, tell: Tell, is_wanted: Callable[[], bool]) -> None:
+        self._features = features
+        self._tell = tell
+        self._is_wanted = is_wanted
+
+    def own_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return own features; makes them."""
+        with self._telling(datastreams):
+            return self._features.own_features(datastreams)
+
+    def known_features(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return own features that are made already."""
+        return self._features.known_features(datastreams)
+
+    def features_now(self, datastreams: Sequence[int]) -> Mapping[int, int]:
+        """Return the features of observations made now."""
+        with self._telling(datastreams):
+            return self._features.features_now(datastreams)
+
+    def extend_areas(self, seen: Mapping[int, Sequence[int]]) -> None:
+        """Make the areas of datastreams hold features too."""
+        with self._telling(list(seen)):
+            self._features.extend_areas(seen)
+
+    def datastreams_at(self, feature: int) -> Sequence[int]:
+        """Return the datastreams with this own feature."""
+        return self._features.datastreams_at(feature)
+
+    @contextmanager
+    def _telling(self, datastreams: Sequence[int]) -> Iterator[None]:
+        if not self._is_wanted():
+            yield
+            return
+        before = set(self._features.known_features(datastreams).values())
+        yield
+        made = set(self._features.known_features(datastreams).values()) - before
+        self._tell([Change("FeatureOfInterest", id_) for id_ in sorted(made)])
 
 
 def _made(new: New, made: Made) -> list[Change]:

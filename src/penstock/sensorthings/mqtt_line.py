@@ -115,6 +115,7 @@ class ThingsLine:
         if address is None:
             return False
         reader, writer = await asyncio.open_connection(*address)
+        pinging = asyncio.ensure_future(_ping(writer))
         try:
             writer.write(
                 connect(
@@ -128,14 +129,12 @@ class ThingsLine:
                 )
             )
             cutter = Cutter()
-            async with asyncio.TaskGroup() as group:
-                pinging = group.create_task(_ping(writer))
-                while data := await reader.read(_PIECE):
-                    for packet in cutter.feed(data):
-                        self._take(packet, writer)
-                    self._moved.set()
-                pinging.cancel()
+            while data := await reader.read(_PIECE):
+                for packet in cutter.feed(data):
+                    self._take(packet, writer)
+                self._moved.set()
         finally:
+            pinging.cancel()
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

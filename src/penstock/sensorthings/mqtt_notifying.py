@@ -106,6 +106,10 @@ class Notifier:
         self._tasks = []
         self._watch(wanted=False)
 
+    def is_wanted(self, type_: str) -> bool:
+        """Tell whether somebody listens to entities of a type."""
+        return type_ in self._listened
+
     def tell(self, changes: Sequence[Change]) -> None:
         """Take note of what was made or changed; returns at once, from any thread."""
         loop = self._loop

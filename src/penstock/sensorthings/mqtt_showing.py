@@ -12,7 +12,7 @@ from penstock.core.access import Scope
 from penstock.core.errors import NotFound
 from penstock.sensorthings.columns import Facts, mask
 from penstock.sensorthings.grammar import Options
-from penstock.sensorthings.observations import Found
+from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.service import Service, Wanted
 from penstock.sensorthings.sources import Sources
@@ -55,7 +55,7 @@ class ServiceShow:
         where = reading.joins.of_observations(options.where)
         if where is not None:
             datastreams = rows["datastream"].unique().to_pylist()
-            own = self._sources.features.features_now(datastreams)
+            own = self._sources.features.known_features(datastreams)
             facts = Facts(kinds=kinds, own_features=own, now_us=self._sources.clock.now_us())
             rows = rows.filter(pa.array(mask(where, rows, facts)))
         shown = reading.show_observations(Found(rows), options, kinds)

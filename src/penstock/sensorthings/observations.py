@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,15 +12,25 @@ import pyarrow as pa
 
 from penstock.core.access import Scope
 from penstock.core.entities import Identity
-from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.core.errors import NotFound, NotSupported
 from penstock.core.expression import Apply, Expression, Literal, Order, Property
 from penstock.core.observation import SCHEMA
-from penstock.core.selection import Cursor, Selection
+from penstock.core.selection import Selection
+from penstock.core.series import ObservationType
 from penstock.core.store import CanTellExtents
 from penstock.sensorthings.columns import Facts, mask, narrow, sort
 from penstock.sensorthings.linked import linked_values
 from penstock.sensorthings.observation_ids import identity_of
+from penstock.sensorthings.observation_pages import (
+    Along,
+    Found,
+    Paging,
+    cursor_of,
+    natural_order,
+    token_of,
+)
 from penstock.sensorthings.observation_rows import Kind, own_id
+from penstock.sensorthings.result_bounds import bounds_of
 from penstock.sensorthings.sources import ID, Sources, among
 from penstock.sensorthings.walking import (
     FIRST_PIECE,
@@ -37,22 +46,6 @@ from penstock.sensorthings.walking import (
 MAX_SORTED = 1_000_000
 #: Observations of several datastreams are read at once while they have no more rows than this.
 MAX_TOGETHER = 500_000
-
-
-class Found(NamedTuple):
-    """A page of rows, and the option that leads to the next one; empty on the last."""
-
-    table: pa.Table
-    next: str = ""
-
-
-class Paging(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page, in which order."""
-
-    top: int
-    skip: int = 0
-    token: str | None = None
-    order: tuple[Order, ...] = ()
 
 
 class Observations:
@@ -80,8 +73,8 @@ class Observations:
     ) -> Choice:
         """Return what a condition means; it goes no further than to ids of Datastreams."""
         narrowed = narrow(where, self._now_us)
-        wanted = _common(datastreams, narrowed.datastreams, self._readable)
-        features = narrowed.features
+        wanted = _common(datastreams, _possible(narrowed.datastreams), self._readable)
+        features = _possible(narrowed.features)
         if features is not None:
             wanted = _common(wanted, frozenset(self._holding(features)))
         return Choice(
@@ -120,11 +113,11 @@ class Observations:
         """
         if paging.top < 1:
             return Found(SCHEMA.empty_table())
-        key = _natural(paging.order)
+        key = natural_order(paging.order)
         if key is None:
             return self._sorted_page(choice, paging)
         name, descending = key
-        after = None if paging.token is None else _cursor(paging.token)
+        after = None if paging.token is None else cursor_of(paging.token)
         limit, skip = paging.top + 1, paging.skip
         spans = self._spans(choice)
         if choice.is_whole and after is None and name == ID and skip:
@@ -136,8 +129,7 @@ class Observations:
         table = first_rows(step(piece, after, descending=descending), skip, limit)
         if table.num_rows < limit:
             return Found(table)
-        last = cursor_at(table, paging.top - 1)
-        token = f"{last.datastream}~{last.time_us}~{last.feature}"
+        token = token_of(cursor_at(table, paging.top - 1))
         return Found(table.slice(0, paging.top), f"$skiptoken={token}")
 
     def _sorted_page(self, choice: Choice, paging: Paging) -> Found:
@@ -184,10 +176,27 @@ class Observations:
         """Return the datastreams that have any of what is chosen."""
         if choice.is_whole:
             return set(self._spans(choice)[0].tolist())
-        found: set[int] = set()
-        for table in self._walk(choice).pieces(LARGEST_PIECE):
+        found = self._surely_holding(choice)
+        spans = self._spans(choice)
+        open_ = ~np.isin(spans[0], np.array(sorted(found), np.int64))
+        left = (spans[0][open_], spans[1][open_], spans[2][open_], spans[3][open_])
+        for table in self._walk(choice, left).pieces(LARGEST_PIECE):
             found.update(table["datastream"].unique().to_pylist())
         return found
+
+    def _surely_holding(self, choice: Choice) -> set[int]:
+        """Return datastreams of which the least or the greatest number fits."""
+        bounds, within = bounds_of(choice.rest), choice.within
+        is_bounded = not (within.start_us is None and within.end_us is None)
+        if bounds is None or not bounds.is_all or is_bounded or within.features is not None:
+            return set()
+        if not isinstance(self._store, CanTellExtents):
+            return set()
+        extents = self._store.extents(within.datastreams)
+        held = extents["datastream"].filter(pa.array(bounds.surely_fit(extents))).to_pylist()
+        kinds = self._sources.kinds(held, self._scope)
+        # The numbers of a Truth Datastream stand for true and false.
+        return {one for one in held if one in kinds and kinds[one].type != ObservationType.TRUTH}
 
     def features(self, choice: Choice) -> set[int]:
         """Return the FeaturesOfInterest that have any of what is chosen."""
@@ -222,12 +231,10 @@ class Observations:
 
     # -- of many datastreams
 
-    def along(
-        self, datastreams: Sequence[int], where: Expression | None, paging: Paging
-    ) -> Mapping[int, Found]:
-        """Return a page for each of some datastreams, as few reads as possible."""
+    def along(self, datastreams: Sequence[int], where: Expression | None, paging: Paging) -> Along:
+        """Return a page for each of some datastreams, in as few reads as possible."""
         choice = self.choose(where, frozenset(datastreams))
-        key = _natural(paging.order)
+        key = natural_order(paging.order)
         is_plain = choice.is_whole and not paging.skip and paging.token is None
         if is_plain and key == ("phenomenonTime", True) and paging.top == 1:
             return self._latest(choice)
@@ -235,33 +242,40 @@ class Observations:
         small = int(counts.sum()) <= MAX_TOGETHER
         if key is not None and small and len(ids) > 1 and paging.top:
             return self._together(choice, key[1], paging)
-        return {
-            datastream: self.page(_only(choice, datastream), paging) for datastream in ids.tolist()
-        }
+        pages = {one: self.page(_only(choice, one), paging) for one in ids.tolist()}
+        tables = [SCHEMA.empty_table(), *(page.table for page in pages.values())]
+        return Along(
+            pa.concat_tables(tables),
+            {one: page.table.num_rows for one, page in pages.items()},
+            {one: page.next for one, page in pages.items() if page.next},
+        )
 
-    def _latest(self, choice: Choice) -> Mapping[int, Found]:
+    def _latest(self, choice: Choice) -> Along:
         table = self._sources.summaries.latest(choice.within.datastreams)
         ids, counts, _, _ = self._spans(choice)
-        more = dict(zip(ids.tolist(), (counts > 1).tolist(), strict=True))
-        return {
-            datastream: Found(table.slice(at, 1), "$skip=1" if more.get(datastream) else "")
-            for at, datastream in enumerate(table["datastream"].to_pylist())
-        }
+        return Along(
+            table,
+            dict.fromkeys(table["datastream"].to_pylist(), 1),
+            dict.fromkeys(ids[counts > 1].tolist(), "$skip=1"),
+        )
 
-    def _together(self, choice: Choice, descending: bool, paging: Paging) -> Mapping[int, Found]:
+    def _together(self, choice: Choice, descending: bool, paging: Paging) -> Along:
         pieces = self._walk(choice).pieces(LARGEST_PIECE, descending=descending)
         table = pa.concat_tables([SCHEMA.empty_table(), *pieces])
         datastream = table["datastream"].to_numpy()
         starts = np.flatnonzero(np.append(True, datastream[1:] != datastream[:-1]))
         starts = starts[: len(datastream)]
-        ends = np.append(starts[1:], len(datastream))
-        found = {}
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            start += paging.skip  # noqa: PLW2901
-            upto = min(start + paging.top, end)
-            more = f"$skip={paging.skip + paging.top}" if upto < end else ""
-            found[int(datastream[end - 1])] = Found(table.slice(start, max(upto - start, 0)), more)
-        return found
+        counts = np.diff(np.append(starts, len(datastream)))
+        upto = paging.skip + paging.top
+        rank = np.arange(len(datastream)) - np.repeat(starts, counts)
+        shown = (rank >= paging.skip) & (rank < upto)
+        sizes = np.clip(counts - paging.skip, 0, paging.top)
+        ids = datastream[starts]
+        return Along(
+            table.filter(pa.array(shown)),
+            dict(zip(ids.tolist(), sizes.tolist(), strict=True)),
+            dict.fromkeys(ids[counts > upto].tolist(), f"$skip={upto}"),
+        )
 
     def counts(self, datastreams: Sequence[int], where: Expression | None) -> Mapping[int, int]:
         """Return for each of some datastreams how many observations there are."""
@@ -316,7 +330,7 @@ class Observations:
             may &= last >= within.start_us
         if within.end_us is not None:
             may &= first < within.end_us
-        bounds = _bounds(choice.rest)
+        bounds = bounds_of(choice.rest)
         if bounds is not None and len(ids) > 1 and isinstance(self._store, CanTellExtents):
             extents = self._store.extents(within.datastreams)
             reach = extents.filter(pa.array(bounds.may_fit(extents)))
@@ -324,64 +338,6 @@ class Observations:
         if may.all():
             return ids, counts, first, last
         return ids[may], counts[may], first[may], last[may]
-
-
-class _Bounds(NamedTuple):
-    """Numbers between which results must be."""
-
-    low: float
-    high: float
-    is_low_open: bool
-    is_high_open: bool
-
-    def may_fit(self, extents: pa.Table) -> npt.NDArray[np.bool_]:
-        low = extents["min"].to_numpy(zero_copy_only=False)
-        high = extents["max"].to_numpy(zero_copy_only=False)
-        with np.errstate(invalid="ignore"):
-            fits = high > self.low if self.is_low_open else high >= self.low
-            found: npt.NDArray[np.bool_] = fits & (
-                low < self.high if self.is_high_open else low <= self.high
-            )
-        return found
-
-
-def _bounds(rest: Expression | None) -> _Bounds | None:
-    """Return the bounds of numbers that follow from a condition; None where there are none."""
-    low, high, low_open, high_open = -np.inf, np.inf, False, False
-    parts = rest.arguments if isinstance(rest, Apply) and rest.function == "and" else (rest,)
-    found = False
-    for part in parts:
-        if not isinstance(part, Apply) or part.function not in {"gt", "ge", "lt", "le", "eq"}:
-            continue
-        left, right = part.arguments
-        name = part.function
-        if isinstance(left, Literal):
-            left, right = right, left
-            name = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}.get(name, name)
-        is_result = isinstance(left, Property) and left.path == ("result",)
-        value = right.value if isinstance(right, Literal) else None
-        if not is_result or isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        found = True
-        if name in {"gt", "ge", "eq"} and value >= low:
-            low, low_open = float(value), name == "gt"
-        if name in {"lt", "le", "eq"} and value <= high:
-            high, high_open = float(value), name == "lt"
-    return _Bounds(low, high, low_open, high_open) if found else None
-
-
-def _natural(order: Sequence[Order]) -> tuple[str, bool] | None:
-    """Return the name and direction of an order that the store has anyway, or None."""
-    if not order:
-        return ID, False
-    paths = [one.by.path if isinstance(one.by, Property) else () for one in order]
-    names = [path[0] if len(path) == 1 else "" for path in paths]
-    directions = {one.descending for one in order}
-    if names[0] == ID:
-        return ID, order[0].descending
-    if names[0] == "phenomenonTime" and (len(names) == 1 or names[1] == ID):
-        return ("phenomenonTime", order[0].descending) if len(directions) == 1 else None
-    return None
 
 
 def _skipped(
@@ -396,15 +352,6 @@ def _skipped(
     return (ids[keep], counts[keep], first[keep], last[keep]), left
 
 
-def _cursor(token: str) -> Cursor:
-    try:
-        datastream, time_us, feature = (int(part) for part in token.split("~"))
-    except ValueError as error:
-        msg = f"$skiptoken={token[:60]!r} is none that a nextLink gave"
-        raise InvalidInput(msg) from error
-    return Cursor(time_us, datastream, feature)
-
-
 def _exactly(identity: Identity) -> Selection:
     return Selection(
         datastreams=(identity.datastream,),
@@ -417,6 +364,11 @@ def _exactly(identity: Identity) -> Selection:
 def _only(choice: Choice, datastream: int) -> Choice:
     within = msgspec.structs.replace(choice.within, datastreams=(datastream,))
     return msgspec.structs.replace(choice, within=within)
+
+
+def _possible(ids: frozenset[int] | None) -> frozenset[int] | None:
+    """Return the ids that anything can have."""
+    return None if ids is None else frozenset(one for one in ids if -(2**63) <= one < 2**63)
 
 
 def _common(*sets: frozenset[int] | None) -> frozenset[int] | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
@@ -15,15 +12,16 @@ from penstock.core.access import Scope
 from penstock.core.entities import TYPES, Query, Row, Step
 from penstock.core.errors import InvalidInput
 from penstock.core.expression import Expression, Order, Property
+from penstock.sensorthings.continuing import following, next_option, sort_values
 from penstock.sensorthings.formats import data_array
-from penstock.sensorthings.grammar import Expand, Options, print_options
+from penstock.sensorthings.grammar import Expand, Options
+from penstock.sensorthings.observation_pages import Found, Paging
 from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind, rows_of
-from penstock.sensorthings.observations import Found, Observations, Paging
+from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.places import Place
 from penstock.sensorthings.semi_joins import SemiJoins, derived_times
 from penstock.sensorthings.showing import COUNT, NEXT, Looks
 from penstock.sensorthings.sources import ID, Sources, among, both
-from penstock.sensorthings.times import interval
 
 DEFAULT_TOP = 100
 _STREAMS = ("Datastream", "MultiDatastream")
@@ -87,12 +85,10 @@ class Reading:
     ) -> list[dict[str, Any]]:
         """Return entities of the catalog as they are shown, with what is expanded."""
         looks = Looks(type_, options, self._root, is_nested=is_nested)
-        if type_ in _STREAMS:
-            rows = self._with_times(rows, looks.properties)
-        shown = looks.show(rows, {})
+        more = self._times(rows, looks.properties) if type_ in _STREAMS else None
+        shown = looks.show(rows, {}, more)
         if options.expand:
-            kinds = {_id(row): _kind(row, type_) for row in rows if "@kind" in row}
-            self._expand(type_, rows, shown, options, kinds)
+            self._expand(type_, rows, shown, options, _kinds(rows, type_))
         return shown
 
     def show_observations(
@@ -156,10 +152,10 @@ class Reading:
             self._query(place, options),
             limit=top + 1,
             skip=options.skip,
-            after=None if options.skip_token is None else _sort_values(options.skip_token),
+            after=None if options.skip_token is None else sort_values(options.skip_token),
         )
         rows = self._sources.reader.find(query) if top else []
-        return rows[:top], _next(rows, top, options)
+        return rows[:top], next_option(rows, top, options)
 
     def _query(self, place: Place, options: Options) -> Query:
         return Query(
@@ -207,24 +203,21 @@ class Reading:
         following = f"$skip={options.skip + top}" if more and top else ""
         return [rows[id_] for id_ in page if id_ in rows], following
 
-    def _with_times(self, rows: Sequence[Row], wanted: Sequence[str]) -> Sequence[Row]:
-        """Return Datastreams with the times that their observations give them."""
+    def _times(
+        self, rows: Sequence[Row], wanted: Sequence[str]
+    ) -> Sequence[Mapping[str, object]] | None:
+        """Return the times that observations give Datastreams."""
         names = [name for name in _DERIVED if name in wanted]
         if not names or not rows:
-            return rows
+            return None
         times = derived_times(self._sources, [_id(row) for row in rows])
-        at = {id_: number for number, id_ in enumerate(times.datastream.tolist())}
-        found = {name: times.of(name) for name in names}
-        filled = []
-        for row in rows:
-            number = at.get(row[ID])
-            if number is None:
-                filled.append(row)
-                continue
-            spans = {name: found[name][number] for name in names}
-            texts = {name: interval(*span) for name, span in spans.items() if span is not None}
-            filled.append({**row, **texts})
-        return filled
+        texts = [times.texts(name) for name in names]
+        found = {
+            id_: {name: text for name, text in zip(names, each, strict=True) if text is not None}
+            for id_, *each in zip(times.datastream.tolist(), *texts, strict=True)
+        }
+        nothing: Mapping[str, object] = {}
+        return [found.get(_id(row), nothing) for row in rows]
 
     # -- expanding
 
@@ -261,16 +254,16 @@ class Reading:
             pages = self._observations_along(type_, ids, expand.options, kinds)
         else:
             pages = self._entities_along(Step(type_, tuple(ids), link.name), expand.options)
-        set_name = TYPES[type_].set_name
         nothing = Page([], 0 if expand.options.count else None)
+        stem = f"{self._root}/{TYPES[type_].set_name}"
+        kept = following(expand.options)
         for id_, one in zip(ids, shown, strict=True):
             page = pages.get(id_, nothing)
             if page.count is not None:
                 one[link.name + COUNT] = page.count
             one[link.name] = page.values
             if page.next:
-                address = f"{self._root}/{set_name}({id_})/{link.name}"
-                one[link.name + NEXT] = f"{address}?{_following(expand.options, page.next)}"
+                one[link.name + NEXT] = f"{stem}({id_})/{link.name}?{kept}{page.next}"
 
     def _entities_along(self, along: Step, options: Options) -> Mapping[int, Page]:
         link = TYPES[along.type].link(along.link)
@@ -292,7 +285,9 @@ class Reading:
         every = [row for rows in pages.values() for row in rows]
         shown = iter(self.show(link.target, every, options, is_nested=True))
         return {
-            id_: Page([next(shown) for _ in pages[id_]], counts.get(id_), _next(rows, top, options))
+            id_: Page(
+                [next(shown) for _ in pages[id_]], counts.get(id_), next_option(rows, top, options)
+            )
             for id_, rows in found.items()
         }
 
@@ -305,24 +300,13 @@ class Reading:
             return {id_: self._of_feature(id_, where, paging, options) for id_ in ids}
         found = self.observations.along(ids, where, paging)
         counts = self.observations.counts(ids, where) if options.count else {}
-        tables = [one.table for one in found.values()]
-        shown = iter(self._show_all(tables, options, kinds))
-        pages = {
-            id_: Page([next(shown) for _ in range(one.table.num_rows)], counts.get(id_), one.next)
-            for id_, one in found.items()
-        }
-        for id_, count in counts.items():
-            pages.setdefault(id_, Page([], count))
+        shown = self.show_observations(Found(found.table), options, kinds, is_nested=True)
+        pages: dict[int, Page] = {id_: Page([], count) for id_, count in counts.items()}
+        at = 0
+        for id_, size in found.sizes.items():
+            pages[id_] = Page(shown[at : at + size], counts.get(id_), found.next.get(id_, ""))
+            at += size
         return pages
-
-    def _show_all(
-        self, tables: Sequence[Any], options: Options, kinds: Mapping[int, Kind]
-    ) -> list[dict[str, Any]]:
-        if not tables:
-            return []
-        return self.show_observations(
-            Found(pa.concat_tables(tables)), options, kinds, is_nested=True
-        )
 
     def _of_feature(
         self, feature: int, where: Expression | None, paging: Paging, options: Options
@@ -414,38 +398,14 @@ def _id(row: Row) -> int:
     return id_
 
 
-def _kind(row: Row, type_: str) -> Kind:
-    return Kind(str(row["@kind"]), type_ == "MultiDatastream")
+def _kinds(rows: Sequence[Row], type_: str) -> Mapping[int, Kind]:
+    """Return the kinds of Datastreams, one object for each kind that there is."""
+    if not rows or "@kind" not in rows[0]:
+        return {}
+    is_multi = type_ == "MultiDatastream"
+    kinds = {word: Kind(str(word), is_multi) for word in {row["@kind"] for row in rows}}
+    return {_id(row): kinds[row["@kind"]] for row in rows}
 
 
 def _is_derived(order: Order) -> bool:
     return isinstance(order.by, Property) and order.by.path[0] in _DERIVED
-
-
-def _next(rows: Sequence[Row], top: int, options: Options) -> str:
-    """Return the option that leads to the rows behind a page of `top`."""
-    if len(rows) <= top or not top:
-        return ""
-    values = rows[top - 1].get("@sort")
-    if values is None:
-        return f"$skip={options.skip + top}"
-    text = base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
-    return f"$skiptoken={text}"
-
-
-def _sort_values(token: str) -> tuple[object, ...]:
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        values = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=list)
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        msg = f"$skiptoken={token[:60]!r} is none that a nextLink gave"
-        raise InvalidInput(msg) from error
-    return tuple(values)
-
-
-def _following(options: Options, next_: str) -> str:
-    """Return the options of an expanded set for its next page."""
-    plain = msgspec.structs.replace(options, skip=0, skip_token=None)
-    text = print_options(plain)
-    parts = [quote(part, safe="$=,/()';:@*!") for part in text.split("&")] if text else []
-    return "&".join([*parts, next_])

@@ -16,17 +16,19 @@ from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.sensorthings import formats
 from penstock.sensorthings.grammar import (
     Ending,
+    Metadata,
     Options,
     ResourcePath,
     ResultFormat,
     parse_options,
     parse_path,
 )
-from penstock.sensorthings.observations import Found
+from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.places import Place, Places
 from penstock.sensorthings.reading import Page, Reading
 from penstock.sensorthings.root import service_root
 from penstock.sensorthings.showing import COUNT, NEXT, decoded, refs
+from penstock.sensorthings.sizes import check_size
 from penstock.sensorthings.sources import ID, Sources, both
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
@@ -87,7 +89,7 @@ class Service:
                 raise NotSupported(msg)
             return Reply(msgspec.json.encode(service_root(wanted.root)))
         last = path.last
-        options = parse_options(wanted.query, last.type)
+        options = _with_metadata(parse_options(wanted.query, last.type))
         reading = Reading(self._sources, wanted.scope, wanted.root)
         place = Places(self._sources, wanted.scope, reading.observations).follow(path.segments)
         if path.ending is Ending.COUNT:
@@ -117,6 +119,18 @@ class Service:
         return reading.observations.all(reading.observations.choose(where), MAX_FOUND)
 
 
+def _with_metadata(options: Options) -> Options:
+    """Let what is expanded carry the annotations that the request asks for."""
+    if options.metadata is Metadata.FULL or not options.expand:
+        return options
+    inner = [msgspec.structs.replace(e.options, metadata=options.metadata) for e in options.expand]
+    expand = tuple(
+        msgspec.structs.replace(one, options=_with_metadata(within))
+        for one, within in zip(options.expand, inner, strict=True)
+    )
+    return msgspec.structs.replace(options, expand=expand)
+
+
 class _Sets:
     """Answers with sets."""
 
@@ -133,12 +147,13 @@ class _Sets:
         if options.format is ResultFormat.DATA_ARRAY:
             return self._data_array(place, options)
         page = self._reading.page(place, options)
+        check_size(page.values, options)
         if path.ending is Ending.REF:
             ids = [one[ID] for one in page.values]
             page = Page(refs(place.type, ids, self._wanted.root), page.count, page.next)
         if options.format is ResultFormat.CSV:
             return Reply(formats.csv(place.type, page.values, options), "text/csv; charset=utf-8")
-        next_ = self._next(page)
+        next_ = "" if options.metadata is Metadata.OFF else self._next(page)
         if options.format is ResultFormat.GEOJSON:
             body = formats.geojson(place.type, page.values, options, page.count, next_)
             return Reply(msgspec.json.encode(body), "application/geo+json")
@@ -190,14 +205,18 @@ class _Ones:
 
     def _show(self, place: Place, options: Options) -> dict[str, Any]:
         if place.observation is not None:
-            return self._reading.one_observation(place.observation, options)
+            one = self._reading.one_observation(place.observation, options)
+            check_size([one], options)
+            return one
         rows = self._sources.reader.find(
             Query(type=place.type, scope=self._wanted.scope, id=place.id, limit=1)
         )
         if not rows:
             msg = f"there is no {place.type} with id {place.id}"
             raise NotFound(msg)
-        return self._reading.show(place.type, rows, options)[0]
+        shown = self._reading.show(place.type, rows, options)
+        check_size(shown, options)
+        return shown[0]
 
     def _property(self, place: Place, path: ResourcePath) -> Reply:
         name, *members = path.properties

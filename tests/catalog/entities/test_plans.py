@@ -118,6 +118,14 @@ def test_a_long_history_is_read_page_by_page(catalog: SqlCatalog) -> None:
     assert "SCAN i USING COVERING INDEX ix_historical_location_time_us" in steps
 
 
+def test_a_scope_of_many_things_is_not_gone_through_for_each_location(catalog: SqlCatalog) -> None:
+    along = Step("Thing", (1, 2), "Locations")
+    query = Query(type="Location", scope=SCOPES["a system"], along=along, limit=10)
+    for method in ("find_along", "count_along", "find"):
+        steps = plan(catalog, query, method)
+        assert not any("thing_id=? AND location_id=?" in step for step in steps)
+
+
 def test_pages_in_an_order_go_on_in_the_index(catalog: SqlCatalog) -> None:
     query = Query(
         type="Thing", scope=EVERYTHING, order=(Order(path("name")),), after=("m", 7), limit=10

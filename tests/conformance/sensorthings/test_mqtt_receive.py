@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.conformance.sensorthings.listening import Listener, publish
-from tests.conformance.sensorthings.marks import behaviour, notimpl, requirement
+from tests.conformance.sensorthings.marks import behaviour, requirement
 from tests.conformance.sensorthings.service import (
     Service,
     at,
@@ -216,13 +216,14 @@ def test_a_thing_that_moves_makes_history(site: Site) -> None:
 
 
 @behaviour(CLASS, "check01b_SubscribeAutoFeatureCreation")
-@notimpl("a FeatureOfInterest that comes to be of itself is not told")
 def test_a_feature_that_comes_to_be_is_told(sta: Service) -> None:
     sta.post("Things", thing(Locations=[place()], Datastreams=[datastream()]))
     with Listener(sta.door, "v1.1/FeaturesOfInterest", "v1.1/Observations") as listener:
-        sta.post(f"{at('Datastreams', sta.ids('Datastreams')[0])}/Observations", {"result": 1})
-        listener.next("v1.1/Observations")
-        assert len(listener.rest("v1.1/FeaturesOfInterest")) == 1
+        path = f"{at('Datastreams', sta.ids('Datastreams')[0])}/Observations"
+        seen = sta.make(path, {"result": 1})
+        assert listener.next("v1.1/Observations")["@iot.id"] == seen
+        made = sta.get(f"{at('Observations', seen)}/FeatureOfInterest")
+        assert listener.next("v1.1/FeaturesOfInterest") == made
 
 
 def topic_of(site: Site) -> str:

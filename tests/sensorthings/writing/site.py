@@ -21,10 +21,13 @@ from penstock.core.errors import PenstockError
 from penstock.core.observation import SCHEMA
 from penstock.core.organisation import Organisation
 from penstock.core.selection import Selection
+from penstock.devices.post import MemoryPost
 from penstock.ingest.ingest import Ingest
 from penstock.ingest.settings import IngestSettings
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
+from penstock.runtime.config import Config
+from penstock.runtime.fleet import make_room
 from penstock.runtime.publisher import Publisher
 from penstock.sensorthings.grammar import Options, ResourcePath, parse_options, parse_path
 from penstock.sensorthings.observation_ids import identity_of
@@ -38,14 +41,23 @@ BASE = "http://host/v1.1"
 class Site:
     """One service to write to, and plain ways to look at what became of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, organisation: Organisation | None = None) -> None:
         self.clock = SystemClock()
         self.catalog = fresh_catalog(folder)
         self.entities = SqlEntities(self.catalog.database)
         self.store = MemoryStore()
         self.log = SegmentLog(folder / "log", LogSettings(), self.clock)
         self.publisher = Publisher(self.log.writer("hub"), self.clock)
-        self.access = Access(Organisation(), self.clock)
+        self.access = Access(organisation or Organisation(), self.clock)
+        self.post_box = MemoryPost()
+        self.fleet = make_room(
+            Config(data_dir=str(folder)),
+            self.catalog,
+            self.store,
+            self.clock,
+            lambda: self.access,
+            self.post_box,
+        )
         self.ingest = Ingest(
             self.log,
             self.catalog,
@@ -54,8 +66,12 @@ class Site:
             IngestSettings(),
             self.clock,
             ends=self.log.ends,
+            access=lambda: self.access,
+            listener=self.fleet.listener,
         )
+        self.fleet.forget_series = self.ingest.forget_series
         self.ingest.start()
+        self.fleet.start()
         self.runner = asyncio.Runner()
         self.published: list[tuple[str, int]] = []
         self.changes: list[tuple[str, int | str, str]] = []
@@ -72,6 +88,7 @@ class Site:
                 blocking=_blocking,
                 find_observations=self.find_observations,
                 refusal=_refusal,
+                fleet=lambda: self.fleet,
                 forget_series=self.ingest.forget_series,
                 changed=lambda *what: self.changes.append(what),
             )
@@ -80,6 +97,7 @@ class Site:
     def close(self) -> None:
         self.runner.close()
         self.ingest.close()
+        self.fleet.close()
         self.publisher.close()
         self.catalog.close()
         self.log.close()
@@ -150,7 +168,7 @@ class Site:
             rows = self.entities.find(
                 Query(type=path.last.type, scope=EVERYTHING, id=int(path.last.id or 0))
             )
-            return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(rows))
+            return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(rows[0]))
         return await self._ask(method.lower(), url, body, headers["content-type"], who)
 
     def post(self, url: str, body: object) -> int | str:

@@ -13,6 +13,8 @@ from tests.sensorthings.writing.bodies import (
 )
 from tests.sensorthings.writing.site import Site
 
+from penstock.core.catalog import Policy
+from penstock.core.devices import DeviceFacts
 from penstock.core.errors import Conflict, InvalidInput, NotFound
 from penstock.core.selection import Selection
 
@@ -283,7 +285,31 @@ def test_batches_refer_to_what_they_made(boiler: Site) -> None:
     assert boiler.row("Datastream", 2, "Sensor")["Sensor@iot.id"] == 2
     assert [row["result"] for row in boiler.observations(2)] == [1]
     assert boiler.row("Thing", 1)["name"] == "Oven"
-    assert found["get"]["body"][0]["name"] == "DS18B20"
+    assert found["get"]["body"]["name"] == "DS18B20"
+
+
+def test_a_group_that_fails_is_taken_back(boiler: Site) -> None:
+    import msgspec
+
+    def request(id_: str, method: str, url: str, body: object) -> dict[str, object]:
+        return {"id": id_, "atomicityGroup": "g", "method": method, "url": url, "body": body}
+
+    requests = [
+        request("1", "post", "Things", thing(name="new")),
+        request("2", "patch", "Things(1)", {"name": "Oven", "properties": {}}),
+        request("3", "post", "Things", {"name": "no description"}),
+        request("4", "post", "Sensors", SENSOR),
+        {"id": "5", "method": "post", "url": "Sensors", "body": {**SENSOR, "name": "kept"}},
+    ]
+    answer = boiler.ask("post", "$batch", {"requests": requests})
+    found = [one["status"] for one in msgspec.json.decode(answer.body)["responses"]]
+    assert found == [424, 424, 400, 424, 201]
+    assert (boiler.count("Thing"), boiler.count("Sensor")) == (1, 2)
+    row = boiler.row("Thing", 1)
+    assert (row["name"], row["properties"]) == ("Boiler", {"floor": 3})
+    answer = boiler.ask("post", "$batch", {"requests": requests[:2]})
+    assert [one["status"] for one in msgspec.json.decode(answer.body)["responses"]] == [201, 200]
+    assert boiler.row("Thing", 1)["name"] == "Oven"
 
 
 def test_tasks_of_a_capability_that_no_device_has_are_kept(boiler: Site) -> None:
@@ -302,6 +328,36 @@ def test_tasks_of_a_capability_that_no_device_has_are_kept(boiler: Site) -> None
     assert ("Task", task, "create") in boiler.changes
     boiler.ask("delete", "Actuators(1)")
     assert boiler.count("Task") == 0
+
+
+def test_a_task_of_what_a_device_can_do_is_a_command(site: Site) -> None:
+    facts = DeviceFacts(name="acc", type="accelerometer", system=1)
+    (device,) = site.fleet.records.register([facts], Policy.AUTOMATIC, 1)
+    capability = {
+        "name": "change_sample_frequency",
+        "description": "",
+        "taskingParameters": {"type": "DataRecord", "field": []},
+        "Actuator": {**SENSOR, "name": "accelerometer"},
+        "Thing": {"@iot.id": device.thing_id},
+    }
+    id_ = site.post("TaskingCapabilities", capability)
+    task = site.post("Tasks", _task(id_, {"sampleFrequency": 20}))
+    assert isinstance(task, int)
+    held = site.fleet.commands.task(task)
+    assert (held.command, dict(held.parameters), held.device) == (
+        "change_sample_frequency",
+        {"sampleFrequency": 20},
+        "acc",
+    )
+    with pytest.raises(InvalidInput):
+        site.post("Tasks", _task(id_, {"sampleFrequency": "much"}))
+    with pytest.raises(InvalidInput):
+        site.post("Tasks", _task(id_, {"sampleFrequency": [1]}))
+    assert site.count("Task") == 1
+
+
+def _task(capability: int | str, parameters: object) -> dict[str, object]:
+    return {"taskingParameters": parameters, "TaskingCapability": {"@iot.id": capability}}
 
 
 def test_units_types_and_metadata_stay_as_they_were_given(boiler: Site) -> None:

@@ -152,13 +152,34 @@ def test_results_of_a_multi_datastream_have_a_part_for_each_property(site: Site)
 
 
 def test_a_thing_made_here_is_the_one_that_messages_speak_of(site: Site) -> None:
-    id_ = site.post("Things", thing(datastream(), name="Boiler"))
+    id_ = site.post("Things", thing(datastream(), name="plant/boiler"))
 
     async def send() -> None:
-        offset = await site.publish([("v1.1/Datastreams(1)/Observations", b'{"result": 3}')], "c")
+        by_name = ("plant/boiler", b'{"temp": 4.5}')
+        by_id = ("v1.1/Datastreams(1)/Observations", b'{"result": 3}')
+        offset = await site.publish([by_name, by_id], "c")
         await site.ingested(offset, 10)
 
     site.runner.run(send())
-    assert site.count("Thing") == 1
-    assert [row["result"] for row in site.observations(1)] == [3]
+    assert (site.count("Thing"), site.count("Datastream")) == (1, 1)
+    assert sorted(row["result"] for row in site.observations(1)) == [3, 4.5]
     assert site.row("Datastream", 1, "Thing")["Thing@iot.id"] == id_
+
+
+def test_a_thing_that_is_renamed_answers_to_its_new_name(site: Site) -> None:
+    site.post("Things", thing(datastream(), name="plant/boiler"))
+
+    async def send(topic: str, number: float) -> None:
+        offset = await site.publish([(topic, b'{"temp": %f}' % number)], "c")
+        await site.ingested(offset, 10)
+
+    site.runner.run(send("plant/boiler", 1))
+    site.ask("patch", "Things(1)", {"name": "plant/oven"})
+    site.runner.run(send("plant/oven", 2))
+    site.runner.run(send("plant/boiler", 3))
+    assert sorted(row["result"] for row in site.observations(1)) == [1, 2]
+    assert [row["result"] for row in site.observations(2)] == [3]
+    assert [info.name for info in site.catalog.datastreams()] == [
+        "plant/oven.temp",
+        "plant/boiler.temp",
+    ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, null, select
+from sqlalchemy.exc import DBAPIError
 
 from penstock.catalog.database import Database
 from penstock.catalog.entities.reading_asked import Asked
@@ -21,6 +22,9 @@ from penstock.core.errors import NotFound, NotSupported
 
 #: Shapes of statements kept compiled; each costs some kilobytes.
 STATEMENTS = 1_000
+
+#: What SQLite says of statements that are beyond its limits.
+_TOO_LONG = ("tree is too large", "too many", "stack overflow", "at most 64 tables")
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -119,7 +123,13 @@ class EntityReading:
     def _run(self, statement: Statement, values: Mapping[str, object]) -> Rows:
         """Run a statement; rows as the driver gives them cost a fraction of SQLAlchemy's."""
         with self._database.read() as connection:
-            result = connection.exec_driver_sql(statement.sql, statement.bind(values))
+            try:
+                result = connection.exec_driver_sql(statement.sql, statement.bind(values))
+            except DBAPIError as error:
+                if any(words in str(error.orig) for words in _TOO_LONG):
+                    msg = f"the condition is too long for the catalog: {error.orig}; ask in parts"
+                    raise NotSupported(msg) from error
+                raise
             cursor = result.cursor
             assert cursor is not None
             rows: Rows = cursor.fetchall()
@@ -136,7 +146,7 @@ def _whole(query: Query) -> Query:
 def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
     """Name the values of rows, one loop for all: this is where the time of large pages goes."""
     columns, raw, raw_json = statement.columns, statement.raw, msgspec.Raw
-    keys = slice(len(columns), len(columns) + statement.keys)
+    first, last = len(columns), len(columns) + statement.keys
     named = []
     for values in rows:
         row = dict(zip(columns, values, strict=False))
@@ -144,7 +154,7 @@ def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
             value = row[name]
             if value is not None:
                 row[name] = raw_json(value)
-        row["@sort"] = (*values[keys], values[0])
+        row["@sort"] = (*values[first:last], values[0]) if last > first else values[:1]
         named.append(row)
     return named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from penstock.catalog.entities.reading_scope import Visibility, id_array
-from penstock.catalog.entities.reading_shapes import MAX_INTEGER, Values
+from penstock.catalog.entities.reading_shapes import MAX_INTEGER, Values, plain_value
 from penstock.catalog.entities.reading_statements import Wanted
 from penstock.catalog.entities.reading_tables import SOURCES
 from penstock.core.entities import TYPES, Query
@@ -89,7 +89,7 @@ class Asked:
             if value is not None and not isinstance(value, (bool, int, float, str)):
                 msg = f"the position holds {value!r}; expected texts, numbers or null"
                 raise InvalidInput(msg)
-            self.values[f"after{at}"] = value
+            self.values[f"after{at}"] = None if value is None else plain_value(value)
         return tuple([value is not None for value in query.after])
 
 

@@ -68,15 +68,30 @@ def compare(word: Operator, left: Term, right: Term) -> Term:
 
 def is_in(tested: Term, choices: Sequence[Term]) -> Term:
     """Return whether a value is one of several, or in the JSON array that the only one is."""
-    if len(choices) == 1 and choices[0].kind is Kind.MEMBERS:
-        chosen = select(func.json_each(choices[0].sql).table_valued("value").c.value)
-        return truth(tested.sql.in_(chosen)) if tested.kind is Kind.NUMBER else truth(FALSE)
+    if len(choices) == 1 and choices[0].kind in (Kind.MEMBERS, Kind.TEXTS):
+        return truth(_in_set(tested, choices[0]))
     if len(choices) == 1 and choices[0].kind is Kind.JSON and not choices[0].is_literal:
         return truth(_in_array(tested, choices[0]))
     if tested.kind in _PLAIN and all(one.kind is tested.kind for one in choices):
         return truth(tested.sql.in_([one.sql for one in choices]))
     parts = [compare(Operator.EQ, tested, one) for one in choices]
     return truth(or_(*(part.sql for part in parts)))
+
+
+def _in_set(tested: Term, choices: Term) -> Sql:
+    """Tell whether a value is in a set that is one parameter."""
+    chosen = select(func.json_each(choices.sql).table_valued("value").c.value)
+    kind = Kind.TEXT if choices.kind is Kind.TEXTS else Kind.NUMBER
+    if tested.kind is kind:
+        return tested.sql.in_(chosen)
+    if tested.kind is not Kind.JSON:
+        return _unequal(Operator.EQ, tested, choices)
+    is_fit, value = (
+        (_is_scalar(json_kind(tested)), json_text(tested))
+        if kind is Kind.TEXT
+        else (is_json_of(tested, kind), json_value(tested))
+    )
+    return case((is_null(tested), null()), (is_fit, value.in_(chosen)), else_=FALSE)
 
 
 def _with_null(word: Operator, left: Term, right: Term) -> Term:

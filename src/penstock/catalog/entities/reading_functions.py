@@ -26,6 +26,7 @@ from sqlalchemy import (
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
     NOTHING,
+    TRUE,
     Kind,
     Term,
     as_kind,
@@ -101,7 +102,8 @@ def _starts(whole: Sql, part: Sql) -> Sql:
 
 def _ends(whole: Sql, part: Sql) -> Sql:
     is_there = func.substr(whole, -func.length(part)) == part
-    return case((func.length(part) == 0, whole.is_not(None)), else_=is_there)
+    # To `substr`, the last 0 characters are all of them.
+    return case((and_(func.length(part) == 0, whole.is_not(None)), TRUE), else_=is_there)
 
 
 def _holds(whole: Sql, part: Sql) -> Sql:

@@ -104,7 +104,8 @@ class Visibility:
         is_here = here.c.location_id == row.c.id
         was_here = way.c.location_id == row.c.id
         return or_(
-            _exists((here,), is_here, here.c.thing_id.in_(self._things())),
+            # The sum keeps SQLite from trying each of the Things for each Location.
+            _exists((here,), is_here, (here.c.thing_id + 0).in_(self._things())),
             _exists(
                 (way, visit),
                 was_here,

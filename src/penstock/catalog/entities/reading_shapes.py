@@ -21,6 +21,7 @@ from penstock.core.expression import (
     Literal,
     Members,
     Moment,
+    Operator,
     Property,
     Shape,
     Span,
@@ -29,6 +30,16 @@ from penstock.core.expression import (
 
 #: What SQL databases keep in an integer.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+
+
+#: From how many choices on an `in` gives them as one parameter.
+_LONG_LIST = 8
+
+
+class _Choices(msgspec.Struct, frozen=True):
+    """Values that something may be, all whole numbers or all texts."""
+
+    values: tuple[int | str, ...]
 
 
 class Slot(msgspec.Struct, frozen=True, tag="slot"):
@@ -59,6 +70,7 @@ class Values:
             shape, inner = self.take(expression.condition)
             within = ("any", expression.path, expression.variable, shape)
             return within, msgspec.structs.replace(expression, condition=inner)
+        expression = _gathered(expression)
         parts = [self.take(argument) for argument in expression.arguments]
         key = (expression.function, tuple([part[0] for part in parts]))
         nodes = tuple([part[1] for part in parts])
@@ -83,6 +95,31 @@ def _read(value: Value, at: int) -> tuple[str, tuple[object, ...]]:
     return _KINDS[type(value)](value, at)
 
 
+def _gathered(expression: Apply) -> Apply:
+    """Return an `in` with a long list of whole numbers or texts as one literal.
+
+    So that lists of any length have one shape, and none is beyond what a statement can hold.
+    """
+    if expression.function != Operator.IN or len(expression.arguments) <= _LONG_LIST:
+        return expression
+    tested, *choices = expression.arguments
+    values = [one.value if isinstance(one, Literal) else None for one in choices]
+    for type_ in (int, str):
+        if all(type(value) is type_ for value in values):
+            gathered = Literal(_Choices(tuple(values)), getattr(choices[0], "at", 0))  # type: ignore[arg-type]
+            return Apply(expression.function, (tested, gathered), expression.at)
+    return expression
+
+
+def plain_value(value: Value) -> object:
+    """Return a number, text, true or false as the database takes it.
+
+    Raises:
+        InvalidInput: It is a text that is not valid Unicode.
+    """
+    return _read(value, 0)[1][0]
+
+
 def _number(value: float, _: int) -> tuple[str, tuple[object, ...]]:
     is_small = isinstance(value, float) or MIN_INTEGER <= value <= MAX_INTEGER
     return "number", (value if is_small else float(value),)
@@ -95,6 +132,12 @@ def _text(value: str, at: int) -> tuple[str, tuple[object, ...]]:
         msg = f"the text at position {at} is not valid Unicode"
         raise InvalidInput(msg) from error
     return "text", (value,)
+
+
+def _choices(value: _Choices, at: int) -> tuple[str, tuple[object, ...]]:
+    plain = [_read(one, at)[1][0] for one in value.values]
+    kind = "texts" if isinstance(plain[0], str) else "members"
+    return kind, (msgspec.json.encode(plain).decode(),)
 
 
 def _shape(value: Shape, at: int) -> tuple[str, tuple[object, ...]]:
@@ -111,5 +154,6 @@ _KINDS: dict[type, Callable[..., tuple[str, tuple[object, ...]]]] = {
     Span: lambda value, _: ("span", (value.start_us, value.end_us)),
     Duration: lambda value, _: ("duration", (value.us,)),
     Shape: _shape,
+    _Choices: _choices,
     Members: lambda value, _: ("members", (id_array(value.ids),)),
 }

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import (
     Dialect,
-    FromClause,
     LargeBinary,
     Select,
     bindparam,
@@ -167,7 +166,7 @@ class Builder:
         with what is asked for and not with what there is.
         """
         wanted = self._wanted
-        given, parent, type_, link = self._parents()
+        parent, type_, link = self._parents()
         inner = self._source.table.alias("i")
         ends = forward(type_, link, parent, inner)
         page = select(inner.c.id).where(*ends.conditions(), *self._conditions_of(inner))
@@ -186,8 +185,8 @@ class Builder:
         outer = Sorting(self._conditions, wanted.type, row, wanted.order, place)
         query = (
             select(*columns.values, *outer.labelled(), parent.c.id)
-            .select_from(given.join(row, true()))
-            .where(*self._conditions.of_rows(type_, parent))
+            .select_from(parent.join(row, true()))
+            .where(*self._of_parents(type_, parent))
             .where(row.c.id.in_(page.correlate(parent)))
             .order_by(*outer.order())
         )
@@ -195,25 +194,27 @@ class Builder:
 
     def count_along(self) -> Statement:
         """Return the statement for `EntityReader.count_along`: pairs of parent and number."""
-        given, parent, type_, link = self._parents()
+        parent, type_, link = self._parents()
         row = self._source.table.alias("e")
         ends = forward(type_, link, parent, row)
         query = (
             select(parent.c.id, func.count(distinct(row.c.id)))
-            .select_from(given, *ends.rows)
-            .where(*ends.conditions(), *self._conditions.of_rows(type_, parent))
+            .select_from(parent, *ends.rows)
+            .where(*ends.conditions(), *self._of_parents(type_, parent))
             .where(*self._conditions_of(row))
             .group_by(parent.c.id)
         )
         return self._compile(query)
 
-    def _parents(self) -> tuple[FromClause, TableRow, str, str]:
-        """Return the rows of the parents that are given, and the link to follow from them."""
+    def _parents(self) -> tuple[TableRow, str, str]:
+        """Return the rows of parents, their type, and the link to follow from them."""
         assert self._wanted.along is not None
         type_, link = self._wanted.along
-        given = func.json_each(bindparam("parents")).table_valued("value", name="given")
-        parent = SOURCES[type_].table.alias("p")
-        return given.join(parent, parent.c.id == given.c.value), parent, type_, link
+        return SOURCES[type_].table.alias("p"), type_, link
+
+    def _of_parents(self, type_: str, parent: TableRow) -> list[Sql]:
+        """Return what holds for the parents that are given and can be seen."""
+        return [parent.c.id.in_(members("parents")), *self._conditions.of_rows(type_, parent)]
 
     # Parts
 

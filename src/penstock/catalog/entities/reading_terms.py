@@ -28,8 +28,9 @@ class Kind(Enum):
     GEOMETRY = "geometry"
     #: A JSON value, of any kind in each row.
     JSON = "json"
-    #: A set of ids.
+    #: A set of whole numbers, or of texts, as a JSON array.
     MEMBERS = "members"
+    TEXTS = "texts"
 
 
 @dataclass(frozen=True, slots=True)

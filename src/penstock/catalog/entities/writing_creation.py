@@ -34,9 +34,6 @@ from penstock.core.errors import InvalidInput, NotFound
 #: Properties that may be left out, beside what the standard says: 1.0 had no more.
 LENIENT = frozenset({("Datastream", "observationType"), ("MultiDatastream", "observationType")})
 
-#: A Task that nobody answers is kept for so long before it is called expired, microseconds.
-TASK_LIFE_US = 365 * 86_400 * 1_000_000
-
 
 class Creation:
     """One deep insert.
@@ -167,9 +164,11 @@ class Creation:
             values.update(
                 key=secrets.token_hex(16),
                 creation_time_us=self._now_us,
-                state=TaskState.SENT.value,
+                # No device will answer: it must not wait among the commands that are sent again.
+                state=TaskState.DONE.value,
                 sent_us=self._now_us,
-                expires_us=self._now_us + TASK_LIFE_US,
+                ended_us=self._now_us,
+                expires_us=self._now_us,
             )
 
     def _link(

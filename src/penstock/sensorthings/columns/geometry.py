@@ -77,7 +77,9 @@ def _relation(name: str) -> Callable[[Values, Values], Truth]:
         import shapely
 
         first, second = _shapes(left), _shapes(right)
-        return truth(getattr(shapely, name)(first, second), _known(first, second))
+        with np.errstate(all="ignore"):
+            found = getattr(shapely, name)(first, second)
+        return truth(found, _known(first, second))
 
     return apply
 
@@ -106,7 +108,9 @@ def distance(left: Values, right: Values) -> Values:
     import shapely
 
     first, second = _shapes(left), _shapes(right)
-    return numbers(shapely.distance(first, second), _known(first, second))
+    with np.errstate(all="ignore"):  # coordinates can be as large as numbers can
+        found = shapely.distance(first, second)
+    return numbers(found, _known(first, second))
 
 
 def length(shape: Values) -> Values:

@@ -1,9 +1,10 @@
-"""JSON batches: many requests in one, which may refer to what earlier ones made."""
+"""Batches: many requests in one, which may refer to what earlier ones made."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ import msgspec
 from penstock.core.access import Principal
 from penstock.core.errors import InvalidInput, NotSupported
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts, Run
-from penstock.sensorthings.writing.values import read_object, refuse, shown
+from penstock.sensorthings.writing.batch_parts import is_multipart, read_parts, write_parts
+from penstock.sensorthings.writing.values import read_json, read_object, refuse, shown
 
 #: Requests in one batch.
 MAX_REQUESTS = 10_000
@@ -24,6 +26,26 @@ _ADDRESS = re.compile(r"/([A-Za-z]+\((?:[0-9]+|'[^']*')\))$")
 _FAILED = 400
 
 
+_NOT_RUN = Answer(424, {}, b'"not run: an earlier request of its atomicityGroup failed"')
+#: Failed Dependency: of what was taken back.
+_TAKEN_BACK = 424
+
+
+@dataclass(slots=True)
+class Group:
+    """Requests that are done together or not at all.
+
+    Attributes:
+        undo: What takes back what was done: method, address, body.
+        responses: What was answered so far.
+        has_failed: Whether one of them failed.
+    """
+
+    undo: list[tuple[str, str, bytes]] = field(default_factory=list)
+    responses: list[dict[str, Any]] = field(default_factory=list)
+    has_failed: bool = False
+
+
 class Batcher:
     """Runs batches."""
 
@@ -33,27 +55,41 @@ class Batcher:
     async def run(self, who: Principal, asked: Asked, run: Run) -> Answer:
         """Run the requests one after the other and answer with what each was answered.
 
-        A request of an `atomicityGroup` behind one of the same group that failed is not run; what
-        the group did before is not undone, and is said so in the answer.
+        When a request of an `atomicityGroup` fails, what the group did before is taken back, and
+        what it would do after is not done. Others may see in between what is taken back.
         """
         requests = _requests(asked)
         references: dict[str, str] = {}
-        failed: set[str] = set()
+        groups: dict[str, Group] = {}
         responses: list[dict[str, Any]] = []
         for number, request in enumerate(requests):
             at = f"requests[{number}]"
-            group = str(request.get("atomicityGroup") or "")
-            if group and group in failed:
-                answer = Answer(
-                    424, {}, b'"not run: an earlier request of its atomicityGroup failed"'
-                )
+            name = str(request.get("atomicityGroup") or "")
+            group = groups.setdefault(name, Group()) if name else None
+            if group is not None and group.has_failed:
+                answer = _NOT_RUN
             else:
-                answer = await self._one(who, asked, run, request, references, at)
-            if answer.status >= _FAILED and group:
-                failed.add(group)
+                answer = await self._one(who, asked, run, request, references, at, group)
             responses.append(_response(request, answer, references))
-        headers = {"Content-Type": "application/json"}
-        return Answer(200, headers, msgspec.json.encode({"responses": responses}))
+            if group is not None:
+                group.responses.append(responses[-1])
+                if answer.status >= _FAILED and not group.has_failed:
+                    await self._take_back(who, run, group)
+        if is_multipart(asked.content_type):
+            kind, body = write_parts(requests, responses)
+        else:
+            kind, body = "application/json", msgspec.json.encode({"responses": responses})
+        return Answer(200, {"Content-Type": kind}, body)
+
+    @staticmethod
+    async def _take_back(who: Principal, run: Run, group: Group) -> None:
+        group.has_failed = True
+        for method, url, body in reversed(group.undo):
+            await run(who, method, url, {"content-type": "application/json"}, body)
+        for response in group.responses[:-1]:
+            response["status"] = _TAKEN_BACK
+            response["body"] = "taken back: a later request of its atomicityGroup failed"
+            response.pop("location", None)
 
     async def _one(
         self,
@@ -63,19 +99,49 @@ class Batcher:
         request: Mapping[str, Any],
         references: Mapping[str, str],
         at: str,
+        group: Group | None,
     ) -> Answer:
         try:
             method, url = _method(request, at), _url(request, asked.base, references, at)
             body = _body(request, references)
-            return await run(who, method, url, _headers(request), body)
+            undo = await self._undoing(who, run, group, method, url, body)
+            answer = await run(who, method, url, _headers(request), body)
+            location = {name.lower(): one for name, one in answer.headers.items()}.get("location")
+            if group is not None and answer.status < _FAILED:
+                if method == "POST" and location is not None:
+                    undo = ("DELETE", location.removeprefix(asked.base), b"")
+                group.undo += [] if undo is None else [undo]
+            return answer
         except Exception as problem:
             return self._parts.refusal(problem)
 
+    @staticmethod
+    async def _undoing(
+        who: Principal, run: Run, group: Group | None, method: str, url: str, body: bytes
+    ) -> tuple[str, str, bytes] | None:
+        """Return the request that sets an entity of a group back to what it is now."""
+        if group is not None and method == "DELETE":
+            raise NotSupported("DELETE within an atomicityGroup cannot be taken back")
+        if group is None or method not in ("PATCH", "PUT"):
+            return None
+        before = await run(who, "GET", url, {}, b"")
+        if before.status >= _FAILED:
+            return None
+        held = msgspec.json.decode(before.body)
+        given = read_json(body)
+        links = {name.partition("@")[0] for name in held if name.endswith("navigationLink")}
+        if isinstance(given, dict) and (links & given.keys()):
+            names = ", ".join(sorted(links & given.keys()))
+            raise NotSupported(f"links ({names}) cannot be changed within an atomicityGroup")
+        kept = {name: value for name, value in held.items() if "@" not in name}
+        return "PUT", url, msgspec.json.encode(kept)
+
 
 def _requests(asked: Asked) -> list[Mapping[str, Any]]:
-    if asked.content_type.partition(";")[0].strip().lower() == "multipart/mixed":
-        raise NotSupported("multipart batches are not supported; send a batch as JSON")
-    requests = read_object(asked.body).get("requests")
+    if is_multipart(asked.content_type):
+        requests: Any = read_parts(asked.body, asked.content_type)
+    else:
+        requests = read_object(asked.body).get("requests")
     if not isinstance(requests, list):
         refuse("requests", f"{shown(requests)} is no list of requests")
     if len(requests) > MAX_REQUESTS:

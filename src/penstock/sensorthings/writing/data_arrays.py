@@ -166,7 +166,9 @@ _NO_TIME = -(2**63)
 def _components(array: Mapping[str, Any], at: str) -> list[str]:
     components = array.get("components")
     known = {*_OBSERVATION.properties, *_FEATURE}
-    if not isinstance(components, list) or not all(one in known for one in components):
+    if not isinstance(components, list) or not all(
+        isinstance(one, str) and one in known for one in components
+    ):
         refuse(
             f"{at}.components",
             f"{shown(components)} is no list of these: {', '.join(sorted(known))}",

@@ -49,6 +49,10 @@ _NAMES = (
 )
 
 
+class NotYetThere(Backpressure):
+    """Raised when Observations are on disk, and will be in the store a little later."""
+
+
 class Intake:
     """Puts rows into the log and waits until they can be read."""
 
@@ -72,7 +76,8 @@ class Intake:
         """Keep rows of one system's datastreams; they can be read when it returns.
 
         Raises:
-            Backpressure: Nothing was kept, or it is on disk and not in the store yet.
+            NotYetThere: They are on disk and not in the store yet.
+            Backpressure: Nothing was kept.
             Conflict: They were not taken in, for the reason that stands in the dead letters.
         """
         if not rows:
@@ -85,7 +90,7 @@ class Intake:
         client = f"http/{access.name(who)}" if access.organisation.accounts else "http"
         offset = await self._parts.platform.publish(messages, client)
         if not await self._parts.platform.ingested(offset, MAX_WAIT_S):
-            raise Backpressure(
+            raise NotYetThere(
                 f"{len(rows)} Observations are on disk and were not in the store after "
                 f"{MAX_WAIT_S:.0f} s; they will be, so do not send them again"
             )

@@ -16,7 +16,7 @@ from penstock.sensorthings.observation_ids import id_of, quoted
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import check_complete, read_entity
 from penstock.sensorthings.writing.finding import Finder
-from penstock.sensorthings.writing.intake import Intake
+from penstock.sensorthings.writing.intake import Intake, NotYetThere
 from penstock.sensorthings.writing.permits import Permits
 from penstock.sensorthings.writing.planning_rows import (
     Planned,
@@ -70,7 +70,9 @@ class Maker:
         assert making is not None
         try:
             await self._intake.keep(who, making.system, making.rows)
-        except BaseException:
+        except NotYetThere:
+            raise
+        except PenstockError:
             await self._parts.blocking(self._undo, making)
             raise
         return self._made(asked, making)

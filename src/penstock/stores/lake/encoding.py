@@ -114,7 +114,7 @@ def writer_options(compression_level: int) -> dict[str, Any]:
         "compression_level": compression_level,
         "use_dictionary": _DICTIONARIES,
         # Nothing else is searched by them, and they take as long to make as the rest.
-        "write_statistics": ["datastream", "time"],
+        "write_statistics": ["datastream", "time", "feature"],
         "column_encoding": _ENCODINGS,
         "store_schema": False,
     }

@@ -1,0 +1,50 @@
+"""How the next page of entities is asked for: by the sort keys of the last one, else by number."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import msgspec
+
+from penstock.core.entities import Row
+from penstock.core.errors import InvalidInput
+from penstock.sensorthings.grammar import Options, print_options
+
+#: Characters that stay as they are in the options of links.
+_SAFE = "$=,/()';:@*!"
+
+
+def next_option(rows: Sequence[Row], top: int, options: Options) -> str:
+    """Return the option that leads to the rows behind a page of `top`."""
+    if len(rows) <= top or not top:
+        return ""
+    values = rows[top - 1].get("@sort")
+    if values is None:
+        return f"$skip={options.skip + top}"
+    text = base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+    return f"$skiptoken={text}"
+
+
+def sort_values(token: str) -> tuple[object, ...]:
+    """Return the values that a token says.
+
+    Raises:
+        InvalidInput: It is not one of ours.
+    """
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        values = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=list)
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        msg = f"$skiptoken={token[:60]!r} is none that a nextLink gave"
+        raise InvalidInput(msg) from error
+    return tuple(values)
+
+
+def following(options: Options) -> str:
+    """Return the options of an expanded set for its next page, but for what leads there."""
+    plain = msgspec.structs.replace(options, skip=0, skip_token=None)
+    text = print_options(plain)
+    return "".join(f"{quote(part, safe=_SAFE)}&" for part in text.split("&")) if text else ""

@@ -1,0 +1,95 @@
+"""MQTT receive below the network: topics, what is told, and that nothing is done for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.catalog.template import fresh_catalog
+
+from penstock.catalog.entities.sql_entities import SqlEntities
+from penstock.core.access import Access
+from penstock.core.clock import ManualClock
+from penstock.core.entities import New
+from penstock.core.errors import PenstockError
+from penstock.core.organisation import DEFAULT_SYSTEM, Organisation
+from penstock.ingest.live import LiveHub
+from penstock.runtime.things import make_notifier, make_things
+from penstock.sensorthings.mqtt_changes import Change, TellingWriter
+from penstock.sensorthings.mqtt_topics import read_topic
+from penstock.sensorthings.settings import ThingsSettings
+from penstock.stores.memory import MemoryStore
+
+NAMED = {"name": "oven", "description": "an oven"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "type_", "system", "parent"),
+    [
+        ("v1.1/Things", "Thing", "", ""),
+        ("v1.1/Things(1)/Datastreams(2)/Thing", "Thing", "", "Things(1)/Datastreams(2)"),
+        ("a.b.c.d/v1.1/Datastreams(7)/Thing", "Thing", "a.b.c.d", "Datastreams(7)"),
+        ("v1.1/Things(1)/properties/a/b", "Thing", "", ""),
+        ("v1.1/Observations?$select=result,id", "Observation", "", ""),
+    ],
+)  # fmt: skip
+def test_topics_are_read(topic: str, type_: str, system: str, parent: str) -> None:
+    found = read_topic(topic)
+    assert (found.type, found.system, found.parent) == (type_, system, parent)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["v1.1/Nothing", "v1.1/Things?$select=nothing", "v1.1/", "v1.1/Things/$count", "v1.1/$batch"],
+)
+def test_topics_that_lead_nowhere_are_refused(topic: str) -> None:
+    with pytest.raises(PenstockError):
+        read_topic(topic)
+
+
+def test_what_is_made_within_is_told_and_what_is_linked_is_not(tmp_path: Path) -> None:
+    catalog, clock = fresh_catalog(tmp_path), ManualClock()
+    told: list[Change] = []
+    writer = TellingWriter(SqlEntities(catalog.database, clock), told.extend)
+    point = {"type": "Point", "coordinates": [8, 49]}
+    place = New(
+        type="Location",
+        values={**NAMED, "encodingType": "application/geo+json", "location": point},
+    )
+    made = writer.create(
+        New(type="Thing", values=NAMED, links={"Locations": [place]}), DEFAULT_SYSTEM, 1
+    )
+    inner = made.nested["Locations"][0].id
+    assert [(one.type, one.id) for one in told] == [("Thing", made.id), ("Location", inner)]
+    told.clear()
+    change = New(type="Thing", values={"name": "stove"}, links={"Locations": [inner]})
+    writer.update(made.id, change, None, 2)
+    assert told == [Change("Thing", made.id, frozenset({"name"}), frozenset({"Locations"}))]
+    catalog.close()
+
+
+async def test_observations_are_watched_only_while_somebody_listens(tmp_path: Path) -> None:
+    catalog, clock, live = fresh_catalog(tmp_path), ManualClock(), LiveHub()
+    access = Access(Organisation(), clock)
+    notifier = make_notifier(
+        make_things(catalog, clock, ThingsSettings()),
+        catalog=catalog,
+        store=MemoryStore(),
+        live=live,
+        clock=clock,
+        access=lambda: access,
+        door=lambda: None,
+        secret="",
+        address=lambda: "http://localhost",
+    )
+    notifier.start()
+    counts = []
+    for topics in ({"v1.1/Things"}, {"v1.1/Things", "v1.1/Observations"}, {"v1.1/Things"}, set()):
+        notifier._listen(frozenset(topics))
+        await asyncio.sleep(0)
+        counts.append((live.watchers, notifier.is_wanted("Thing")))
+    assert counts == [(0, True), (1, True), (0, True), (0, False)]
+    notifier.close()
+    await asyncio.sleep(0)
+    catalog.close()

@@ -1,0 +1,211 @@
+"""Pages join to the whole, whatever the order, the filter and the size of pieces."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.api.house import T0, House
+
+from penstock.core.access import EVERYTHING, Scope
+from penstock.core.observation import observations
+from penstock.sensorthings import observations as reading_observations
+from penstock.sensorthings import walking
+from penstock.sensorthings.service import Service, Wanted
+
+ROOT = "http://localhost/v1.1"
+SECOND = 1_000_000
+Identity = tuple[int, int, int]
+
+_ROWS = st.lists(
+    st.tuples(st.integers(1, 3), st.integers(0, 6), st.sampled_from([0, 0, 5]), st.integers(-2, 4)),
+    max_size=40,
+)
+_ORDERS = st.sampled_from(
+    ["", "id asc", "id desc", "phenomenonTime asc", "phenomenonTime desc", "result asc,id desc"]
+)
+_SOME = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with tempfile.TemporaryDirectory() as folder:
+        house = House(Path(folder))
+        assert house.enrol(("a", "x"), ("a", "y"), ("b", "x")) == [1, 2, 3]
+        yield house
+        house.passwords.close()
+        house.catalog.close()
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read few rows at once, so that every border is met."""
+    monkeypatch.setattr(walking, "LARGEST_PIECE", 5)
+    monkeypatch.setattr(reading_observations, "FIRST_PIECE", 2)
+    monkeypatch.setattr(reading_observations, "LARGEST_PIECE", 5)
+
+
+def fill(house: House, rows: list[tuple[int, int, int, int]]) -> dict[Identity, int]:
+    house.store._rows.clear()
+    held = {(d, T0 + t * SECOND, f): number for d, t, f, number in rows}
+    if held:
+        ids = list(held)
+        batch = observations(
+            [d for d, _, _ in ids],
+            [t for _, t, _ in ids],
+            [float(number) for number in held.values()],
+            feature=[f for _, _, f in ids],
+        )
+        house.store.append(batch)
+    return held
+
+
+def ask(house: House, address: str, scope: Scope = EVERYTHING) -> dict[str, Any]:
+    service: Service = house.app.state.things.service
+    path, _, query = address.partition("?")
+    reply = service.get(Wanted(path=path, query=query, root=ROOT, scope=scope))
+    found: dict[str, Any] = msgspec.json.decode(reply.body)
+    return found
+
+
+def follow(house: House, address: str) -> list[dict[str, Any]]:
+    found = []
+    for _ in range(200):
+        page = ask(house, address)
+        found += page["value"]
+        if "@iot.nextLink" not in page:
+            return found
+        next_ = urlsplit(page["@iot.nextLink"])
+        address = f"{next_.path.removeprefix('/v1.1/')}?{next_.query}"
+    raise AssertionError("the pages do not end")
+
+
+def expected(held: dict[Identity, int], order: str, least: int | None) -> list[int]:
+    """Return the results in order."""
+    rows = [(key, number) for key, number in held.items() if least is None or number > least]
+    if order.startswith("phenomenonTime"):
+        rows.sort(key=lambda row: (row[0][1], row[0][0], row[0][2]))
+    else:
+        rows.sort()
+    if order.endswith("desc"):
+        rows.reverse()
+    if order.startswith("result"):
+        rows.sort(key=lambda row: row[1])
+    return [number for _, number in rows]
+
+
+@_SOME
+@given(
+    rows=_ROWS,
+    order=_ORDERS,
+    least=st.one_of(st.none(), st.integers(-2, 3)),
+    top=st.integers(1, 7),
+    skip=st.integers(0, 12),
+)
+@pytest.mark.usefixtures("pieces")
+def test_pages_join_to_the_whole(
+    house: House,
+    rows: list[tuple[int, int, int, int]],
+    order: str,
+    least: int | None,
+    top: int,
+    skip: int,
+) -> None:
+    held = fill(house, rows)
+    parts = [f"$top={top}", f"$skip={skip}", "$count=true"]
+    parts += [f"$orderby={order}"] if order and not order.startswith("result") else []
+    parts += ["$orderby=result"] if order.startswith("result") else []
+    parts += [f"$filter=result gt {least}"] if least is not None else []
+    address = "Observations?" + "&".join(parts)
+    wanted = expected(held, order, least)
+    found = [one["result"] for one in follow(house, address)]
+    if order.startswith("result"):
+        assert found == sorted(wanted)[skip:]
+    else:
+        assert found == wanted[skip:]
+    assert ask(house, address)["@iot.count"] == len(wanted)
+
+
+@_SOME
+@given(rows=_ROWS, order=_ORDERS, top=st.integers(1, 4), skip=st.integers(0, 3))
+@pytest.mark.usefixtures("pieces")
+def test_what_is_expanded_is_what_the_link_gives(
+    house: House, rows: list[tuple[int, int, int, int]], order: str, top: int, skip: int
+) -> None:
+    fill(house, rows)
+    options = [f"$top={top}", f"$skip={skip}", "$count=true", "$select=id,result"]
+    options += [f"$orderby={order}"] if order else []
+    address = f"Datastreams?$expand=Observations({';'.join(options)})"
+    for stream in ask(house, address)["value"]:
+        link = f"Datastreams({stream['@iot.id']})/Observations?{'&'.join(options)}"
+        page = ask(house, link)
+        assert stream["Observations"] == page["value"]
+        assert stream["Observations@iot.count"] == page["@iot.count"]
+        assert ("Observations@iot.nextLink" in stream) == ("@iot.nextLink" in page)
+        if "Observations@iot.nextLink" in stream:
+            next_ = urlsplit(stream["Observations@iot.nextLink"])
+            rest = follow(house, f"{next_.path.removeprefix('/v1.1/')}?{next_.query}")
+            assert page["value"] + rest == follow(house, link)
+
+
+@_SOME
+@given(rows=_ROWS)
+def test_every_observation_is_found_by_its_id(
+    house: House, rows: list[tuple[int, int, int, int]]
+) -> None:
+    held = fill(house, rows)
+    found = ask(house, "Observations?$top=1000")["value"]
+    assert len(found) == len(held)
+    for one in found:
+        address = one["@iot.selfLink"].removeprefix(f"{ROOT}/")
+        assert ask(house, address) == one
+
+
+def test_a_datastream_tells_the_times_of_its_observations(house: House) -> None:
+    fill(house, [(1, 0, 0, 1), (1, 6, 0, 1), (2, 3, 0, 1)])
+    shown = ask(house, "Datastreams?$select=phenomenonTime,resultTime,id")["value"]
+    assert shown == [
+        {
+            "@iot.id": 1,
+            "phenomenonTime": "2023-11-14T22:13:20Z/2023-11-14T22:13:26Z",
+        },
+        {
+            "@iot.id": 2,
+            "phenomenonTime": "2023-11-14T22:13:23Z/2023-11-14T22:13:23Z",
+        },
+        {"@iot.id": 3},
+    ]
+
+
+@_SOME
+@given(
+    rows=_ROWS,
+    low=st.integers(-3, 4),
+    high=st.integers(-3, 4),
+    names=st.tuples(st.sampled_from(["gt", "ge"]), st.sampled_from(["lt", "le"])),
+)
+def test_datastreams_are_found_by_the_results_they_hold(
+    house: House,
+    rows: list[tuple[int, int, int, int]],
+    low: int,
+    high: int,
+    names: tuple[str, str],
+) -> None:
+    held = fill(house, rows)
+    where = f"Observations/result {names[0]} {low} and Observations/result {names[1]} {high}"
+    found = {one["@iot.id"] for one in ask(house, f"Datastreams?$filter={where}")["value"]}
+    above = low + (names[0] == "gt")
+    below = high - (names[1] == "lt")
+    assert found == {key[0] for key, number in held.items() if above <= number <= below}
+    where = f"Observations/result {names[0]} {low}"
+    found = {one["@iot.id"] for one in ask(house, f"Datastreams?$filter={where}")["value"]}
+    assert found == {key[0] for key, number in held.items() if above <= number}
