@@ -145,3 +145,25 @@ async def test_who_has_not_signed_in_sees_nothing(town: tuple[House, Town]) -> N
     house, _ = town
     answer = await house.client.post("/v1.1/Things", json={"name": "a", "description": "b"})
     assert answer.status_code == 401
+
+
+async def test_the_audit_trail_tells_who_wrote_which_entity(town: tuple[House, Town]) -> None:
+    house, people = town
+    agent, root = people.headers("agent"), people.headers("root")
+    body = {"name": "pump", "description": "a pump"}
+
+    # When an agent makes, changes and removes a Thing, and is refused one
+    made = await house.client.post("/v1.1/Things", json=body, headers=agent)
+    address = made.headers["location"].partition("/v1.1/")[2]
+    await house.client.patch(f"/v1.1/{address}", json={"name": "pump 2"}, headers=agent)
+    await house.client.delete(f"/v1.1/{address}", headers=agent)
+    refused = await house.client.patch("/v1.1/Things(1)", json={"name": 5}, headers=agent)
+
+    # Then the trail has what was done, by whom and whose it was
+    assert (made.status_code, refused.status_code) == (201, 400)
+    found = (await house.client.get("/api/v1/audit", headers=root)).json()["items"]
+    done = [one for one in found if one["kind"] == "Thing"]
+    assert [one["action"] for one in done] == ["remove", "change", "add"]
+    assert {one["name"] for one in done} == {address}
+    assert {one["by"] for one in done} == {"agent"}
+    assert all(one["system"] for one in done)

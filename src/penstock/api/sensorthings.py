@@ -10,9 +10,11 @@ from fastapi import APIRouter, Request, Response
 
 from penstock.api.context import Context
 from penstock.api.errors import Refused, answer
-from penstock.api.who import Who
+from penstock.api.sensorthings_trail import SensorThingsTrail
+from penstock.api.who import Who, address_of
 from penstock.core.access import Principal
 from penstock.core.errors import NotSupported
+from penstock.core.people import Actor
 from penstock.sensorthings.description import describe
 from penstock.sensorthings.grammar import Options, ResourcePath, parse_options, parse_path
 from penstock.sensorthings.service import Reply, Service, Wanted
@@ -41,6 +43,7 @@ class SensorThings:
     def __init__(self, things: Things, ctx: Context) -> None:
         self._ctx = ctx
         self._public_url = things.settings.public_url
+        self._trail = SensorThingsTrail(ctx, things.reader)
         self.service = Service(
             Sources(
                 reader=things.reader,
@@ -81,7 +84,7 @@ class SensorThings:
 
     async def run(
         self,
-        who: Principal,
+        by: Actor,
         method: str,
         root: str,
         address: str,
@@ -89,6 +92,7 @@ class SensorThings:
         body: bytes,
     ) -> Answer:
         """Answer one request, the address being below the root."""
+        who = by.who
         path, _, query = address.lstrip("/").partition("?")
         if method in _READING:
             reply = await self._read(who, path, query, root)
@@ -99,7 +103,7 @@ class SensorThings:
             async def run(
                 who: Principal, method: str, address: str, headers: Mapping[str, str], body: bytes
             ) -> Answer:
-                return await self.run(who, method, root, address, headers, body)
+                return await self.run(Actor(who, by.address), method, root, address, headers, body)
 
             return await self._writing.batch(who, asked, run)
         writes: Mapping[str, Callable[[Principal, Asked], Awaitable[Answer]]] = {
@@ -111,7 +115,11 @@ class SensorThings:
         if method not in writes:
             msg = f"{method} is not possible here; GET, POST, PATCH, PUT and DELETE are"
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", msg)
-        return await writes[method](who, asked)
+        subject = await self._ctx.blocking(self._trail.subject, method, asked.path, address)
+        done = await writes[method](who, asked)
+        if subject is not None and done.status < HTTPStatus.BAD_REQUEST:
+            await self._ctx.blocking(self._trail.write, by, method, subject, done.headers)
+        return done
 
     async def _read(self, who: Principal, path: str, query: str, root: str) -> Reply:
         scope = self._ctx.scope(who)
@@ -155,7 +163,8 @@ def _routes(version: str) -> None:
         address = f"{address}?{query}" if query else address
         body = b"" if request.method in _READING else await request.body()
         root = things.root(request, version)
-        found = await things.run(who, request.method, root, address, request.headers, body)
+        by = Actor(who, address_of(request))
+        found = await things.run(by, request.method, root, address, request.headers, body)
         headers = {name: value for name, value in found.headers.items() if value}
         return Response(found.body, found.status, headers)
 
