@@ -170,6 +170,21 @@ def test_every_observation_is_found_by_its_id(
         assert ask(house, address) == one
 
 
+@_SOME
+@given(rows=_ROWS)
+def test_what_is_expanded_is_shown_as_by_itself_but_for_links(
+    house: House, rows: list[tuple[int, int, int, int]]
+) -> None:
+    fill(house, rows)
+    alone = ask(house, "Observations?$top=1000")["value"]
+    plain = [
+        {k: v for k, v in one.items() if not k.endswith("Link") or k == "@iot.selfLink"}
+        for one in alone
+    ]
+    streams = ask(house, "Datastreams?$expand=Observations")["value"]
+    assert [one for stream in streams for one in stream["Observations"]] == plain
+
+
 def test_a_datastream_tells_the_times_of_its_observations(house: House) -> None:
     fill(house, [(1, 0, 0, 1), (1, 6, 0, 1), (2, 3, 0, 1)])
     shown = ask(house, "Datastreams?$select=phenomenonTime,resultTime,id")["value"]

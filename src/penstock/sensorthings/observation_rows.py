@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +65,21 @@ def rows_of(
             if text is not None:
                 _add_parameters(row, text.encode())
     return rows
+
+
+def plain_columns(
+    table: pa.Table, kinds: Mapping[int, Kind]
+) -> Iterator[tuple[int | str, str, str | None, Any]] | None:
+    """Return id, phenomenonTime, resultTime and result of rows that have no more; None else."""
+    if table["parameters"].null_count < table.num_rows:
+        return None
+    columns = (
+        ids_of(table),
+        _phenomenon_times(table),
+        _maybe_times(table["result_time"]),
+        _results(table, table["datastream"].to_pylist(), kinds),
+    )
+    return zip(*columns, strict=True)
 
 
 def own_id(parameters: str | None) -> int | str | None:

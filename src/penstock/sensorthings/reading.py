@@ -16,7 +16,7 @@ from penstock.sensorthings.continuing import following, next_option, sort_values
 from penstock.sensorthings.formats import data_array
 from penstock.sensorthings.grammar import Expand, Options
 from penstock.sensorthings.observation_pages import Found, Paging
-from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind, rows_of
+from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind, plain_columns, rows_of
 from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.places import Place
 from penstock.sensorthings.semi_joins import SemiJoins, derived_times
@@ -101,6 +101,11 @@ class Reading:
     ) -> list[dict[str, Any]]:
         """Return observations as they are shown, with what is expanded."""
         looks = Looks("Observation", options, self._root, is_nested=is_nested)
+        plain = None
+        if looks.is_bare and not options.expand and isinstance(found, Found):
+            plain = plain_columns(found.table, kinds)
+        if plain is not None:
+            return looks.show_bare(plain)
         rows = rows_of(found.table, kinds, looks.wanted) if isinstance(found, Found) else found
         shown = looks.show(rows, kinds)
         if options.expand:

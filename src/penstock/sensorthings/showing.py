@@ -109,6 +109,27 @@ class Looks:
             shown.append(one)
         return shown
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether all properties are shown and no links."""
+        return self._is_whole and self._has_id and self._has_self and not self._links
+
+    def show_bare(
+        self, observations: Iterable[tuple[int | str, str, str | None, Any]]
+    ) -> list[dict[str, Any]]:
+        """Return what `show` would of Observations that have nothing else, much faster."""
+        stem = self._stem
+        return [
+            {
+                ID: id_,
+                SELF: f"{stem}{id_ if type(id_) is int else quoted(id_)})",
+                "phenomenonTime": phenomenon_time,
+                "resultTime": result_time,
+                "result": result,
+            }
+            for id_, phenomenon_time, result_time, result in observations
+        ]
+
     def _add_properties(self, one: dict[str, Any], row: Row) -> None:
         if self._is_whole:
             # Taking all and giving back is several times faster than taking one by one.
