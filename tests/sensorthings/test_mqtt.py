@@ -13,7 +13,7 @@ from penstock.core.access import Access
 from penstock.core.clock import ManualClock
 from penstock.core.entities import New
 from penstock.core.errors import PenstockError
-from penstock.core.organisation import DEFAULT_SYSTEM, Organisation
+from penstock.core.organisation import DEFAULT_SYSTEM, Company, Organisation, System
 from penstock.ingest.live import LiveHub
 from penstock.runtime.things import make_notifier, make_things
 from penstock.sensorthings.mqtt_changes import Change, TellingWriter
@@ -92,4 +92,31 @@ async def test_observations_are_watched_only_while_somebody_listens(tmp_path: Pa
     assert counts == [(0, True), (1, True), (0, True), (0, False)]
     notifier.close()
     await asyncio.sleep(0)
+    catalog.close()
+
+
+def test_a_topic_is_about_the_system_that_its_subscribers_are_of(tmp_path: Path) -> None:
+    catalog, clock, live = fresh_catalog(tmp_path), ManualClock(), LiveHub()
+    systems = [
+        System(id=DEFAULT_SYSTEM, company=1, name="default"),
+        System(id=2, company=1, name="a.b.c.d", topics=["v1.1/#"]),
+    ]
+    companies = [Company(id=1, name="a.b")]
+    access = Access(Organisation(accounts=True, companies=companies, systems=systems), clock)
+    notifier = make_notifier(
+        make_things(catalog, clock, ThingsSettings()),
+        catalog=catalog,
+        store=MemoryStore(),
+        live=live,
+        clock=clock,
+        access=lambda: access,
+        door=lambda: None,
+        secret="",
+        address=lambda: "http://localhost",
+    )
+    about = {
+        topic: notifier._scope(read_topic(topic)).systems
+        for topic in ("v1.1/Things", "a.b.c.d/v1.1/Things", "a.b.c.gone/v1.1/Things")
+    }
+    assert list(about.values()) == [{2}, {2}, frozenset()]
     catalog.close()

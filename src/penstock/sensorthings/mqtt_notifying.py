@@ -150,14 +150,15 @@ class Notifier:
             if self._watching is not None:
                 self._watching.cancel()
 
-    def _scope(self, system: str) -> Scope:
-        """Return whose entities a topic is about."""
-        organisation = self._access().organisation
-        if not system and len(organisation.systems) <= 1:
+    def _scope(self, listening: Listening) -> Scope:
+        """Return whose entities a topic is about: the system's whose members may receive it."""
+        access = self._access()
+        systems = access.organisation.systems
+        if not listening.system and len(systems) <= 1:
             return EVERYTHING
-        ids = {one.name: one.id for one in organisation.systems if one.id != DEFAULT_SYSTEM}
-        id_ = ids.get(system, 0) if system else DEFAULT_SYSTEM
-        return Scope(systems=frozenset({id_}))
+        if listening.system and all(one.name != listening.system for one in systems):
+            return Scope()
+        return Scope(systems=frozenset({access.system_of(listening.topic)}))
 
     # Observations
 
@@ -187,7 +188,7 @@ class Notifier:
                 if not listening.path.last.is_set:
                     shown = (self._single(listening, rows, ids),)
                 elif (chosen := self._chosen(listening, rows, ids)) is not None:
-                    scope = self._scope(listening.system)
+                    scope = self._scope(listening)
                     shown = self._show.observations(scope, chosen, listening.options)
                 found += [(listening.topic, one) for one in shown if one is not None]
             except PenstockError as error:
@@ -196,7 +197,7 @@ class Notifier:
 
     def _chosen(self, listening: Listening, rows: pa.Table, ids: Any) -> pa.Table | None:
         """Return the rows that a topic is about."""
-        segments, scope = listening.path.segments, self._scope(listening.system)
+        segments, scope = listening.path.segments, self._scope(listening)
         if len(segments) == 1:
             if scope.everything:
                 return rows
@@ -224,7 +225,7 @@ class Notifier:
         times = rows["time"].cast(pa.int64()).to_numpy()
         if not np.any(mine & (times == identity.time_us)):
             return None
-        return self._show.entity(self._scope(listening.system), listening.text, listening.query)
+        return self._show.entity(self._scope(listening), listening.text, listening.query)
 
     def _system_of(self, datastream: int) -> int:
         """Return the system of a Datastream; a Datastream never changes to another system."""
@@ -272,7 +273,7 @@ class Notifier:
 
     def _shown(self, listening: Listening, change: Change) -> bytes | None:
         """Return what is told on a topic when an entity has changed, or None."""
-        path, scope = listening.path, self._scope(listening.system)
+        path, scope = listening.path, self._scope(listening)
         if path.last.is_set:
             one = f"{listening.text}({change.id})"
             return self._show.entity(scope, one, listening.query)

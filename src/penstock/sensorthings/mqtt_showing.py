@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -12,6 +13,7 @@ from penstock.core.access import Scope
 from penstock.core.errors import NotFound
 from penstock.sensorthings.columns import Facts, mask
 from penstock.sensorthings.grammar import Options
+from penstock.sensorthings.linked import linked_values
 from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.service import Service, Wanted
@@ -56,7 +58,8 @@ class ServiceShow:
         if where is not None:
             datastreams = rows["datastream"].unique().to_pylist()
             own = self._sources.features.known_features(datastreams)
-            facts = Facts(kinds=kinds, own_features=own, now_us=self._sources.clock.now_us())
+            linked = partial(linked_values, self._sources, scope)
+            facts = Facts(kinds, own, self._sources.clock.now_us(), linked)
             rows = rows.filter(pa.array(mask(where, rows, facts)))
         shown = reading.show_observations(Found(rows), options, kinds)
         return [msgspec.json.encode(one) for one in shown]
