@@ -224,3 +224,11 @@ def test_datastreams_are_found_by_the_results_they_hold(
     where = f"Observations/result {names[0]} {low}"
     found = {one["@iot.id"] for one in ask(house, f"Datastreams?$filter={where}")["value"]}
     assert found == {key[0] for key, number in held.items() if above <= number}
+
+
+@pytest.mark.usefixtures("pieces")
+def test_datastreams_of_a_feature_are_found_beyond_one_piece(house: House) -> None:
+    rows = [(1, at, 5, at) for at in range(12)] + [(2, 30, 5, 1), (3, 31, 6, 1)]
+    fill(house, rows)
+    assert walking.holders(house.store, [5]) == {1, 2}
+    assert walking.holders(house.store, []) == set()

@@ -40,6 +40,7 @@ from penstock.sensorthings.walking import (
     Walk,
     cursor_at,
     first_rows,
+    holders,
 )
 
 #: Sorting keeps so many rows at most.
@@ -93,13 +94,10 @@ class Observations:
 
     def _holding(self, features: frozenset[int]) -> set[int]:
         """Return the datastreams that can have observations of some features."""
-        named = tuple(sorted(features - {0}))
-        found: set[int] = set()
+        named = sorted(features - {0})
+        found = holders(self._store, named)
         for feature in named:
             found.update(self._sources.features.datastreams_at(feature))
-        if named:
-            held = self._store.scan(Selection(features=named))
-            found.update(held["datastream"].unique().to_pylist())
         return found
 
     # -- pages

@@ -261,8 +261,8 @@ def _value(value: Any) -> Reply:
 def _member(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return value.get(name)
-    if isinstance(value, list) and name.isdigit() and int(name) < len(value):
-        return value[int(name)]
+    if isinstance(value, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(value):
+        return value[int(name[:9])]
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -151,6 +151,18 @@ class Walk:
                 "narrow phenomenonTime, or name fewer Datastreams"
             )
             raise NotSupported(msg)
+
+
+def holders(store: Store, features: Sequence[int]) -> set[int]:
+    """Return the datastreams that have rows of some features other than 0, however many rows."""
+    within, found = Selection(features=tuple(sorted(features)), limit=LARGEST_PIECE), set[int]()
+    while within.features:
+        table = store.scan(within)
+        found.update(table["datastream"].unique().to_pylist())
+        if table.num_rows < LARGEST_PIECE:
+            break
+        within = msgspec.structs.replace(within, after=cursor_at(table, table.num_rows - 1))
+    return found
 
 
 def first_rows(pieces: Iterator[pa.Table], skip: int, limit: int) -> pa.Table:
