@@ -16,6 +16,7 @@ from tests.sensorthings.writing.site import Site
 from penstock.core.catalog import Policy
 from penstock.core.devices import DeviceFacts
 from penstock.core.errors import Conflict, InvalidInput, NotFound
+from penstock.core.observation import observations
 from penstock.core.selection import Selection
 
 PATCH = "application/json-patch+json"
@@ -371,3 +372,85 @@ def test_units_types_and_metadata_stay_as_they_were_given(boiler: Site) -> None:
     assert boiler.row("Sensor", 2)["metadata"] == {"a": [1]}
     assert boiler.row("Datastream", 1)["observationType"] == f"{OM}Measurement"
     assert boiler.row("Datastream", 1)["unitOfMeasurement"] == UNIT
+
+
+def test_a_thing_that_comes_to_a_place_moves_no_other(boiler: Site) -> None:
+    boiler.post("Locations", {**LOCATION, "name": "Cellar"})
+    boiler.ask("post", "Things(1)/Locations/$ref", {"@iot.id": 2})
+    other = boiler.post("Things", thing(name="Pump"))
+    visits = boiler.count("HistoricalLocation")
+    boiler.ask("post", "Locations(1)/Things/$ref", {"@iot.id": other})
+    assert [r["@iot.id"] for r in boiler.entities.find(_along("Thing", 1, "Locations"))] == [1, 2]
+    held = boiler.entities.find(_along("Thing", other, "Locations"))
+    assert [row["@iot.id"] for row in held] == [1, 3]
+    assert boiler.count("HistoricalLocation") == visits + 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "Things?$filter=id gt 0&$top=1",
+        "Things?$filter=id gt 0&$orderby=id&$skip=1",
+        "Things(1)?$filter=id gt 5",
+        "Datastreams(1)/Observations?$filter=result gt 0&$top=1",
+        "Things(1)/Locations(1)/$ref?$filter=id gt 5",
+    ],
+)
+def test_no_more_is_removed_than_was_asked_for(boiler: Site, url: str) -> None:
+    before = boiler.store.scan(Selection()).num_rows
+    with pytest.raises(InvalidInput, match="DELETE does not take"):
+        boiler.ask("delete", url)
+    assert boiler.count("Thing") == 1
+    assert boiler.store.scan(Selection()).num_rows == before
+    assert len(boiler.entities.find(_along("Thing", 1, "Locations"))) == 1
+
+
+def test_an_observation_does_not_take_the_place_of_another(site: Site) -> None:
+    site.post("Things", thing(datastream()))
+    times = ("2024-01-01T00:00:01Z", "2024-01-01T00:00:02Z")
+    bodies = [{"result": at, "phenomenonTime": time} for at, time in enumerate(times)]
+    first, _ = (site.post("Datastreams(1)/Observations", body) for body in bodies)
+    with pytest.raises(Conflict):
+        site.ask("patch", f"Observations({first})", {"phenomenonTime": times[1]})
+    assert [row["result"] for row in site.observations(1)] == [0, 1]
+
+
+def test_removing_a_row_forgets_no_other_that_moved(site: Site) -> None:
+    site.post("Things", thing(datastream(), datastream(name="other")))
+    body = {"result": 1, "phenomenonTime": "2024-01-01T00:00:01Z"}
+    id_ = site.post("Datastreams(1)/Observations", body)
+    site.ask("patch", f"Observations({id_})", {"phenomenonTime": "2024-01-01T00:00:05Z"})
+    held = site.entities.moved([str(id_)])
+    claims = observations([2], [7], [0.0], parameters=[f'{{"@iot.id": {id_}}}'])
+    site.store.append(claims)
+    site.ask("delete", "Datastreams(2)/Observations?$filter=result eq 0")
+    assert site.observations(2) == []
+    assert site.entities.moved([str(id_)]) == held != {}
+
+
+def test_a_patch_does_not_grow_without_end(boiler: Site) -> None:
+    steps = [{"op": "add", "path": "/properties", "value": {"a": [1]}}]
+    copy = {"op": "copy", "from": "/properties"}
+    steps += [{**copy, "path": f"/properties/{at}"} for at in range(40)]
+    with pytest.raises(InvalidInput, match="copies at most"):
+        boiler.ask("patch", "Things(1)", steps, "application/json-patch+json")
+
+
+def test_what_cannot_be_taken_back_is_not_done_in_a_group(boiler: Site) -> None:
+    arrays = [{"Datastream": {"@iot.id": 1}, "components": ["result"], "dataArray": [[1]]}]
+    group = {"atomicityGroup": "g", "method": "post"}
+    for url, body in (("CreateObservations", arrays), ("Things(1)/Locations/$ref", {"@iot.id": 1})):
+        before = boiler.store.scan(Selection()).num_rows
+        requests = [{"id": "1", "url": url, "body": body, **group}]
+        answer = boiler.ask("post", "$batch", {"requests": requests})
+        assert b"cannot be taken back" in answer.body
+        assert boiler.store.scan(Selection()).num_rows == before
+
+
+@pytest.mark.parametrize("url", ["$batch", "/$batch", "//$batch", "%24batch", "/v1.1/$batch"])
+def test_a_batch_holds_no_batch(boiler: Site, url: str) -> None:
+    inner = {"requests": [{"id": "1", "method": "post", "url": "Things", "body": thing()}]}
+    requests = [{"id": "1", "method": "post", "url": url, "body": inner}]
+    answer = boiler.ask("post", "$batch", {"requests": requests})
+    assert b"a batch cannot be within a batch" in answer.body
+    assert boiler.count("Thing") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.catalog.systems import add_systems
 from tests.sensorthings.writing.bodies import (
@@ -148,3 +149,41 @@ def test_a_feature_is_changed_by_those_whose_observations_are_of_it(shared: Site
     shared.ask("delete", "FeaturesOfInterest(1)", who=TWO)
     assert shared.observations(1) == []
     shared.ask("post", "Locations", LOCATION, who=TWO)
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("post", "Sensors(2)/Datastreams/$ref", {"@iot.id": 1}),
+        ("patch", "Sensors(2)", {"Datastreams": [{"@iot.id": 1}]}),
+        ("patch", "ObservedProperties(2)", {"Datastreams": [{"@iot.id": 1}]}),
+        ("post", "Locations(2)/Things/$ref", {"@iot.id": 1}),
+        ("patch", "Locations(2)", {"Things": [{"@iot.id": 1}]}),
+        ("patch", "Locations(2)", {"HistoricalLocations": [{"@iot.id": 1}]}),
+    ],
+)
+def test_what_others_have_is_not_linked_to_ones_own(
+    shared: Site, method: str, url: str, body: object
+) -> None:
+    for set_name, own in (
+        ("Sensors", SENSOR),
+        ("ObservedProperties", PROPERTY),
+        ("Locations", LOCATION),
+    ):
+        shared.ask("post", set_name, own, who=THREE)
+    with pytest.raises(Forbidden):
+        shared.ask(method, url, body, who=THREE)
+    row = shared.row("Datastream", 1, "Sensor", "ObservedProperty")
+    assert (row["Sensor@iot.id"], row["ObservedProperty@iot.id"]) == (1, 1)
+
+
+def test_who_may_write_and_not_delete_has_a_group_taken_back(shared: Site) -> None:
+    requests = [
+        {"id": "1", "atomicityGroup": "g", "method": "post", "url": "Things", "body": thing()},
+        {"id": "2", "atomicityGroup": "g", "method": "post", "url": "Things", "body": {}},
+        {"id": "3", "method": "get", "url": "Things(1)"},
+    ]
+    answer = shared.ask("post", "$batch", {"requests": requests}, who=CLIENT)
+    found = msgspec.json.decode(answer.body)["responses"]
+    assert [one["status"] for one in found] == [424, 400, 200]
+    assert shared.count("Thing") == 1

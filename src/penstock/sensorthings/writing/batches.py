@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
-from penstock.core.access import Principal
+from penstock.core.access import PLATFORM, Principal
 from penstock.core.errors import InvalidInput, NotSupported
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts, Run
 from penstock.sensorthings.writing.batch_parts import is_multipart, read_parts, write_parts
 from penstock.sensorthings.writing.values import read_json, read_object, refuse, shown
+
+_log = logging.getLogger(__name__)
 
 #: Requests in one batch.
 MAX_REQUESTS = 10_000
@@ -22,6 +26,8 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 _URL_REFERENCE = re.compile(r"/?\$([A-Za-z0-9_.~-]+)(?=[/?]|$)")
 _WHOLE_REFERENCE = re.compile(r"\$([A-Za-z0-9_.~-]+)")
 _ADDRESS = re.compile(r"/([A-Za-z]+\((?:[0-9]+|'[^']*')\))$")
+#: What POST does there, no DELETE of one address takes back.
+_ONE_WAY = re.compile(r"/(?:\$ref|CreateObservations)/?(?:\?|$)")
 #: Statuses from this one on are failures.
 _FAILED = 400
 
@@ -36,12 +42,12 @@ class Group:
     """Requests that are done together or not at all.
 
     Attributes:
-        undo: What takes back what was done: method, address, body.
+        undo: What takes back what was done: number of its response, method, address, body.
         responses: What was answered so far.
         has_failed: Whether one of them failed.
     """
 
-    undo: list[tuple[str, str, bytes]] = field(default_factory=list)
+    undo: list[tuple[int, str, str, bytes]] = field(default_factory=list)
     responses: list[dict[str, Any]] = field(default_factory=list)
     has_failed: bool = False
 
@@ -74,7 +80,7 @@ class Batcher:
             if group is not None:
                 group.responses.append(responses[-1])
                 if answer.status >= _FAILED and not group.has_failed:
-                    await self._take_back(who, run, group)
+                    await self._take_back(run, group)
         if is_multipart(asked.content_type):
             kind, body = write_parts(requests, responses)
         else:
@@ -82,14 +88,22 @@ class Batcher:
         return Answer(200, {"Content-Type": kind}, body)
 
     @staticmethod
-    async def _take_back(who: Principal, run: Run, group: Group) -> None:
+    async def _take_back(run: Run, group: Group) -> None:
         group.has_failed = True
-        for method, url, body in reversed(group.undo):
-            await run(who, method, url, {"content-type": "application/json"}, body)
-        for response in group.responses[:-1]:
-            response["status"] = _TAKEN_BACK
-            response["body"] = "taken back: a later request of its atomicityGroup failed"
-            response.pop("location", None)
+        kept = set()
+        for number, method, url, body in reversed(group.undo):
+            try:
+                # Who may write need not be allowed to delete; what a group made is its own.
+                await run(PLATFORM, method, url, {"content-type": "application/json"}, body)
+            except Exception:
+                _log.exception("%s %s of an atomicityGroup could not be taken back", method, url)
+                kept.add(number)
+                group.responses[number]["body"] = "done, and could not be taken back"
+        for number, response in enumerate(group.responses[:-1]):
+            if number not in kept:
+                response["status"] = _TAKEN_BACK
+                response["body"] = "taken back: a later request of its atomicityGroup failed"
+                response.pop("location", None)
 
     async def _one(
         self,
@@ -110,7 +124,7 @@ class Batcher:
             if group is not None and answer.status < _FAILED:
                 if method == "POST" and location is not None:
                     undo = ("DELETE", location.removeprefix(asked.base), b"")
-                group.undo += [] if undo is None else [undo]
+                group.undo += [] if undo is None else [(len(group.responses), *undo)]
             return answer
         except Exception as problem:
             return self._parts.refusal(problem)
@@ -122,6 +136,10 @@ class Batcher:
         """Return the request that sets an entity of a group back to what it is now."""
         if group is not None and method == "DELETE":
             raise NotSupported("DELETE within an atomicityGroup cannot be taken back")
+        if group is not None and method == "POST" and _ONE_WAY.search(unquote(url)):
+            raise NotSupported(
+                "links and data arrays within an atomicityGroup cannot be taken back"
+            )
         if group is None or method not in ("PATCH", "PUT"):
             return None
         before = await run(who, "GET", url, {}, b"")
@@ -172,10 +190,10 @@ def _url(request: Mapping[str, Any], base: str, references: Mapping[str, str], a
     if not isinstance(url, str):
         refuse(f"{at}.url", f"{shown(url)} is no address")
     version = base.rpartition("/")[2]
+    if unquote(url).partition("?")[0].rstrip("/").endswith("$batch"):
+        refuse(f"{at}.url", "a batch cannot be within a batch")
     url = url.removeprefix(base).removeprefix(f"/{version}/").removeprefix(f"{version}/")
     if found := _URL_REFERENCE.match(url):
-        if found[1] == "batch":
-            refuse(f"{at}.url", "a batch cannot be within a batch")
         known = references.get(found[1])
         if known is None:
             raise InvalidInput(f"{at}.url: no request ${found[1]} before this one made an entity")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.core.access import EVERYTHING, Action, Principal
-from penstock.core.entities import TYPES, New, Query, Removed, Step
+from penstock.core.entities import TYPES, Link, New, Query, Removed, Step
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.selection import Selection
 from penstock.sensorthings.grammar.resource import ResourcePath
@@ -72,8 +72,13 @@ class Changer:
         link = TYPES[type_].link(name)
         assert link is not None
         target = self._target(who, asked, read_object(asked.body), link.target)
+        if (type_, name) == ("Location", "Things"):
+            # The same link from its other side: a Thing keeps the other places where it is.
+            type_, id_, target, system = "Thing", target, id_, None
+            name, link = "Locations", TYPES["Thing"].link("Locations")
+            assert link is not None
         ids = [target]
-        if link.many:
+        if link.many and not _is_one_behind(link):
             ids = list(dict.fromkeys([*self._targets(type_, id_, name, link.target), target]))
         change = New(type=type_, links={name: ids})
         self._parts.writer.update(id_, change, system, self._parts.clock.now_us())
@@ -130,7 +135,7 @@ class Changer:
             given = self._address(asked, address, type_)
         if given is None:
             refuse("", 'expected {"@iot.id": number} or {"@odata.id": address}')
-        self._permits.require_visible(who, type_, [given], "@iot.id")
+        self._permits.require_linkable(who, type_, [given], "@iot.id")
         return given
 
     @staticmethod
@@ -172,7 +177,7 @@ class Changer:
                         f'a new {link.target} cannot be made here; give {{"@iot.id": number}}',
                     )
                 ids.append(one)
-            self._permits.require_visible(who, link.target, ids, within("", name))
+            self._permits.require_linkable(who, link.target, ids, within("", name))
 
     def _changed(self, change: New, id_: int) -> Answer:
         if change.type in ("Thing", "Datastream") and ("name" in change.values or change.links):
@@ -234,3 +239,9 @@ class Changer:
         self._parts.store.delete(Selection(features=(feature,)))
         if own:
             self._parts.store.delete(Selection(datastreams=own, features=(0,)))
+
+
+def _is_one_behind(link: Link) -> bool:
+    """Tell whether what a link leads to has one of us: then those linked before stay as is."""
+    inverse = TYPES[link.target].link(link.inverse)
+    return inverse is not None and not inverse.many

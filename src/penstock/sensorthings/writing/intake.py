@@ -21,6 +21,8 @@ from penstock.sensorthings.writing.results import Row
 TOPIC = "import/sensorthings"
 #: Rows in one message.
 MAX_ROWS = 50_000
+#: Rows made into a message without leaving the event loop; more would keep others waiting.
+MAX_AT_ONCE = 500
 #: How long an answer waits until what is in the log is in the store, seconds.
 MAX_WAIT_S = 30.0
 #: Datastreams whose last time of arrival is remembered, and pairs with features likewise.
@@ -84,9 +86,10 @@ class Intake:
             return
         access = self._parts.access()
         topic = topic_of(access, system)
-        messages = [
-            (topic, _message(rows[at : at + MAX_ROWS])) for at in range(0, len(rows), MAX_ROWS)
-        ]
+        if len(rows) > MAX_AT_ONCE:
+            messages = await self._parts.blocking(_messages, topic, rows)
+        else:
+            messages = _messages(topic, rows)
         client = f"http/{access.name(who)}" if access.organisation.accounts else "http"
         offset = await self._parts.platform.publish(messages, client)
         if not await self._parts.platform.ingested(offset, MAX_WAIT_S):
@@ -140,6 +143,10 @@ def topic_of(access: Access, system: int) -> str:
         return TOPIC
     names = {one.id: one.name for one in access.organisation.systems}
     return f"{names[system]}/{TOPIC}"
+
+
+def _messages(topic: str, rows: Sequence[Row]) -> list[tuple[str, bytes]]:
+    return [(topic, _message(rows[at : at + MAX_ROWS])) for at in range(0, len(rows), MAX_ROWS)]
 
 
 def _message(rows: Sequence[Row]) -> bytes:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from penstock.core.access import Action, Principal
 from penstock.core.entities import TYPES, Identity, New
-from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.core.errors import Conflict, InvalidInput, NotFound, NotSupported
 from penstock.core.selection import Selection
 from penstock.core.store import CanDeleteRows, Store
 from penstock.sensorthings import observation_rows
@@ -100,6 +100,11 @@ class Observer:
         system = self._permits.system_of_datastream(target)
         assert system is not None
         old = identity if row.identity != identity else None
+        if old is not None and has_row(self._parts.store, row.identity):
+            raise Conflict(
+                f"another Observation of Datastream {target} is at this phenomenonTime; choose "
+                "another time, or delete that one first"
+            )
         return Rewriting(old, id_, row, system, is_home)
 
     def _settle(self, todo: Rewriting) -> None:
@@ -177,22 +182,39 @@ class Observer:
         datastreams = distinct_datastreams(table)
         self._require(who, Action.MANAGE, datastreams)
         count = delete_rows(self._parts.store, table)
-        for text in table["parameters"].to_pylist():
-            id_ = observation_rows.own_id(text)
-            if id_ is not None:
-                self._parts.moved.move(str(id_), None)
+        self._forget_moved(table)
         return count
+
+    def _forget_moved(self, table: pa.Table) -> None:
+        """Forget where removed rows were: each is believed about itself and no other."""
+        carried = {
+            str(id_): at
+            for at, text in enumerate(table["parameters"].to_pylist())
+            if (id_ := observation_rows.own_id(text)) is not None
+        }
+        for id_, to in self._parts.moved.moved(list(carried)).items():
+            row = table.slice(carried[id_], 1)
+            feature = int(row["feature"][0].as_py())
+            if to == Identity(int(row["datastream"][0].as_py()), _us(row["time"][0]), feature):
+                self._parts.moved.move(id_, None)
+
+
+def has_row(store: Store, identity: Identity) -> bool:
+    """Tell whether there is a row with an identity."""
+    return bool(store.scan(_exactly(identity)).num_rows)
 
 
 def delete_row(store: Store, identity: Identity) -> int:
     """Remove the row with an identity; return how many there were."""
-    return store.delete(
-        Selection(
-            datastreams=(identity.datastream,),
-            features=(identity.feature,),
-            start_us=identity.time_us,
-            end_us=identity.time_us + 1,
-        )
+    return store.delete(_exactly(identity))
+
+
+def _exactly(identity: Identity) -> Selection:
+    return Selection(
+        datastreams=(identity.datastream,),
+        features=(identity.feature,),
+        start_us=identity.time_us,
+        end_us=identity.time_us + 1,
     )
 
 

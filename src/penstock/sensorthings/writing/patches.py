@@ -5,8 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
+
 from penstock.core.errors import Conflict, InvalidInput
 from penstock.sensorthings.writing.values import refuse, shown
+
+#: Bytes of JSON that one patch may copy: each `copy` can double what there is.
+MAX_COPIED = 16_777_216
 
 _OPS = ("add", "remove", "replace", "move", "copy", "test")
 
@@ -20,11 +25,15 @@ def apply_patch(document: Any, patch: object) -> Any:
     """
     if not isinstance(patch, list):
         refuse("", f"{shown(patch)} is no JSON Patch; expected a list of steps")
-    document = copy.deepcopy(document)
+    document, copied = copy.deepcopy(document), 0
     for number, step in enumerate(patch):
         at = f"[{number}]"
         if not isinstance(step, dict) or step.get("op") not in _OPS:
             refuse(at, f"{shown(step)} is no step; its op is one of {', '.join(_OPS)}")
+        if step["op"] == "copy":
+            copied += len(msgspec.json.encode(_get(document, _pointer(step, "from", at), at)))
+            if copied > MAX_COPIED:
+                refuse(at, f"a patch copies at most {MAX_COPIED} bytes")
         document = _apply(document, step, at)
     return document
 

@@ -9,9 +9,8 @@ from penstock.core.entities import TYPES, New, Query
 from penstock.core.errors import Forbidden, InvalidInput, NotFound
 from penstock.core.expression import Apply, Expression, Literal, Property
 from penstock.core.organisation import DEFAULT_SYSTEM
-from penstock.core.selection import Selection
+from penstock.sensorthings.walking import holders
 from penstock.sensorthings.writing.asked import Asked, Parts
-from penstock.sensorthings.writing.intake import distinct_datastreams
 
 #: How a Thing is linked to entities that belong to no system.
 _FROM_THINGS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -85,8 +84,8 @@ class Permits:
         return count(every) == count(Query(type="Thing", scope=ours, where=where))
 
     def _is_feature_of(self, id_: int, own: Sequence[int]) -> bool:
-        rows = self._parts.store.scan(Selection(features=(id_,)))
-        datastreams = {*distinct_datastreams(rows), *self._parts.features.datastreams_at(id_)}
+        own_there = self._parts.features.datastreams_at(id_)
+        datastreams = {*holders(self._parts.store, [id_]), *own_there}
         return all(self.system_of_datastream(one) in own for one in datastreams)
 
     def system_of_datastream(self, id_: int) -> int | None:
@@ -105,6 +104,17 @@ class Permits:
             query = Query(type=type_, scope=scope, id=id_)
             if not self._parts.reader.count(query):
                 raise NotFound(f"{at}: there is no {type_} with id {id_}")
+
+    def require_linkable(self, who: Principal, type_: str, ids: Sequence[int], at: str) -> None:
+        """Raise when one of these may not be linked: a link changes both of its ends.
+
+        What belongs to a system has to be one's own to change, everything else to be seen.
+        """
+        self.require_visible(who, type_, ids, at)
+        for id_ in dict.fromkeys(ids):
+            system = self._parts.reader.system_of(type_, id_)
+            if system is not None:
+                self.require(who, Action.WRITE, system)
 
     def home(self, who: Principal, asked: Asked, new: New) -> int:
         """Return the system that a new entity, and all within it, belongs to.

@@ -77,6 +77,7 @@ class Writing:
     async def delete(self, who: Principal, asked: Asked) -> Answer:
         """Remove an entity, what a filter holds for, or a link."""
         _check(asked)
+        _check_removal(asked)
         if asked.path.ending is Ending.REF:
             return await self._changing(self._changer.unlink, who, asked)
         if self._is_observation(asked):
@@ -107,3 +108,21 @@ def _check(asked: Asked) -> None:
     if path.ending in (Ending.VALUE, Ending.COUNT):
         raise NotSupported(f"{path.ending.value} can only be read")
     assert path.last.type in TYPES
+
+
+def _check_removal(asked: Asked) -> None:
+    # An option that is passed over would remove more than was asked for.
+    options, path = asked.options, asked.path
+    given = {
+        "$orderby": bool(options.order),
+        "$top": options.top is not None,
+        "$skip": options.skip > 0,
+        "$skiptoken": options.skip_token is not None,
+        "$filter": options.where is not None
+        and not (path.last.is_set and path.ending is not Ending.REF),
+    }
+    wrong = [name for name, is_given in given.items() if is_given]
+    if wrong:
+        raise InvalidInput(
+            f"DELETE does not take {', '.join(wrong)} here; a set takes $filter, one entity nothing"
+        )
