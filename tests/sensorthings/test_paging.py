@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tests.api.house import T0, House
 
 from penstock.core.access import EVERYTHING, Scope
+from penstock.core.errors import NotSupported
 from penstock.core.observation import observations
 from penstock.sensorthings import observations as reading_observations
-from penstock.sensorthings import walking
+from penstock.sensorthings import reading, sizes, walking
 from penstock.sensorthings.service import Service, Wanted
 
 ROOT = "http://localhost/v1.1"
@@ -232,3 +233,17 @@ def test_datastreams_of_a_feature_are_found_beyond_one_piece(house: House) -> No
     fill(house, rows)
     assert walking.holders(house.store, [5]) == {1, 2}
     assert walking.holders(house.store, []) == set()
+
+
+@pytest.mark.parametrize("together", [1_000_000, 0])
+def test_what_is_expanded_is_refused_before_it_is_made(
+    house: House, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    fill(house, [(d, at, 0, at) for d in (1, 2, 3) for at in range(6)])
+    made: list[int] = []
+    monkeypatch.setattr(sizes, "MAX_ENTITIES", 10)
+    monkeypatch.setattr(reading_observations, "MAX_TOGETHER", together)
+    monkeypatch.setattr(reading, "rows_of", lambda table, *_: made.append(table.num_rows))
+    with pytest.raises(NotSupported, match="more than 10"):
+        ask(house, "Datastreams?$expand=Observations")
+    assert made == []

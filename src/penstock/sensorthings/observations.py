@@ -31,6 +31,7 @@ from penstock.sensorthings.observation_pages import (
 )
 from penstock.sensorthings.observation_rows import Kind, own_id
 from penstock.sensorthings.result_bounds import bounds_of
+from penstock.sensorthings.sizes import check_count
 from penstock.sensorthings.sources import ID, Sources, among
 from penstock.sensorthings.walking import (
     FIRST_PIECE,
@@ -240,7 +241,12 @@ class Observations:
         small = int(counts.sum()) <= MAX_TOGETHER
         if key is not None and small and len(ids) > 1 and paging.top:
             return self._together(choice, key[1], paging)
-        pages = {one: self.page(_only(choice, one), paging) for one in ids.tolist()}
+        pages: dict[int, Found] = {}
+        total = 0
+        for one in ids.tolist():
+            pages[one] = self.page(_only(choice, one), paging)
+            total += pages[one].table.num_rows
+            check_count(total)
         tables = [SCHEMA.empty_table(), *(page.table for page in pages.values())]
         return Along(
             pa.concat_tables(tables),

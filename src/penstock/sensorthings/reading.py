@@ -21,6 +21,7 @@ from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.places import Place
 from penstock.sensorthings.semi_joins import SemiJoins, derived_times
 from penstock.sensorthings.showing import COUNT, NEXT, Looks
+from penstock.sensorthings.sizes import check_count
 from penstock.sensorthings.sources import ID, Sources, among, both
 
 DEFAULT_TOP = 100
@@ -288,6 +289,7 @@ class Reading:
         found = self._sources.reader.find_along(query)
         pages = {id_: rows[:top] for id_, rows in found.items()}
         every = [row for rows in pages.values() for row in rows]
+        check_count(len(every))
         shown = iter(self.show(link.target, every, options, is_nested=True))
         return {
             id_: Page(
@@ -304,6 +306,7 @@ class Reading:
         if type_ == "FeatureOfInterest":
             return {id_: self._of_feature(id_, where, paging, options) for id_ in ids}
         found = self.observations.along(ids, where, paging)
+        check_count(found.table.num_rows)
         counts = self.observations.counts(ids, where) if options.count else {}
         shown = self.show_observations(Found(found.table), options, kinds, is_nested=True)
         pages: dict[int, Page] = {id_: Page([], count) for id_, count in counts.items()}

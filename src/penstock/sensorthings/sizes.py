@@ -22,7 +22,14 @@ def check_size(values: Sequence[Any], options: Options) -> None:
     Raises:
         NotSupported: They are too many, with those within them.
     """
-    total = _Sizes().of(values, options)
+    check_count(_Sizes().of(values, options))
+
+
+def check_count(total: int) -> None:
+    """Do nothing if so many entities can be shown in one answer; `NotSupported` otherwise.
+
+    What is expanded is counted before it is made: all of it shows at least once.
+    """
     if total > MAX_ENTITIES:
         msg = (
             f"the answer would hold {total} entities, more than {MAX_ENTITIES}; choose fewer with "
