@@ -148,3 +148,23 @@ def test_a_feature_is_changed_by_those_whose_observations_are_of_it(shared: Site
     shared.ask("delete", "FeaturesOfInterest(1)", who=TWO)
     assert shared.observations(1) == []
     shared.ask("post", "Locations", LOCATION, who=TWO)
+
+
+@pytest.mark.parametrize(
+    ("made", "body", "link", "target"),
+    [
+        ("Locations", LOCATION, "Things", "Thing"),
+        ("Sensors", SENSOR, "Datastreams", "Datastream"),
+        ("ObservedProperties", PROPERTY, "Datastreams", "Datastream"),
+    ],
+)
+def test_who_may_only_read_something_cannot_link_it_to_what_is_theirs(
+    shared: Site, made: str, body: dict[str, object], link: str, target: str
+) -> None:
+    own = shared.ask("post", made, body, who=THREE).headers["Location"].rpartition("/")[2]
+    with pytest.raises(Forbidden):
+        shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=THREE)
+    with pytest.raises(Forbidden):
+        shared.ask("post", f"{own}/{link}/$ref", {"@iot.id": 1}, who=THREE)
+    shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=TWO)
+    assert shared.entities.system_of(target, 1) == 2

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -20,10 +21,12 @@ MAX_REQUESTS = 10_000
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _URL_REFERENCE = re.compile(r"/?\$([A-Za-z0-9_.~-]+)(?=[/?]|$)")
+_BATCH = re.compile(r"/*\$batch\b.*", re.DOTALL)
 _WHOLE_REFERENCE = re.compile(r"\$([A-Za-z0-9_.~-]+)")
 _ADDRESS = re.compile(r"/([A-Za-z]+\((?:[0-9]+|'[^']*')\))$")
 #: Statuses from this one on are failures.
 _FAILED = 400
+_OK = 200
 
 
 _NOT_RUN = Answer(424, {}, b'"not run: an earlier request of its atomicityGroup failed"')
@@ -122,19 +125,30 @@ class Batcher:
         """Return the request that sets an entity of a group back to what it is now."""
         if group is not None and method == "DELETE":
             raise NotSupported("DELETE within an atomicityGroup cannot be taken back")
+        # Whole: what options leave out could not be set back.
+        address = url.partition("?")[0]
+        if group is not None and unquote(address).rstrip("/").endswith("/$ref"):
+            raise NotSupported("links cannot be changed within an atomicityGroup")
         if group is None or method not in ("PATCH", "PUT"):
             return None
-        before = await run(who, "GET", url, {}, b"")
-        if before.status >= _FAILED:
+        before = await run(who, "GET", address, {}, b"")
+        if before.status != _OK or _media(before) != "application/json":
             return None
         held = msgspec.json.decode(before.body)
+        if not isinstance(held, dict):
+            return None
         given = read_json(body)
         links = {name.partition("@")[0] for name in held if name.endswith("navigationLink")}
         if isinstance(given, dict) and (links & given.keys()):
             names = ", ".join(sorted(links & given.keys()))
             raise NotSupported(f"links ({names}) cannot be changed within an atomicityGroup")
         kept = {name: value for name, value in held.items() if "@" not in name}
-        return "PUT", url, msgspec.json.encode(kept)
+        return "PUT", address, msgspec.json.encode(kept)
+
+
+def _media(answer: Answer) -> str:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return headers.get("content-type", "").partition(";")[0]
 
 
 def _requests(asked: Asked) -> list[Mapping[str, Any]]:
@@ -173,9 +187,9 @@ def _url(request: Mapping[str, Any], base: str, references: Mapping[str, str], a
         refuse(f"{at}.url", f"{shown(url)} is no address")
     version = base.rpartition("/")[2]
     url = url.removeprefix(base).removeprefix(f"/{version}/").removeprefix(f"{version}/")
+    if _BATCH.fullmatch(unquote(url)):
+        refuse(f"{at}.url", "a batch cannot be within a batch")
     if found := _URL_REFERENCE.match(url):
-        if found[1] == "batch":
-            refuse(f"{at}.url", "a batch cannot be within a batch")
         known = references.get(found[1])
         if known is None:
             raise InvalidInput(f"{at}.url: no request ${found[1]} before this one made an entity")

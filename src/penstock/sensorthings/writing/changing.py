@@ -130,7 +130,7 @@ class Changer:
             given = self._address(asked, address, type_)
         if given is None:
             refuse("", 'expected {"@iot.id": number} or {"@odata.id": address}')
-        self._permits.require_visible(who, type_, [given], "@iot.id")
+        self._permits.require_linkable(who, type_, [given], "@iot.id")
         return given
 
     @staticmethod
@@ -172,7 +172,7 @@ class Changer:
                         f'a new {link.target} cannot be made here; give {{"@iot.id": number}}',
                     )
                 ids.append(one)
-            self._permits.require_visible(who, link.target, ids, within("", name))
+            self._permits.require_linkable(who, link.target, ids, within("", name))
 
     def _changed(self, change: New, id_: int) -> Answer:
         if change.type in ("Thing", "Datastream") and ("name" in change.values or change.links):

@@ -106,6 +106,19 @@ class Permits:
             if not self._parts.reader.count(query):
                 raise NotFound(f"{at}: there is no {type_} with id {id_}")
 
+    def require_linkable(self, who: Principal, type_: str, ids: Sequence[int], at: str) -> None:
+        """Do nothing if somebody may link something to these: a link changes both its ends.
+
+        Raises:
+            NotFound: One does not exist for them.
+            Forbidden: One belongs to a system where they may not write.
+        """
+        self.require_visible(who, type_, ids, at)
+        systems = {self._parts.reader.system_of(type_, id_) for id_ in ids}
+        for system in systems - {None}:
+            assert system is not None
+            self.require(who, Action.WRITE, system)
+
     def home(self, who: Principal, asked: Asked, new: New) -> int:
         """Return the system that a new entity, and all within it, belongs to.
 
