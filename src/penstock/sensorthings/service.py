@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,8 @@ from penstock.sensorthings.sources import ID, Sources, both
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 _NO_CONTENT, _OK = 204, 200
+#: Steps of a path that count in a list; what is longer counts further than any list is long.
+_INDEX = re.compile(r"[0-9]{1,18}")
 #: Observations that a filtered request to remove some may mean at once.
 MAX_FOUND = 100_000
 
@@ -240,7 +243,7 @@ def _last_name(properties: Sequence[str]) -> str:
     """Return the last name of a path with the numbers behind it: `names[1]`."""
     numbers = ""
     for name in reversed(properties):
-        if not name.isdigit():
+        if not _INDEX.fullmatch(name):
             return name + numbers
         numbers = f"[{name}]{numbers}"
     return numbers
@@ -261,8 +264,8 @@ def _value(value: Any) -> Reply:
 def _member(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return value.get(name)
-    if isinstance(value, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(value):
-        return value[int(name[:9])]
+    if isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
+        return value[int(name)]
     return None
 
 

@@ -208,3 +208,34 @@ def test_a_batch_that_cannot_be_read_is_answered_with_400(sta: Service) -> None:
     sta.post("$batch", {"requests": "all"}, 400)
     sta.post("$batch", [1, 2], 400)
     multipart(sta, "nothing", status=400)
+
+
+@pytest.mark.parametrize(
+    "options", ["", "?$select=id", "?$resultFormat=CSV", "?$expand=Datastreams"]
+)
+def test_a_group_takes_back_all_whatever_options_its_requests_have(
+    sta: Service, things: list[Any], options: str
+) -> None:
+    group = {"atomicityGroup": "g"}
+    before = sta.get(at("Things", things[0]))
+    url = f"{at('Things', things[0])}{options}"
+    change = {"id": "1", **group, "method": "patch", "url": url, "body": {"name": "changed"}}
+    found = ask(sta, change, {"id": "2", **group, "method": "get", "url": "Things(987654)"})
+    assert (found["1"]["status"], found["2"]["status"]) == (424, 404)
+    assert sta.get(at("Things", things[0])) == before
+
+
+@pytest.mark.parametrize("ending", ["/name/$value", "/properties/none", "/Locations/$ref"])
+def test_what_cannot_be_taken_back_is_not_done_in_a_group(
+    sta: Service, things: list[Any], ending: str
+) -> None:
+    url = f"{at('Things', things[0])}{ending}"
+    found = ask(sta, {"id": "1", "atomicityGroup": "g", "method": "put", "url": url, "body": {}})
+    assert found["1"]["status"] == 501
+
+
+@pytest.mark.parametrize("url", ["$batch", "%24batch", "//$batch", "$batch/", "$batch?a=1"])
+def test_a_batch_within_a_batch_is_refused_however_it_is_written(sta: Service, url: str) -> None:
+    inner = {"requests": [{"id": "1", "method": "get", "url": "Things"}]}
+    found = ask(sta, {"id": "1", "method": "post", "url": url, "body": inner})
+    assert found["1"]["status"] == 400

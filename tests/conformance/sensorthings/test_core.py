@@ -222,3 +222,11 @@ def test_a_link_to_many_can_be_made_and_taken_back(filled: Service) -> None:
     assert filled.ids(f"{at('Things', one)}/Locations") == [other]
     filled.change("PATCH", at("Things", one), {"Locations": [ref(id_) for id_ in before]})
     filled.delete(at("Locations", other))
+
+
+@pytest.mark.parametrize("step", ["9" * 5000, "%C2%B2", "%D9%A0", "-1"])
+def test_a_step_that_counts_no_part_of_a_list_leads_nowhere(sta: Service, step: str) -> None:
+    one = sta.make("Things", thing("listed", properties={"list": [1, 2]}))
+    address = f"{at('Things', one)}/properties/list"
+    assert sta.get(f"{address}/0") == {"list[0]": 1}
+    assert sta.ask(f"{address}/{step}").status_code == 204

@@ -187,3 +187,23 @@ def test_who_may_write_and_not_delete_has_a_group_taken_back(shared: Site) -> No
     found = msgspec.json.decode(answer.body)["responses"]
     assert [one["status"] for one in found] == [424, 400, 200]
     assert shared.count("Thing") == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "body", "link", "target"),
+    [
+        ("Locations", LOCATION, "Things", "Thing"),
+        ("Sensors", SENSOR, "Datastreams", "Datastream"),
+        ("ObservedProperties", PROPERTY, "Datastreams", "Datastream"),
+    ],
+)
+def test_who_may_only_read_something_cannot_link_it_to_what_is_theirs(
+    shared: Site, made: str, body: dict[str, object], link: str, target: str
+) -> None:
+    own = shared.ask("post", made, body, who=THREE).headers["Location"].rpartition("/")[2]
+    with pytest.raises(Forbidden):
+        shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=THREE)
+    with pytest.raises(Forbidden):
+        shared.ask("post", f"{own}/{link}/$ref", {"@iot.id": 1}, who=THREE)
+    shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=TWO)
+    assert shared.entities.system_of(target, 1) == 2

@@ -30,6 +30,7 @@ _ADDRESS = re.compile(r"/([A-Za-z]+\((?:[0-9]+|'[^']*')\))$")
 _ONE_WAY = re.compile(r"/(?:\$ref|CreateObservations)/?(?:\?|$)")
 #: Statuses from this one on are failures.
 _FAILED = 400
+_OK = 200
 
 
 _NOT_RUN = Answer(424, {}, b'"not run: an earlier request of its atomicityGroup failed"')
@@ -140,19 +141,30 @@ class Batcher:
             raise NotSupported(
                 "links and data arrays within an atomicityGroup cannot be taken back"
             )
+        # Whole: what options leave out could not be set back.
+        address = url.partition("?")[0]
+        if group is not None and unquote(address).rstrip("/").endswith("/$ref"):
+            raise NotSupported("links cannot be changed within an atomicityGroup")
         if group is None or method not in ("PATCH", "PUT"):
             return None
-        before = await run(who, "GET", url, {}, b"")
-        if before.status >= _FAILED:
+        before = await run(who, "GET", address, {}, b"")
+        if before.status != _OK or _media(before) != "application/json":
             return None
         held = msgspec.json.decode(before.body)
+        if not isinstance(held, dict):
+            return None
         given = read_json(body)
         links = {name.partition("@")[0] for name in held if name.endswith("navigationLink")}
         if isinstance(given, dict) and (links & given.keys()):
             names = ", ".join(sorted(links & given.keys()))
             raise NotSupported(f"links ({names}) cannot be changed within an atomicityGroup")
         kept = {name: value for name, value in held.items() if "@" not in name}
-        return "PUT", url, msgspec.json.encode(kept)
+        return "PUT", address, msgspec.json.encode(kept)
+
+
+def _media(answer: Answer) -> str:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return headers.get("content-type", "").partition(";")[0]
 
 
 def _requests(asked: Asked) -> list[Mapping[str, Any]]:
