@@ -208,3 +208,8 @@ def test_printed_options_read_the_same(text: str, top: int | None, count: bool, 
     assert where is not None
     values = [one.value for one in getattr(where, "arguments", ()) if isinstance(one, Literal)]
     assert values == [text]
+
+
+def test_an_option_without_its_dollar_is_not_passed_over() -> None:
+    with pytest.raises(InvalidInput, match=r"\$filter="):
+        parse_options("filter=name eq 'a'", "Thing")

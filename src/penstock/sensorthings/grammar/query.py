@@ -77,6 +77,8 @@ def parse_options(query: str, type_: str | None) -> Options:
     custom: list[tuple[str, str]] = []
     for name, value in _pairs(query):
         if not name.startswith("$"):
+            if f"${name.lower()}" in _OUTER and name != "id":
+                raise invalid("query", 0, f"{name} is an option with a '$': ${name}=...")
             custom.append((name, value))
             continue
         field = _OUTER.get(name.lower())

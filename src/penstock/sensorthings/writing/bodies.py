@@ -48,7 +48,7 @@ def read_entity(type_: str, body: object, at: str = "", *, depth: int = 0) -> Ne
         else:
             refuse(
                 within(at, name),
-                f"a {type_} has no such member; it has {', '.join(_members(known))}",
+                f"there is no such member of {type_}; there are {', '.join(_members(known))}",
             )
     return New(type=type_, values=values, links=links)
 
@@ -123,8 +123,10 @@ def check_complete(new: New, at: str = "", given: tuple[str, ...] = ()) -> None:
             refuse(at, f'{link.name} is missing; give {{"@iot.id": number}} or a new one')
     if new.type == "Observation":
         owners = [n for n in ("Datastream", "MultiDatastream") if n in new.links or n in given]
-        if len(owners) != 1:
-            refuse(at, "an Observation needs a Datastream or a MultiDatastream, not both")
+        if not owners:
+            refuse(at, 'Datastream is missing; give {"@iot.id": number}, or a MultiDatastream')
+        if len(owners) > 1:
+            refuse(at, "an Observation is of a Datastream or of a MultiDatastream, not of both")
     for name, some in new.links.items():
         link_here = type_.link(name)
         assert link_here is not None
