@@ -247,3 +247,18 @@ def test_what_is_expanded_is_refused_before_it_is_made(
     with pytest.raises(NotSupported, match="more than 10"):
         ask(house, "Datastreams?$expand=Observations")
     assert made == []
+
+
+def test_a_row_does_not_take_the_id_of_another(house: House) -> None:
+    """Parameters may come from anywhere: an id in them counts when the row was moved there."""
+    claim = '{"@iot.id":7,"a":1}'
+    house.store.append(observations([1], [T0 + 77 * 1_000_000], [1.0], parameters=[claim]))
+    for address in (
+        "Datastreams(1)/Observations",
+        "Datastreams(1)?$expand=Observations",
+    ):
+        found = ask(house, address)
+        rows = found.get("value") or found["Observations"]
+        (row,) = (row for row in rows if row.get("parameters") == {"a": 1})
+        assert row["@iot.id"] != 7
+        assert ask(house, f"Observations({row['@iot.id']})")["parameters"] == {"a": 1}

@@ -138,6 +138,7 @@ def _asked(path: str, query: str, root: str, headers: Mapping[str, str], body: b
         content_type=headers.get("content-type", "application/json"),
         options=parse_options(query, _type_of(resource)) if query else Options(),
         prefer=headers.get("prefer", ""),
+        only_new=headers.get("if-none-match", "").strip() == "*",
     )
 
 

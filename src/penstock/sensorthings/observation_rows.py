@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.core.entities import Identity, MovedObservations
 from penstock.core.series import ObservationType
 from penstock.sensorthings.observation_ids import ids_of
 from penstock.sensorthings.times import isos
@@ -89,6 +91,34 @@ def own_id(parameters: str | None) -> int | str | None:
     found = msgspec.json.decode(parameters)
     id_ = found.get(ID) if isinstance(found, dict) else None
     return id_ if isinstance(id_, (int, str)) else None
+
+
+def believed(table: pa.Table, moved: MovedObservations) -> pa.Table:
+    """Return rows without the ids that they carry and did not get by being moved.
+
+    Parameters come from outside, too: what a row says of its id holds when the catalog says so.
+    """
+    texts = table["parameters"].to_pylist() if _may_carry(table) else []
+    carried = {at: id_ for at, text in enumerate(texts) if (id_ := own_id(text)) is not None}
+    if not carried:
+        return table
+    places = moved.moved([str(id_) for id_ in carried.values()])
+    columns = (table["datastream"], table["time"].cast(pa.int64()), table["feature"])
+    for at, id_ in carried.items():
+        if places.get(str(id_)) != Identity(*(column[at].as_py() for column in columns)):
+            rest = msgspec.json.decode(texts[at])
+            del rest[ID]
+            texts[at] = msgspec.json.encode(rest).decode() if rest else None
+    at = table.schema.get_field_index("parameters")
+    field = table.schema.field(at)
+    return table.set_column(at, field, pa.array(texts, field.type))
+
+
+def _may_carry(table: pa.Table) -> bool:
+    column = table["parameters"]
+    if column.null_count == table.num_rows:
+        return False
+    return bool(pc.any(pc.match_substring(column, ID)).as_py())
 
 
 def _phenomenon_times(table: pa.Table) -> list[str]:

@@ -29,7 +29,7 @@ from penstock.sensorthings.observation_pages import (
     natural_order,
     token_of,
 )
-from penstock.sensorthings.observation_rows import Kind, own_id
+from penstock.sensorthings.observation_rows import Kind, believed, own_id
 from penstock.sensorthings.result_bounds import bounds_of
 from penstock.sensorthings.sizes import check_count
 from penstock.sensorthings.sources import ID, Sources, among
@@ -222,6 +222,7 @@ class Observations:
         wanted = _common(frozenset({identity.datastream}), datastreams, self._readable)
         table = SCHEMA.empty_table() if not wanted else self._store.scan(_exactly(identity))
         if table.num_rows:
+            table = believed(table, self._sources.moved)
             shown = own_id(table["parameters"][0].as_py())
             if shown is None if moved is None else shown == id_:
                 return table

@@ -16,7 +16,14 @@ from penstock.sensorthings.continuing import following, next_option, sort_values
 from penstock.sensorthings.formats import data_array
 from penstock.sensorthings.grammar import Expand, Options
 from penstock.sensorthings.observation_pages import Found, Paging
-from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind, plain_columns, rows_of
+from penstock.sensorthings.observation_rows import (
+    DATASTREAM,
+    FEATURE,
+    Kind,
+    believed,
+    plain_columns,
+    rows_of,
+)
 from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.places import Place
 from penstock.sensorthings.semi_joins import SemiJoins, derived_times
@@ -102,6 +109,8 @@ class Reading:
     ) -> list[dict[str, Any]]:
         """Return observations as they are shown, with what is expanded."""
         looks = Looks("Observation", options, self._root, is_nested=is_nested)
+        if isinstance(found, Found):
+            found = found._replace(table=believed(found.table, self._sources.moved))
         plain = None
         if looks.is_bare and not options.expand and isinstance(found, Found):
             plain = plain_columns(found.table, kinds)
@@ -132,7 +141,7 @@ class Reading:
         found = self.observations.page(choice, self._paging(options))
         count = self.observations.count(choice) if options.count else None
         kinds = self.observations.kinds(found.table)
-        rows = rows_of(found.table, kinds)
+        rows = rows_of(believed(found.table, self._sources.moved), kinds)
         nothing = Kind("")
         streams = [
             (_STREAMS[kinds.get(row[DATASTREAM], nothing).is_multi], row[DATASTREAM])

@@ -137,12 +137,20 @@ class Site:
         body: object = None,
         content_type: str = "application/json",
         who: Principal = ANYONE,
+        *,
+        only_new: bool = False,
     ) -> Answer:
         """Answer a request; raises what is wrong with it."""
-        return self.runner.run(self._ask(method, url, body, content_type, who))
+        return self.runner.run(self._ask(method, url, body, content_type, who, only_new))
 
     async def _ask(
-        self, method: str, url: str, body: object, content_type: str, who: Principal
+        self,
+        method: str,
+        url: str,
+        body: object,
+        content_type: str,
+        who: Principal,
+        only_new: bool,
     ) -> Answer:
         path, _, query = url.partition("?")
         parsed = parse_path(path)
@@ -153,6 +161,7 @@ class Site:
             body=body if isinstance(body, bytes) else msgspec.json.encode(body),
             content_type=content_type,
             options=parse_options(query, type_),
+            only_new=only_new,
         )
         if parsed.action == "$batch":
             return await self.writing.batch(who, asked, self._run)
@@ -169,7 +178,8 @@ class Site:
                 Query(type=path.last.type, scope=EVERYTHING, id=int(path.last.id or 0))
             )
             return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(rows[0]))
-        return await self._ask(method.lower(), url, body, headers["content-type"], who)
+        only_new = headers.get("if-none-match") == "*"
+        return await self._ask(method.lower(), url, body, headers["content-type"], who, only_new)
 
     def post(self, url: str, body: object) -> int | str:
         """Make an entity and return its id."""

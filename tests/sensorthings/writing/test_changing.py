@@ -454,3 +454,51 @@ def test_a_batch_holds_no_batch(boiler: Site, url: str) -> None:
     answer = boiler.ask("post", "$batch", {"requests": requests})
     assert b"a batch cannot be within a batch" in answer.body
     assert boiler.count("Thing") == 1
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_group_that_fails_costs_no_observation(site: Site, is_moved: bool) -> None:
+    site.post("Things", thing(datastream()))
+    body = {"result": 1, "phenomenonTime": "2024-01-01T00:00:01Z"}
+    id_ = site.post("Datastreams(1)/Observations", body)
+    if is_moved:
+        site.ask("patch", f"Observations({id_})", {"phenomenonTime": "2024-01-01T00:00:05Z"})
+    before = site.observations(1)
+    group = {"atomicityGroup": "g", "method": "post"}
+    url = "Datastreams(1)/Observations"
+    requests = [
+        {"id": "1", "url": url, "body": {**body, "result": 2}, **group},
+        {"id": "2", "url": "Things", "body": {"name": "incomplete"}, **group},
+    ]
+    answer = site.ask("post", "$batch", {"requests": requests})
+    assert b"is there already" in answer.body
+    assert site.observations(1) == before
+    with pytest.raises(Conflict):
+        site.ask("post", url, body, only_new=True)
+    later = {"result": 3, "phenomenonTime": "2024-01-01T00:00:09Z"}
+    answer = site.ask("post", "$batch", {"requests": [{**requests[0], "body": later}]})
+    assert b"201" in answer.body
+    assert len(site.observations(1)) == 2
+
+
+def test_a_move_that_was_cut_short_is_completed_by_the_next(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.post("Things", thing(datastream()))
+    body = {"result": 1, "phenomenonTime": "2024-01-01T00:00:01Z"}
+    id_ = site.post("Datastreams(1)/Observations", body)
+    move = {"phenomenonTime": "2024-01-01T00:00:05Z"}
+
+    def stop(_id: str, _to: object) -> None:
+        raise OSError("stopped")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.entities, "move", stop)
+        with pytest.raises(OSError, match="stopped"):
+            site.ask("patch", f"Observations({id_})", move)
+    assert len(site.observations(1)) == 2
+    site.ask("patch", f"Observations({id_})", move)
+    (row,) = site.observations(1)
+    assert (row["@iot.id"], row["phenomenonTime"][:19]) == (id_, "2024-01-01T00:00:05")
+    site.ask("delete", f"Observations({id_})")
+    assert site.observations(1) == []

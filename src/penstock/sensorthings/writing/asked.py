@@ -34,6 +34,7 @@ class Asked:
         base: Address of the service, without a slash at the end: `http://host/v1.1`.
         options: Options of the query; `system=NAME` is among the custom ones.
         prefer: The header `Prefer`; `return=representation` is answered with a body.
+        only_new: Whether no Observation may be replaced; the header `If-None-Match: *`.
     """
 
     path: ResourcePath
@@ -42,6 +43,7 @@ class Asked:
     content_type: str = "application/json"
     options: Options = field(default_factory=Options)
     prefer: str = ""
+    only_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

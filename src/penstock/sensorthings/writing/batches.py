@@ -120,7 +120,10 @@ class Batcher:
             method, url = _method(request, at), _url(request, asked.base, references, at)
             body = _body(request, references)
             undo = await self._undoing(who, run, group, method, url, body)
-            answer = await run(who, method, url, _headers(request), body)
+            headers = _headers(request)
+            if group is not None and method == "POST":
+                headers["if-none-match"] = "*"  # What is replaced could not be put back.
+            answer = await run(who, method, url, headers, body)
             location = {name.lower(): one for name, one in answer.headers.items()}.get("location")
             if group is not None and answer.status < _FAILED:
                 if method == "POST" and location is not None:

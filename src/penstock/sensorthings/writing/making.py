@@ -10,13 +10,14 @@ import msgspec
 
 from penstock.core.access import Action, Principal
 from penstock.core.entities import TYPES, Made, New
-from penstock.core.errors import InvalidInput, NotFound, PenstockError
+from penstock.core.errors import Conflict, InvalidInput, NotFound, PenstockError
 from penstock.sensorthings.grammar.resource import Ending, ResourcePath
 from penstock.sensorthings.observation_ids import id_of, quoted
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import check_complete, read_entity
 from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.intake import Intake, NotYetThere
+from penstock.sensorthings.writing.observing import has_row
 from penstock.sensorthings.writing.permits import Permits
 from penstock.sensorthings.writing.planning_rows import (
     Planned,
@@ -60,6 +61,7 @@ class Maker:
         """Make what the body describes in the set that the path leads to."""
         making: Making | None = await self._parts.blocking(self._quick, who, asked)
         if making is not None:
+            await self._check_new(asked, making)
             await self._intake.keep(who, making.system, making.rows)
             return self._made(asked, making)
         new = await self._parts.blocking(self._read, who, asked)
@@ -69,6 +71,7 @@ class Maker:
         making = await self._parts.blocking(self._make, who, asked, new)
         assert making is not None
         try:
+            await self._check_new(asked, making)
             await self._intake.keep(who, making.system, making.rows)
         except NotYetThere:
             raise
@@ -76,6 +79,21 @@ class Maker:
             await self._parts.blocking(self._undo, making)
             raise
         return self._made(asked, making)
+
+    async def _check_new(self, asked: Asked, making: Making) -> None:
+        if asked.only_new:
+            await self._parts.blocking(self._refuse_known, making.rows)
+
+    def _refuse_known(self, rows: list[Row]) -> None:
+        """Raise `Conflict` when a row would replace one, or its id is one that moved."""
+        moved = self._parts.moved.moved([str(id_of(row.identity)) for row in rows])
+        for row in rows:
+            id_ = id_of(row.identity)
+            if str(id_) in moved or has_row(self._parts.store, row.identity):
+                raise Conflict(
+                    f"Observations({quoted(id_)}) is there already, and what replaces it cannot "
+                    "be taken back; PATCH it, or choose another phenomenonTime"
+                )
 
     def _made(self, asked: Asked, making: Making) -> Answer:
         set_name = TYPES[making.new.type].set_name

@@ -100,12 +100,20 @@ class Observer:
         system = self._permits.system_of_datastream(target)
         assert system is not None
         old = identity if row.identity != identity else None
-        if old is not None and has_row(self._parts.store, row.identity):
+        if old is not None and self._is_taken(row.identity, id_):
             raise Conflict(
                 f"another Observation of Datastream {target} is at this phenomenonTime; choose "
                 "another time, or delete that one first"
             )
         return Rewriting(old, id_, row, system, is_home)
+
+    def _is_taken(self, identity: Identity, id_: int | str) -> bool:
+        """Tell whether another Observation is there.
+
+        What carries the same id was left by a change that was cut short: this one completes it.
+        """
+        held = self._parts.store.scan(_exactly(identity))
+        return any(observation_rows.own_id(text) != id_ for text in held["parameters"].to_pylist())
 
     def _settle(self, todo: Rewriting) -> None:
         """Remember where the Observation is, and take it from where it was."""
