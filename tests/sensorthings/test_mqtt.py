@@ -6,16 +6,22 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from tests.catalog.systems import add_systems
 from tests.catalog.template import fresh_catalog
 
 from penstock.catalog.entities.sql_entities import SqlEntities
+from penstock.catalog.models import Thing
 from penstock.core.access import Access
+from penstock.core.catalog import Policy
 from penstock.core.clock import ManualClock
 from penstock.core.entities import New
 from penstock.core.errors import PenstockError
 from penstock.core.organisation import DEFAULT_SYSTEM, Company, Organisation, System
+from penstock.core.series import Series
 from penstock.ingest.live import LiveHub
 from penstock.runtime.things import make_notifier, make_things
+from penstock.sensorthings import mqtt_notifying
 from penstock.sensorthings.mqtt_changes import Change, TellingWriter
 from penstock.sensorthings.mqtt_topics import read_topic
 from penstock.sensorthings.settings import ThingsSettings
@@ -119,4 +125,35 @@ def test_a_topic_is_about_the_system_that_its_subscribers_are_of(tmp_path: Path)
         for topic in ("v1.1/Things", "a.b.c.d/v1.1/Things", "a.b.c.gone/v1.1/Things")
     }
     assert list(about.values()) == [{2}, {2}, frozenset()]
+    catalog.close()
+
+
+def test_the_system_of_a_datastream_is_asked_anew_when_the_organisation_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, clock, live = fresh_catalog(tmp_path), ManualClock(), LiveHub()
+    add_systems(catalog, 2)
+    for name in ("a", "b", "c"):
+        catalog.enrol([Series(thing=name, name="t")], Policy.AUTOMATIC, 1)
+    access = Access(Organisation(), clock)
+    notifier = make_notifier(
+        make_things(catalog, clock, ThingsSettings()),
+        catalog=catalog,
+        store=MemoryStore(),
+        live=live,
+        clock=clock,
+        access=lambda: access,
+        door=lambda: None,
+        secret="",
+        address=lambda: "http://localhost",
+    )
+    monkeypatch.setattr(mqtt_notifying, "MAX_SYSTEMS", 2)
+    for datastream in (1, 2, 3, 1, 2):
+        assert notifier._system_of(datastream) == DEFAULT_SYSTEM
+        assert len(notifier._systems) <= 2
+    with catalog._database.write() as connection:
+        connection.execute(update(Thing).values(system_id=2))
+    assert notifier._system_of(2) == DEFAULT_SYSTEM
+    access = Access(Organisation(), clock)
+    assert [notifier._system_of(one) for one in (1, 2, 3)] == [2, 2, 2]
     catalog.close()

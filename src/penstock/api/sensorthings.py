@@ -70,6 +70,9 @@ class SensorThings:
                 find_observations=lambda who, path, options: self.service.find_observations(
                     ctx.scope(who), path, options
                 ),
+                condition=lambda who, type_, options: self.service.condition(
+                    ctx.scope(who), type_, options
+                ),
                 refusal=_refusal,
                 fleet=(lambda: ctx.fleet) if ctx.has_fleet else None,
                 forget_series=things.forget_series,

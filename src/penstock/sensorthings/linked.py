@@ -11,6 +11,7 @@ from penstock.core.access import Scope
 from penstock.core.entities import TYPES, EntityType, Query
 from penstock.core.errors import NotSupported
 from penstock.core.expression import Moment, Span
+from penstock.sensorthings.members import member
 from penstock.sensorthings.sources import ID, Sources, among
 
 
@@ -39,7 +40,7 @@ def linked_values(
         msg = f"{name} of a {type_} cannot be compared with what belongs to an Observation"
         raise NotSupported(msg)
     held = _read(sources, scope, kind, here, name, ())
-    return {start: _member(held.get(one), members) for start, one in here.items()}
+    return {start: member(held.get(one), members) for start, one in here.items()}
 
 
 def _read(
@@ -72,15 +73,4 @@ def _value(value: Any, *, is_time: bool) -> Any:
         return Moment(value)
     if is_time and isinstance(value, (tuple, list)):
         return Span(*value)
-    return value
-
-
-def _member(value: Any, members: tuple[str, ...]) -> Any:
-    for name in members:
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and name.isascii() and name.isdigit():
-            value = value[int(name)] if int(name[:9]) < len(value) else None
-        else:
-            return None
     return value

@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 GATHER_S = 0.005
 #: Topics that are understood, remembered.
 MAX_TOPICS = 100_000
+#: Datastreams whose system is remembered.
+MAX_SYSTEMS = 100_000
 _STREAMS = ("Datastream", "MultiDatastream")
 
 
@@ -84,6 +86,8 @@ class Notifier:
         #: What is listened to, by the type of entity.
         self._listened: Mapping[str, Sequence[Listening]] = {}
         self._systems: dict[int, int] = {}
+        #: The organisation that the systems of Datastreams were asked under.
+        self._asked_under: Access | None = None
         self._changes: list[Change] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
@@ -228,18 +232,24 @@ class Notifier:
         return self._show.entity(self._scope(listening), listening.text, listening.query)
 
     def _system_of(self, datastream: int) -> int:
-        """Return the system of a Datastream; a Datastream never changes to another system."""
-        found = self._systems.get(datastream)
+        """Return the system of a Datastream, which changes only when the organisation does."""
+        access = self._access()
+        if access is not self._asked_under or len(self._systems) >= MAX_SYSTEMS:
+            # Anew, and before anything is asked: what is asked under an organisation stays with it.
+            self._systems, self._asked_under = {}, access
+        systems = self._systems
+        found = systems.get(datastream)
         if found is None:
-            found = DEFAULT_SYSTEM
-            for kind in _STREAMS:
-                try:
-                    found = self._reader.system_of(kind, datastream) or DEFAULT_SYSTEM
-                    break
-                except NotFound:
-                    continue
-            self._systems[datastream] = found
+            found = systems[datastream] = self._ask_system(datastream)
         return found
+
+    def _ask_system(self, datastream: int) -> int:
+        for kind in _STREAMS:
+            try:
+                return self._reader.system_of(kind, datastream) or DEFAULT_SYSTEM
+            except NotFound:
+                continue
+        return DEFAULT_SYSTEM
 
     # Entities
 

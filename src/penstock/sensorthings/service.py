@@ -14,6 +14,7 @@ import pyarrow as pa
 from penstock.core.access import Scope
 from penstock.core.entities import Query, Row
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
+from penstock.core.expression import Expression
 from penstock.sensorthings import formats
 from penstock.sensorthings.grammar import (
     Ending,
@@ -24,6 +25,7 @@ from penstock.sensorthings.grammar import (
     parse_options,
     parse_path,
 )
+from penstock.sensorthings.members import member
 from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.places import Place, Places
 from penstock.sensorthings.reading import Page, Reading
@@ -120,6 +122,16 @@ class Service:
             return place.observation
         where = both(place.where, reading.joins.of_observations(options.where))
         return reading.observations.all(reading.observations.choose(where), MAX_FOUND)
+
+    def condition(self, scope: Scope, type_: str, options: Options) -> Expression | None:
+        """Return a filter over entities as the catalog can answer it alone.
+
+        What it asks of Observations is answered by the store, as for GET.
+
+        Raises:
+            NotSupported: One comparison speaks of both sides.
+        """
+        return Reading(self._sources, scope, "").joins.of_catalog(options.where, type_)
 
 
 def _with_metadata(options: Options) -> Options:
@@ -225,10 +237,7 @@ class _Ones:
         name, *members = path.properties
         shown: Row = self._show(place, Options(select=((name,),)))
         value: Any = decoded(shown.get(name)) if members else shown.get(name)
-        for at, member in enumerate(members):
-            value = _member(value, member)
-            if value is None and at < len(members) - 1:
-                break
+        value = member(value, members)
         if value is None:
             return Reply(status=_NO_CONTENT)
         if not members and name == "properties" and not decoded(value):
@@ -259,14 +268,6 @@ def _value(value: Any) -> Reply:
             return Reply(plain.encode(), TEXT)
     media = JSON if isinstance(value, (dict, list, msgspec.Raw)) else TEXT
     return Reply(msgspec.json.encode(value), media)
-
-
-def _member(value: Any, name: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(name)
-    if isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
-        return value[int(name)]
-    return None
 
 
 def _set(values: list[Any], count: int | None, next_: str) -> bytes:

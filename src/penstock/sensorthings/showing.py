@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.core.entities import TYPES, EntityType, Row
 from penstock.sensorthings.grammar import Metadata, Options
+from penstock.sensorthings.members import position
 from penstock.sensorthings.observation_ids import quoted
 from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind
 from penstock.sensorthings.sources import ID
@@ -189,8 +190,8 @@ def _cut(value: Any, paths: Sequence[tuple[str, ...]]) -> Any:
     for path in paths:
         here, there = value, found
         for at, name in enumerate(path):
-            if isinstance(here, list) and name.isdigit() and int(name) < len(here):
-                here = here[int(name)]
+            if isinstance(here, list) and (place := position(here, name)) is not None:
+                here = here[place]
             elif isinstance(here, dict) and name in here:
                 here = here[name]
             else:

@@ -140,3 +140,18 @@ def test_path_and_body_may_not_name_different_datastreams(
     ]
     body = {"result": 1, "Datastream": ref(streams[named])}
     sta.post(f"{at('Datastreams', streams[0])}/Observations", body, status)
+
+
+def test_a_filter_that_reaches_observations_removes_what_it_finds(sta: Service) -> None:
+    for number, results in enumerate(([1, 2], [3, 9], [])):
+        observations = [{"result": result} for result in results]
+        stream = datastream(f"stream {number}", Observations=observations)
+        sta.post("Things", thing(f"thing {number}", Locations=[place()], Datastreams=[stream]))
+    wanted = "Datastreams/Observations/result gt 5"
+    assert [one["name"] for one in sta.all("Things", filter=wanted)] == ["thing 1"]
+    sta.delete("Things", filter=wanted)
+    assert [one["name"] for one in sta.all("Things", orderby="name")] == ["thing 0", "thing 2"]
+    sta.delete("Datastreams", filter="Observations/result lt 2 and name eq 'stream 0'")
+    assert [one["name"] for one in sta.all("Datastreams")] == ["stream 2"]
+    assert sta.all("Observations") == []
+    assert len(sta.ids("Things")) == 2

@@ -87,6 +87,7 @@ class Site:
                 clock=self.clock,
                 blocking=_blocking,
                 find_observations=self.find_observations,
+                condition=lambda _who, _type, options: options.where,
                 refusal=_refusal,
                 fleet=lambda: self.fleet,
                 forget_series=self.ingest.forget_series,

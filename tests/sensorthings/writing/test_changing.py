@@ -355,6 +355,24 @@ def test_a_task_of_what_a_device_can_do_is_a_command(site: Site) -> None:
     with pytest.raises(InvalidInput):
         site.post("Tasks", _task(id_, {"sampleFrequency": [1]}))
     assert site.count("Task") == 1
+    free = site.post("TaskingCapabilities", {**capability, "name": "dance"})
+    other = site.post("Tasks", _task(free, {"by": 1}))
+    site.ask("patch", f"Tasks({other})", {"taskingParameters": {"by": 2}})
+    assert site.row("Task", other)["taskingParameters"] == {"by": 2}
+    much = {"taskingParameters": {"sampleFrequency": "much"}}
+    for method, url, body in (
+        ("patch", f"Tasks({task})", much),
+        ("put", f"Tasks({task})", {**_task(id_, {"sampleFrequency": 7})}),
+        ("patch", f"Tasks({task})", {"TaskingCapability": {"@iot.id": free}}),
+        ("patch", f"Tasks({other})", {"TaskingCapability": {"@iot.id": id_}}),
+        ("put", f"Tasks({other})/TaskingCapability/$ref", {"@iot.id": id_}),
+        ("post", f"TaskingCapabilities({id_})/Tasks/$ref", {"@iot.id": other}),
+        ("patch", f"TaskingCapabilities({free})", {"Tasks": [{"@iot.id": task}]}),
+    ):
+        with pytest.raises(Conflict, match="POST a new Task"):
+            site.ask(method, url, body)
+    assert dict(site.fleet.commands.task(task).parameters) == {"sampleFrequency": 20}
+    assert site.row("Task", other, "TaskingCapability")["TaskingCapability@iot.id"] == free
 
 
 def _task(capability: int | str, parameters: object) -> dict[str, object]:

@@ -18,7 +18,7 @@ from tests.sensorthings.writing.bodies import (
 )
 from tests.sensorthings.writing.site import Site
 
-from penstock.core.access import ANYONE, Kind, Principal
+from penstock.core.access import ANYONE, Access, Action, Kind, Principal, Resource
 from penstock.core.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from penstock.core.organisation import Client, Company, Grant, Organisation, System, User
 
@@ -207,3 +207,28 @@ def test_who_may_only_read_something_cannot_link_it_to_what_is_theirs(
         shared.ask("post", f"{own}/{link}/$ref", {"@iot.id": 1}, who=THREE)
     shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=TWO)
     assert shared.entities.system_of(target, 1) == 2
+
+
+class WritesOnly(Access):
+    """Lets nobody command anything."""
+
+    def allows(self, who: Principal, action: Action, what: Resource) -> bool:
+        return action is not Action.COMMAND and super().allows(who, action, what)
+
+
+def test_a_task_is_changed_by_who_may_command(shared: Site) -> None:
+    capability = {
+        "name": "open",
+        "description": "",
+        "taskingParameters": {"type": "DataRecord", "field": []},
+        "Actuator": {**SENSOR, "name": "valve"},
+        "Thing": {"@iot.id": 1},
+    }
+    shared.ask("post", "TaskingCapabilities", capability, who=TWO)
+    task = {"taskingParameters": {"by": 1}, "TaskingCapability": {"@iot.id": 1}}
+    shared.ask("post", "Tasks", task, who=TWO)
+    shared.access = WritesOnly(ORGANISATION, shared.clock)
+    for method in ("patch", "put"):
+        with pytest.raises(Forbidden):
+            shared.ask(method, "Tasks(1)", {**task, "taskingParameters": {"by": 2}}, who=TWO)
+    assert shared.row("Task", 1)["taskingParameters"] == {"by": 1}

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SYMMETRIC = frozenset({"equals", "disjoint", "touches", "overlaps", "crosses", "intersects"})
 _MIRRORED = {"within": "contains", "contains": "within"}
 
+#: Characters of a text that counts as short; as many as are remembered have 40 MB at most.
+SHORT = 10_000
+
 
 def check_text(wkt: str, at: int) -> None:
     """Do nothing if this is well-known text.
@@ -34,9 +37,23 @@ def check_text(wkt: str, at: int) -> None:
         raise InvalidInput(msg)
 
 
-@functools.lru_cache(maxsize=4096)
 def read_geometry(text: str) -> BaseGeometry | None:
     """Return the geometry of well-known text or GeoJSON (a Feature's is its own), or None."""
+    return _of_short(text) if len(text) <= SHORT else _of_long(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_short(text: str) -> BaseGeometry | None:
+    return _made_of(text)
+
+
+# Few: enough that the one a filter names is not read again for every row.
+@functools.lru_cache(maxsize=4)
+def _of_long(text: str) -> BaseGeometry | None:
+    return _made_of(text)
+
+
+def _made_of(text: str) -> BaseGeometry | None:
     import shapely
 
     try:

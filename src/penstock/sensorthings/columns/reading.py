@@ -29,6 +29,7 @@ from penstock.sensorthings.columns.values import (
     span_of,
     times,
 )
+from penstock.sensorthings.members import member
 from penstock.sensorthings.observation_ids import ids_of
 from penstock.sensorthings.observation_rows import ID, QUALITY, VALID, Kind
 
@@ -96,7 +97,7 @@ class Columns:
             case ("result", *members):
                 return self._result(members)
             case ("resultQuality", *members):
-                return from_json([_member(one, [QUALITY, *members]) for one in self._parameters()])
+                return from_json([member(one, [QUALITY, *members]) for one in self._parameters()])
             case ("parameters", *members):
                 return self._parameter(members)
             case ("Datastream", "@iot.id"):
@@ -154,7 +155,7 @@ class Columns:
         if members:
             if members[0] in _RESERVED:
                 return Values(np.zeros(self.count, np.uint8), is_dynamic=True)
-            return from_json([_member(one, members) for one in self._parameters()])
+            return from_json([member(one, members) for one in self._parameters()])
         return from_json([_shown(one) for one in self._parameters()])
 
     def _result(self, members: list[str]) -> Values:
@@ -190,7 +191,7 @@ class Columns:
         texts = self._column("text").to_pylist()
         return from_json(
             [
-                None if text is None or is_plain else _member(decoded(text), members)
+                None if text is None or is_plain else member(decoded(text), members)
                 for text, is_plain in zip(texts, plain, strict=True)
             ]
         )
@@ -268,16 +269,3 @@ def _shown(parameters: Any) -> Any:
 def _span(parameters: Any) -> tuple[int, int] | None:
     text = parameters.get(VALID) if isinstance(parameters, dict) else None
     return span_of(text) if isinstance(text, str) else None
-
-
-def _member(value: Any, members: list[str]) -> Any:
-    """Return what a path of members leads to within JSON; None when there is nothing."""
-    for name in members:
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < 10:
-            at = int(name)
-            value = value[at] if at < len(value) else None
-        else:
-            return None
-    return value

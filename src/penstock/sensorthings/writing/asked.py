@@ -16,6 +16,7 @@ from penstock.core.entities import (
     FeatureRecords,
     MovedObservations,
 )
+from penstock.core.expression import Expression
 from penstock.core.fleet import Fleet
 from penstock.core.platform import Platform
 from penstock.core.store import Store
@@ -83,6 +84,7 @@ class Parts:
         blocking: Runs calls that wait.
         find_observations: Returns the rows, in `core.observation.SCHEMA`, that a path leads to and
             the filter holds for; `NotFound` when it leads nowhere that who asks may read.
+        condition: Returns the filter over a type of the catalog without what goes to Observations.
         refusal: Makes an answer of an error, for requests within a batch.
         fleet: Gives what commands devices; None where nothing does.
         forget_series: Makes ingest ask the catalog anew; see `Ingest.forget_series`.
@@ -100,6 +102,7 @@ class Parts:
     clock: Clock
     blocking: Blocking
     find_observations: Callable[[Principal, ResourcePath, Options], pa.Table]
+    condition: Callable[[Principal, str, Options], Expression | None]
     refusal: Callable[[Exception], Answer]
     fleet: Callable[[], Fleet] | None = None
     forget_series: Callable[[float], bool] = lambda _: True

@@ -21,6 +21,10 @@ _log = logging.getLogger(__name__)
 
 #: Requests in one batch.
 MAX_REQUESTS = 10_000
+#: Bytes that the answers of one batch, and what its groups are set back to, may have together
+#: before no further request is run. All are kept until the last is there, and many batches may run
+#: at once; the one request that passes the limit is still answered, and is bounded by itself.
+MAX_ANSWER_BYTES = 64 * 2**20
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _URL_REFERENCE = re.compile(r"/?\$([A-Za-z0-9_.~-]+)(?=[/?]|$)")
@@ -34,6 +38,8 @@ _OK = 200
 
 
 _NOT_RUN = Answer(424, {}, b'"not run: an earlier request of its atomicityGroup failed"')
+#: Insufficient Storage: of what there is no more room for.
+_NO_ROOM = 507
 #: Failed Dependency: of what was taken back.
 _TAKEN_BACK = 424
 
@@ -69,14 +75,20 @@ class Batcher:
         references: dict[str, str] = {}
         groups: dict[str, Group] = {}
         responses: list[dict[str, Any]] = []
+        held = 0
         for number, request in enumerate(requests):
             at = f"requests[{number}]"
             name = str(request.get("atomicityGroup") or "")
             group = groups.setdefault(name, Group()) if name else None
             if group is not None and group.has_failed:
                 answer = _NOT_RUN
+            elif held > MAX_ANSWER_BYTES:
+                answer = _no_room(held)
             else:
+                kept = 0 if group is None else len(group.undo)
                 answer = await self._one(who, asked, run, request, references, at, group)
+                held += len(answer.body)
+                held += 0 if group is None else sum(len(body) for *_, body in group.undo[kept:])
             responses.append(_response(request, answer, references))
             if group is not None:
                 group.responses.append(responses[-1])
@@ -168,6 +180,14 @@ class Batcher:
 def _media(answer: Answer) -> str:
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return headers.get("content-type", "").partition(";")[0]
+
+
+def _no_room(held: int) -> Answer:
+    message = (
+        f"not run: the answers before have {held} bytes, and no request is run when they have more "
+        f"than {MAX_ANSWER_BYTES}; ask this again in another batch, or for less with $select, $top"
+    )
+    return Answer(_NO_ROOM, {}, msgspec.json.encode(message))
 
 
 def _requests(asked: Asked) -> list[Mapping[str, Any]]:

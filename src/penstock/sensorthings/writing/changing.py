@@ -15,6 +15,7 @@ from penstock.sensorthings.writing.bodies import check_complete, read_entity, re
 from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.patches import apply_patch
 from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.tasking import Tasker
 from penstock.sensorthings.writing.values import read_json, read_object, refuse, within
 
 #: How long to wait until ingest asks the catalog anew, seconds.
@@ -32,6 +33,7 @@ class Changer:
         self._parts = parts
         self._permits = permits
         self._finder = finder
+        self._tasker = Tasker(parts, permits)
 
     def patch(self, who: Principal, asked: Asked) -> Answer:
         """Change the properties and links that the body gives."""
@@ -41,6 +43,7 @@ class Changer:
         else:
             change = read_entity(type_, read_object(asked.body))
         self._check(who, change)
+        self._tasker.require_change(who, type_, id_, change)
         self._parts.writer.update(id_, change, system, self._parts.clock.now_us())
         return self._changed(change, id_)
 
@@ -49,6 +52,7 @@ class Changer:
         type_, id_, system = self._allowed(who, asked.path, Action.WRITE)
         new = read_entity(type_, read_object(asked.body))
         self._check(who, new)
+        self._tasker.require_change(who, type_, id_, new)
         links = tuple(link.name for link in TYPES[type_].links)
         check_complete(new, given=links)
         self._parts.writer.replace(id_, new, system, self._parts.clock.now_us())
@@ -81,6 +85,7 @@ class Changer:
         if link.many and not _is_one_behind(link):
             ids = list(dict.fromkeys([*self._targets(type_, id_, name, link.target), target]))
         change = New(type=type_, links={name: ids})
+        self._tasker.require_change(who, type_, id_, change)
         self._parts.writer.update(id_, change, system, self._parts.clock.now_us())
         return self._changed(change, id_)
 
@@ -202,9 +207,9 @@ class Changer:
             owner = ResourcePath(segments=asked.path.segments[:-1])
             type_, id_ = self._finder.entity(who, scope, owner)
             along = Step(type_, (id_,), asked.path.last.name)
-        query = Query(
-            type=asked.path.last.type, scope=scope, along=along, where=asked.options.where
-        )
+        removed = asked.path.last.type
+        where = self._parts.condition(who, removed, asked.options)
+        query = Query(type=removed, scope=scope, along=along, where=where)
         ids = list(self._parts.reader.ids(query))
         if len(ids) > MAX_REMOVED:
             raise InvalidInput(
