@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from penstock.catalog.models import Entity, Thing
+from penstock.catalog.models import Entity, Shared, Thing
 from penstock.catalog.organisation_models import SystemRow
 from penstock.catalog.tables import NAME_LENGTH, Base, Id
 
@@ -158,7 +158,7 @@ class DeviceTypeRow(Base):
     definition: Mapped[dict[str, Any]]
 
 
-class Actuator(Entity, Base):
+class Actuator(Shared, Base):
     """What carries out commands: one for each device type, and what SensorThings users make."""
 
     __tablename__ = "actuator"

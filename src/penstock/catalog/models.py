@@ -31,6 +31,15 @@ class Entity:
     properties: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
+class Shared(Entity):
+    """An entity that belongs to no system. `home_id` is the one that it was made for.
+
+    While nothing is linked to it, that one alone sees it.
+    """
+
+    home_id: Mapped[int | None] = mapped_column(ForeignKey("system.id", ondelete="SET NULL"))
+
+
 thing_location = Table(
     "thing_location",
     Base.metadata,
@@ -75,7 +84,7 @@ class Thing(Entity, Base):
     located_us: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class Location(Entity, Base):
+class Location(Shared, Base):
     """A place, GeoJSON unless `encoding_type` says otherwise.
 
     `feature_id` is the FeatureOfInterest made from it, once one was asked for.
@@ -109,7 +118,7 @@ class HistoricalLocation(Base):
     time_us: Mapped[int] = mapped_column(BigInteger)
 
 
-class Sensor(Entity, Base):
+class Sensor(Shared, Base):
     """A procedure or model. The one with the empty name stands for those not known.
 
     Metadata that is no text is in `metadata_json`, and the text is empty.
@@ -124,7 +133,7 @@ class Sensor(Entity, Base):
     metadata_json: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
-class ObservedProperty(Entity, Base):
+class ObservedProperty(Shared, Base):
     """What is measured."""
 
     __tablename__ = "observed_property"
@@ -200,7 +209,7 @@ class MovedObservation(Base):
     feature: Mapped[int] = mapped_column(BigInteger)
 
 
-class FeatureOfInterest(Entity, Base):
+class FeatureOfInterest(Shared, Base):
     """What was observed when it is not the Thing itself; its id is `feature` of observations."""
 
     __tablename__ = "feature_of_interest"

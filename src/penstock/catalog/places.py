@@ -113,6 +113,7 @@ def _insert(
                 "name": s.thing.name,
                 "description": f"Where {s.thing.name} was",
                 "properties": {},
+                "home_id": s.thing.system,
                 "location": {"type": "Point", "coordinates": list(s.position)},
             }
             for s in sightings

@@ -480,9 +480,12 @@ class EntityReadingContract:
         assert self.ids(entities, "HistoricalLocation", scope=scope) == []
         assert len(self.ids(entities, "Sensor", scope=scope)) == 1
 
-    def test_what_nothing_is_linked_to_is_seen_by_all(self, entities: Entities) -> None:
-        lonely = self.make(entities, sensor("lonely")).id
-        assert self.ids(entities, "Sensor", scope=Scope()) == [lonely]
+    def test_what_nothing_is_linked_to_is_seen_by_the_system_it_was_made_for(
+        self, entities: Entities
+    ) -> None:
+        lonely = self.make(entities, sensor("lonely"), 2).id
+        assert self.ids(entities, "Sensor", scope=Scope(systems=frozenset({2}))) == [lonely]
+        assert self.ids(entities, "Sensor", scope=Scope(systems=frozenset({3}))) == []
 
     def test_the_system_of_an_entity_is_that_of_its_thing(self, entities: Entities) -> None:
         made = self.make(

@@ -84,6 +84,9 @@ class _Maker:
         text = {"name": self.pick(*_NAMES), "description": self.pick(*_NAMES)}
         return {"id": id_, **text, "properties": self.properties(), **more}
 
+    def shared(self, id_: int, **more: Any) -> dict[str, Any]:
+        return self.named(id_, home_id=self.pick(None, *SYSTEMS), **more)
+
     def pair(self, table: str, ours: str, theirs: str, left: str, right: str) -> None:
         both = [
             (one["id"], other["id"]) for one in self.world[ours] for other in self.world[theirs]
@@ -99,24 +102,24 @@ class _Maker:
         encoded = {"encoding_type": "application/geo+json"}
         described = {"encoding_type": "text/plain", "metadata_json": None}
         world["feature_of_interest"] = [
-            self.named(at, feature=self.place(), **encoded) for at in self.many(2)
+            self.shared(at, feature=self.place(), **encoded) for at in self.many(2)
         ]
         world["thing"] = [
             self.named(at, system_id=self.pick(*SYSTEMS), position=None, located_us=None)
             for at in self.many(4)
         ]
         world["location"] = [
-            self.named(at, location=self.place(), feature_id=self.some_feature(), **encoded)
+            self.shared(at, location=self.place(), feature_id=self.some_feature(), **encoded)
             for at in self.many(3)
         ]
         self.pair("thing_location", "thing", "location", "thing_id", "location_id")
         world["sensor"] = [
-            self.named(at, metadata=self.pick(*_NAMES), **described) for at in self.many(2)
+            self.shared(at, metadata=self.pick(*_NAMES), **described) for at in self.many(2)
         ]
         world["observed_property"] = [
-            self.named(at, definition=self.pick(*_NAMES)) for at in self.many(2)
+            self.shared(at, definition=self.pick(*_NAMES)) for at in self.many(2)
         ]
-        world["actuator"] = [self.named(at, metadata="", **described) for at in self.many(2)]
+        world["actuator"] = [self.shared(at, metadata="", **described) for at in self.many(2)]
         if world["thing"]:
             world["historical_location"] = [
                 {"id": at, "thing_id": self.one_of("thing"), "time_us": self.pick(*_TIMES_US)}
@@ -257,7 +260,11 @@ def within(world: World, scope: Scope) -> World:
         return {row[column] for table in tables for row in world[table]}
 
     def kept(table: str, ids: set[int], all_linked: set[int]) -> Rows:
-        return [row for row in world[table] if row["id"] in ids or row["id"] not in all_linked]
+        return [
+            row
+            for row in world[table]
+            if row["id"] in ids or (row["id"] not in all_linked and row["home_id"] in scope.systems)
+        ]
 
     def ids_of(rows: Rows, column: str) -> set[int]:
         return {row[column] for row in rows}

@@ -205,7 +205,9 @@ def test_who_may_only_read_something_cannot_link_it_to_what_is_theirs(
         shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=THREE)
     with pytest.raises(Forbidden):
         shared.ask("post", f"{own}/{link}/$ref", {"@iot.id": 1}, who=THREE)
-    shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=TWO)
+    # Nothing is linked to it, so it is its maker's alone.
+    with pytest.raises(NotFound):
+        shared.ask("patch", own, {link: [{"@iot.id": 1}]}, who=TWO)
     assert shared.entities.system_of(target, 1) == 2
 
 

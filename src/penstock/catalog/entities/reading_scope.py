@@ -1,7 +1,8 @@
 """What somebody may read, as conditions on rows of each entity type.
 
 Things and Datastreams are in a scope by themselves. What belongs to a Thing follows it; what
-belongs to no system is seen by those who see something linked to it, and by all when nothing is.
+belongs to no system is seen by those who see something linked to it, and while nothing is by the
+system that it was made for.
 A Datastream that is shared by itself shows its Thing and where that is, not where it was.
 """
 
@@ -59,6 +60,10 @@ class Visibility:
     def _among(self, column: Sql, part: str) -> list[Sql]:
         return [column.in_(members(part))] if part in (self.parts or ()) else []
 
+    def _is_home(self, row: TableRow) -> Sql:
+        """Tell whether a row that belongs to no system was made for one in scope."""
+        return _any(self._among(row.c.home_id, "systems"))
+
     def _of_thing(self, row: TableRow) -> Sql:
         """Tell whether a row's Thing is in scope with all that belongs to it."""
         thing = SOURCES["Thing"].table.alias()
@@ -112,13 +117,16 @@ class Visibility:
                 way.c.historical_location_id == visit.c.id,
                 self._of_thing(visit),
             ),
-            and_(~_exists((here,), is_here), ~_exists((way,), was_here)),
+            and_(self._is_home(row), ~_exists((here,), is_here), ~_exists((way,), was_here)),
         )
 
     def _sensor(self, row: TableRow) -> Sql:
         stream = SOURCES["Datastream"].table.alias()
         mine = stream.c.sensor_id == row.c.id
-        return or_(_exists((stream,), mine, self._stream(stream)), ~_exists((stream,), mine))
+        return or_(
+            _exists((stream,), mine, self._stream(stream)),
+            and_(self._is_home(row), ~_exists((stream,), mine)),
+        )
 
     def _observed_property(self, row: TableRow) -> Sql:
         stream = SOURCES["Datastream"].table.alias()
@@ -132,7 +140,7 @@ class Visibility:
             _exists(
                 (part, stream), is_part, part.c.datastream_id == stream.c.id, self._stream(stream)
             ),
-            and_(~_exists((stream,), mine), ~_exists((part,), is_part)),
+            and_(self._is_home(row), ~_exists((stream,), mine), ~_exists((part,), is_part)),
         )
 
     def _feature(self, row: TableRow) -> Sql:
@@ -149,6 +157,7 @@ class Visibility:
             ),
             _exists((location,), is_place, self._location(location)),
             and_(
+                self._is_home(row),
                 ~_exists((stream,), is_own),
                 ~_exists((pair,), is_seen_by),
                 ~_exists((location,), is_place),
@@ -160,7 +169,7 @@ class Visibility:
         mine = capability.c.actuator_id == row.c.id
         return or_(
             _exists((capability,), mine, self._of_thing(capability)),
-            ~_exists((capability,), mine),
+            and_(self._is_home(row), ~_exists((capability,), mine)),
         )
 
 

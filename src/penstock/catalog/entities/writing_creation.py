@@ -31,6 +31,9 @@ from penstock.core.commands import TaskState
 from penstock.core.entities import TYPES, EntityType, Link, Made, New
 from penstock.core.errors import InvalidInput, NotFound
 
+#: Types that belong to no system, and keep which one they were made for.
+SHARED = frozenset({"Location", "Sensor", "ObservedProperty", "FeatureOfInterest", "Actuator"})
+
 #: Properties that may be left out, beside what the standard says: 1.0 had no more.
 LENIENT = frozenset({("Datastream", "observationType"), ("MultiDatastream", "observationType")})
 
@@ -152,6 +155,8 @@ class Creation:
         """Give columns that are not properties of their own."""
         if new.type == "Thing":
             values["system_id"] = self._system
+        elif new.type in SHARED:
+            values["home_id"] = self._system
         elif new.type in ("Datastream", "MultiDatastream"):
             if "observation_type" not in values:
                 values.update(columns_of(new.type, {"observationType": None}))

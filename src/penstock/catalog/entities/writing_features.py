@@ -81,6 +81,7 @@ def _feature_of(connection: Connection, place: int) -> int:
             encoding_type=row.encoding_type,
             feature=row.location,
             properties=row.properties,
+            home_id=row.home_id,
         )
     ).inserted_primary_key
     assert made is not None

@@ -47,7 +47,8 @@ class Permits:
     def require_entity(self, who: Principal, action: Action, type_: str, id_: int) -> int | None:
         """Do nothing if somebody may do this to an entity; return its system, if it has one.
 
-        One that belongs to no system may be changed by who may change all that it is linked to.
+        One that belongs to no system may be changed by who may change all that it is linked to;
+        while that is nothing, by who may do so in the system that it was made for.
 
         Raises:
             NotFound: It does not exist.
@@ -71,6 +72,9 @@ class Permits:
         return None
 
     def _is_only_of(self, type_: str, id_: int, own: Sequence[int]) -> bool:
+        ours = Scope(systems=frozenset(own))
+        if not self._parts.reader.count(Query(type=type_, scope=ours, id=id_)):
+            return False
         if type_ == "FeatureOfInterest":
             return self._is_feature_of(id_, own)
         same = Literal(id_)
@@ -79,7 +83,6 @@ class Permits:
         ]
         where = tests[0] if len(tests) == 1 else Apply("or", tuple(tests))
         count = self._parts.reader.count
-        ours = Scope(systems=frozenset(own))
         every = Query(type="Thing", scope=EVERYTHING, where=where)
         return count(every) == count(Query(type="Thing", scope=ours, where=where))
 

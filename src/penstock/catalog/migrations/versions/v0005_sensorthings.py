@@ -22,6 +22,7 @@ def upgrade() -> None:
         with remade(table) as batch:
             batch.drop_constraint(f"uq_{table}_name", type_="unique")
             lengthen(batch, "name", 255)
+            add_home(batch, table)
             if table != "observed_property":
                 batch.add_column(sa.Column("metadata_json", sa.JSON(none_as_null=True)))
         op.create_index(f"ix_{table}_name", table, ["name"])
@@ -32,7 +33,17 @@ def upgrade() -> None:
     op.create_index("ix_historical_location_time_us", "historical_location", ["time_us"])
     with remade("location") as batch:
         add_feature(batch, "location")
+        add_home(batch, "location")
     op.create_index("ix_location_feature_id", "location", ["feature_id"])
+    with remade("feature_of_interest") as batch:
+        add_home(batch, "feature_of_interest")
+    op.execute(
+        "UPDATE location SET home_id = (SELECT thing.system_id FROM thing_location "
+        "JOIN thing ON thing.id = thing_location.thing_id WHERE thing_location.location_id = "
+        "location.id UNION ALL SELECT thing.system_id FROM historical_location_location AS way "
+        "JOIN historical_location AS visit ON visit.id = way.historical_location_id JOIN thing ON "
+        "thing.id = visit.thing_id WHERE way.location_id = location.id LIMIT 1)"
+    )
     change_datastreams()
     create_tables()
 
@@ -130,6 +141,13 @@ def add_feature(batch: BatchOperations, table: str) -> None:
     batch.add_column(sa.Column("feature_id", ID, nullable=True))
     batch.create_foreign_key(
         f"fk_{table}_feature_id", "feature_of_interest", ["feature_id"], ["id"], ondelete="SET NULL"
+    )
+
+
+def add_home(batch: BatchOperations, table: str) -> None:
+    batch.add_column(sa.Column("home_id", ID, nullable=True))
+    batch.create_foreign_key(
+        f"fk_{table}_home_id", "system", ["home_id"], ["id"], ondelete="SET NULL"
     )
 
 
