@@ -405,3 +405,26 @@ async def test_many_clients_are_made_all_or_none(people: dict[str, Caller]) -> N
 def _closed(house: House) -> Iterator[None]:
     yield
     house.passwords.close()
+
+
+async def test_pages_of_the_trail_join_to_the_whole(people: dict[str, Caller]) -> None:
+    """What is between two systems is written down for both and shown once, on one page."""
+    sue, anna, root = people["sue"], people["anna"], people["root"]
+    await make_system(sue)
+    _, road = await make_system(anna, "at.datahouse")
+    wanted = {"owner": "cz.icecars.fleet.Car1", "reader": road}
+    grant = await anna("POST", "/grants", 201, json=wanted)
+    await sue("POST", f"/grants/{grant['id']}/accept", json={})
+    await anna("POST", f"/grants/{grant['id']}/revoke")
+
+    everything = (await root("GET", "/audit?limit=1000"))["items"]
+    assert [one["action"] for one in everything if one["kind"] == "grant"] == list(
+        dict.fromkeys(one["action"] for one in everything if one["kind"] == "grant")
+    )
+    for limit in (1, 2, 3):
+        joined, page = [], await root("GET", f"/audit?limit={limit}")
+        joined += page["items"]
+        while page["next"] is not None:
+            page = await root("GET", f"/audit?limit={limit}&before={page['next']}")
+            joined += page["items"]
+        assert joined == everything

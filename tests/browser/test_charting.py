@@ -335,3 +335,12 @@ def test_what_is_shown_can_be_downloaded(site: Any, pages: Any, label: str, begi
         page.get_by_role("link", name=f"Download {label}").click()
     content = download.value.path().read_bytes()
     assert content.replace(b'"', b"").startswith(begins)
+
+
+def test_a_single_observation_is_a_dot(site: Any, pages: Any) -> None:
+    id_ = site.enrol("oven", "first", "°C")
+    now = site.fill(id_, 1)[0]
+    since, until_ = iso(now - 60 * SECOND), iso(now + 60 * SECOND)
+    page = pages.open(f"#streams={id_}&from={since}&to={until_}")
+    wait_for_points(page, id_, 1)
+    until(page, f"({INK})(0.5) > 0 || ({INK})(0.498) > 0")

@@ -35,7 +35,8 @@ class SqlTrail:
         limit: int = 100,
     ) -> Sequence[AuditEntry]:
         """Return entries that `by` may see, newest first, with ids below `before`."""
-        query = select(AuditRow).order_by(AuditRow.id.desc()).limit(limit)
+        # What is between two systems is written down for both, in rows that follow each other.
+        query = select(AuditRow).order_by(AuditRow.id.desc()).limit(2 * limit + 1)
         condition = self._visible(by)
         if condition is not None:
             query = query.where(condition)
@@ -47,12 +48,13 @@ class SqlTrail:
             query = query.where(AuditRow.id < before)
         with self._desk.read() as connection:
             entries = [_entry(row) for row in connection.execute(query)]
-        return [
+        # The older row stands for both, so that the next page begins behind them.
+        single = [
             entry
-            for at, entry in enumerate(entries)
-            # What is between two systems is written down for both.
-            if at == 0 or _what(entry) != _what(entries[at - 1])
+            for entry, older in zip(entries, [*entries[1:], None], strict=False)
+            if older is None or _what(entry) != _what(older)
         ]
+        return single[:limit]
 
     def _visible(self, by: Actor) -> ColumnElement[bool] | None:
         """Return what restricts the trail to what who asks manages, and to themselves."""

@@ -19,7 +19,7 @@ function Extent({ trace, from, to, isKnown }) {
   return html`<span class="chip-extent">
     <span>min ${formatNumber(extent.min, 4)}</span>
     <span>max ${formatNumber(extent.max, 4)}</span>
-    <span>avg ${formatNumber(extent.mean, 3)}</span>
+    <span>avg ${formatNumber(extent.mean, 4)}</span>
   </span>`;
 }
 

@@ -133,12 +133,17 @@ function moveOrLine(ctx, x, y, isNewRun, pen, dots) {
   }
 }
 
+/** Whether a point begins a line: the first one does, whatever the gap. */
+function startsRun(time, pen, view) {
+  return pen.last === -Infinity || time - pen.last > view.gap;
+}
+
 function tracePoints(ctx, part, view, pen, dots) {
   const half = part.width / 2;
   for (let at = part.start; at < part.end; at += 1) {
     const time = part.times[at];
     const x = view.x(time + half);
-    moveOrLine(ctx, x, view.y(part.mean[at]), time - pen.last > view.gap, pen, dots);
+    moveOrLine(ctx, x, view.y(part.mean[at]), startsRun(time, pen, view), pen, dots);
     pen.last = time;
   }
 }
@@ -150,7 +155,7 @@ function traceColumns(ctx, part, view, pen, dots) {
   let at = part.start;
   while (at < end) {
     const column = Math.floor(view.x(times[at] + half));
-    const isNewRun = times[at] - pen.last > view.gap;
+    const isNewRun = startsRun(times[at], pen, view);
     const first = mean[at];
     let [low, high, last] = [first, first, first];
     let previous = times[at];
