@@ -199,6 +199,21 @@ def test_a_device_is_online_while_its_client_is_here(room: Room) -> None:
     assert (room.device().online, room.device().reason) == (False, "keep-alive")
 
 
+def test_who_speaks_in_a_devices_name_does_not_take_it_off_line(room: Room) -> None:
+    # Given a device whose own client is here, and another that sent in its name
+    name = "UPB/RPi_1"
+    (answer,) = room.catalog.enrol([Series(thing=name, name="TMP")], Policy.AUTOMATIC, 1)
+    room.say_presence(name, online=True, at_us=1_000, reason="connect")
+    seen = Sighting(answer.datastream or 0, 2_000, "auto-1", name, "flat")
+    room.room.listener.saw([seen])
+    room.room.write_seen()
+    # When the other one goes, then the device is still here; when its own goes, it is not
+    room.say_presence("auto-1", online=False, at_us=3_000, reason="clean")
+    assert room.device(name).online is True
+    room.say_presence(name, online=False, at_us=4_000, reason="will")
+    assert (room.device(name).online, room.device(name).reason) == (False, "will")
+
+
 def test_a_device_is_online_while_the_client_that_sends_its_data_is_here(room: Room) -> None:
     series = Series(thing="UPB/RPi_1", name="TMP")
     (answer,) = room.catalog.enrol([series], Policy.AUTOMATIC, 1)

@@ -329,7 +329,8 @@ def _devices() -> Any:
     named, sender = ClientPresence.__table__.alias("named"), ClientPresence.__table__.alias("last")
     newest = or_(
         sender.c.client.is_(None),
-        and_(named.c.client.is_not(None), named.c.at_us >= sender.c.at_us),
+        # Its own connection counts while it is there, whoever else said something in its name.
+        and_(named.c.client.is_not(None), or_(named.c.online, named.c.at_us >= sender.c.at_us)),
     )
 
     def pick(column: str) -> Any:
