@@ -24,6 +24,7 @@ from penstock.core.errors import (
     NotFound,
     NotSupported,
     PenstockError,
+    TooMuch,
     Unauthenticated,
 )
 
@@ -79,6 +80,7 @@ _STATUS: Sequence[tuple[type[PenstockError], HTTPStatus]] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (TooMuch, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DiskFull, HTTPStatus.SERVICE_UNAVAILABLE),
     (Backpressure, HTTPStatus.TOO_MANY_REQUESTS),
     (NotConnected, HTTPStatus.SERVICE_UNAVAILABLE),

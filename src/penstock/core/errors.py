@@ -4,11 +4,13 @@ PenstockError
 ├── ConfigError          stop; a setting is wrong
 ├── MissingDependency    stop; install what the message names
 ├── InvalidInput         refuse this input; the sender must change it
-│   └── CannotDecode     keep the message in the dead letters
+│   ├── CannotDecode     keep the message in the dead letters
+│   └── InvalidQuery     refuse this SQL; the place and a suggestion are in it
 ├── Unauthenticated      say who you are: sign in, or show a key that is valid
 ├── Forbidden            who asks may not do this; the owner can allow it
 ├── NotFound             the thing asked for does not exist
 ├── NotSupported         it is understood, and cannot be done here
+├── TooMuch              it would take more time, memory or rows than allowed
 ├── Conflict             it exists already, or someone else holds it
 ├── NotConnected         nothing was kept; open again and retry
 ├── Backpressure         nothing was kept; retry after `retry_after_s`
@@ -57,6 +59,23 @@ class CannotDecode(InvalidInput):
     code = "cannot-decode"
 
 
+class InvalidQuery(InvalidInput):
+    """Raised when SQL cannot be run as it is.
+
+    Args:
+        message: What is wrong, and what to write instead.
+        line: Line of the SQL, from 1; 0 when no place can be told.
+        column: Column in that line, from 1; 0 when no place can be told.
+    """
+
+    code = "invalid-query"
+
+    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(f"line {line}, column {column}: {message}" if line else message)
+        self.line = line
+        self.column = column
+
+
 class Unauthenticated(PenstockError):
     """Raised when someone must say who they are, or what they showed is not valid (any more)."""
 
@@ -79,6 +98,12 @@ class NotSupported(PenstockError):
     """Raised when a request is understood and this platform lacks what it needs."""
 
     code = "not-supported"
+
+
+class TooMuch(PenstockError):
+    """Raised when a request would take more time, memory or rows than the settings allow."""
+
+    code = "too-much"
 
 
 class Conflict(PenstockError):
