@@ -295,6 +295,8 @@ async def change_device(
             DeviceFacts(name=device.name, system=device.system), **given
         )
         await register(ctx, by, facts)
+    if given.get("topic", device.topic) != device.topic:
+        await ctx.blocking(ctx.fleet.forget)
     if change.target_id is not UNSET:
         now_us = ctx.clock.now_us()
         await ctx.blocking(ctx.fleet.targets.assign, thing_id, change.target_id, now_us)
