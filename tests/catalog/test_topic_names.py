@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_any_batching_gives_the_same(
     register(catalog, "boiler-7", "plant/boiler-7")
     found: list[str] = []
     bounds = [0, *sorted(cuts), len(things)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         found += enrol(catalog, *map(temperature, things[start:end]))
     meant = ["boiler-7" if thing == "plant/boiler-7" else thing for thing in things]
     assert found == [f"{thing}.temperature" for thing in meant]

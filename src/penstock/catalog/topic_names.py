@@ -23,8 +23,8 @@ def named_by_topic(
     """Return for names that are just the topic of a device the name of that device.
 
     A name that a device has itself, or a Thing that no deleted device left behind, or a device that
-    is leaving, means that one. Of several devices with one topic the oldest is meant. The names of a
-    system's Things begin with the system's, their topics need not.
+    is leaving, means that one. Of several devices with one topic the oldest is meant. The names of
+    a system's Things begin with the system's, their topics need not.
     """
     spelled = _spellings(connection, names)
     found: dict[ThingName, ThingName] = {}
@@ -72,10 +72,10 @@ def _taken(connection: Connection, names: Iterable[ThingName]) -> set[ThingName]
         query = select(Device.system_id, Device.name).where(Device.name.in_(chunk))
         taken.update(ThingName(system, name) for system, name in connection.execute(query))
     things = {thing.id: name for name, thing in load_things(connection, wanted).items()}
-    for chunk in chunks(things):
+    for some in chunks(things):
         retired = select(DeviceFact.thing_id).where(
-            DeviceFact.retired, DeviceFact.thing_id.in_(chunk)
+            DeviceFact.retired, DeviceFact.thing_id.in_(some)
         )
         left = set(connection.execute(retired).scalars())
-        taken.update(things[id_] for id_ in chunk if id_ not in left)
+        taken.update(things[id_] for id_ in some if id_ not in left)
     return taken

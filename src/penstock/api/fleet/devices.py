@@ -17,6 +17,7 @@ from penstock.api.fleet.finding import (
     SystemId,
     find_device,
     find_fixture,
+    name_in,
     newest,
     scope_of,
     system_for,
@@ -133,7 +134,7 @@ async def register_device(request: Request, ctx: Ctx, by: By) -> Response:
     new = await read_json(request, answers.NewDevice)
     system = system_for(ctx, by.who, new.system)
     facts = DeviceFacts(
-        name=new.name,
+        name=name_in(ctx, system, new.name),
         system=system,
         type=new.type,
         topic=_topic(ctx, new.topic, system),
@@ -322,7 +323,7 @@ async def delete_device(
     ] = False,
 ) -> Response:
     """Delete a device; what it measured stays unless `with_data`."""
-    device = await find_device(ctx, by.who, Action.MANAGE, name, system)
+    device = await find_device(ctx, by.who, Action.MANAGE, name, system, may_be_short=False)
     await remove(ctx, by, device, with_data=with_data)
     return Response(status_code=204)
 
