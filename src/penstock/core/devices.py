@@ -296,6 +296,13 @@ class DeviceRecords(Protocol):
         """Return systems and names of devices that were deleted with their data and are leaving."""
         ...
 
+    def deleted(self) -> Mapping[tuple[int, str], int]:
+        """Return when devices were deleted, by system and name, microseconds UTC.
+
+        What a device sent before that is not to enrol it again, whoever reads it again.
+        """
+        ...
+
     def left(self, devices: Sequence[tuple[int, str]]) -> None:
         """Let devices of these systems and names be enrolled again."""
         ...

@@ -18,6 +18,7 @@ from penstock.catalog.device_models import (
     LeavingDevice,
 )
 from penstock.catalog.devices import presence as presences
+from penstock.catalog.devices.deleted import deleted_devices, remember_deleted
 from penstock.catalog.devices.presence import (
     PRESENCE_KEPT_US,
     surplus_away,
@@ -240,6 +241,7 @@ class SqlDevices:
             held = connection.execute(select(Device.thing_id).where(*which)).first()
             if held is None:
                 raise _unknown(name)
+            remember_deleted(connection, system, name, held.thing_id, self._clock.now_us())
             connection.execute(delete(Device).where(*which))
             thing_id = held.thing_id
             if thing_id is None:
@@ -269,6 +271,11 @@ class SqlDevices:
                 [{"system_id": system, "name": name}],
             )
             return doomed
+
+    def deleted(self) -> Mapping[tuple[int, str], int]:
+        """Return when devices were deleted, by system and name, microseconds UTC."""
+        with self._database.read() as connection:
+            return deleted_devices(connection, self._clock.now_us() + MAX_AHEAD_US)
 
     def leaving(self) -> Sequence[tuple[int, str]]:
         """Return systems and names of devices that are leaving."""
