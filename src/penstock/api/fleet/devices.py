@@ -282,8 +282,10 @@ async def change_device(
     device = await find_device(ctx, who, Action.MANAGE, name, system)
     thing_id = thing_of(device)
     change = await read_json(request, answers.DeviceChange)
+    said = msgspec.to_builtins(change)
     if change.target_id is not UNSET and change.target_id is not None:
-        await find_fixture(ctx, who, change.target_id, device.system)
+        target = await find_fixture(ctx, who, change.target_id, device.system)
+        said["target"] = target.name
     given = {
         field: value
         for field in ("type", "topic", "sample_frequency", "description", "properties")
@@ -301,7 +303,7 @@ async def change_device(
     if change.target_id is not UNSET:
         now_us = ctx.clock.now_us()
         await ctx.blocking(ctx.fleet.targets.assign, thing_id, change.target_id, now_us)
-    await note(ctx, by, "change", device, msgspec.to_builtins(change))
+    await note(ctx, by, "change", device, said)
     return Json(await find_device(ctx, who, Action.VIEW, name, device.system))
 
 

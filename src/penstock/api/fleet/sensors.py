@@ -203,10 +203,11 @@ async def fix_sensor(request: Request, ctx: Ctx, by: By, serial: Serial) -> Resp
     """Fix a sensor to a target, or to none."""
     device = await _find(ctx, by, Action.MANAGE, serial)
     wanted = await read_json(request, answers.Fixing)
+    said: dict[str, object] = {"target_id": wanted.target_id}
     if wanted.target_id is not None:
-        await find_fixture(ctx, by.who, wanted.target_id, device.system)
+        said["target"] = (await find_fixture(ctx, by.who, wanted.target_id, device.system)).name
     await _fix(ctx, device, wanted.target_id)
-    await note(ctx, by, "change", device, {"target_id": wanted.target_id})
+    await note(ctx, by, "change", device, said)
     return Json(_sensor(await _find(ctx, by, Action.VIEW, serial)))
 
 
