@@ -342,6 +342,20 @@ async def test_sessions_end_when_they_are_not_used(house: House, people: dict[st
     await sue("GET", "/session", 401)
 
 
+async def test_a_clock_that_is_set_signs_nobody_out(
+    house: House, people: dict[str, Caller]
+) -> None:
+    sue = people["sue"]
+    for ahead_s in (31_536_000.0, -2 * 31_536_000.0, 31_536_000.0):
+        house.clock.jump(ahead_s)
+        await sue("GET", "/session")
+        # Somebody else's sign-in removes what is over; this is not.
+        house.identities.sessions.begin((await sue("GET", "/session"))["id"])
+    await sue("GET", "/session")
+    house.clock.advance(8 * 86_400)
+    await sue("GET", "/session", 401)
+
+
 async def test_one_sees_and_ends_ones_sessions(house: House, people: dict[str, Caller]) -> None:
     sue = people["sue"]
     me = (await sue("GET", "/session"))["id"]

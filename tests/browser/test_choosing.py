@@ -18,8 +18,29 @@ def stream(page: Any, id_: int) -> Any:
 
 
 def texts(selector: str) -> str:
-    """Return an expression for what elements say, joined with commas."""
-    return f"[...document.querySelectorAll('{selector}')].map((e) => e.innerText).join()"
+    """Return an expression for what elements say, each in one line, joined with commas."""
+    said = f"[...document.querySelectorAll('{selector}')].map((e) => e.innerText)"
+    return f"{said}.map((text) => text.trim().split(/\\s+/).join(' ')).join()"
+
+
+def test_long_names_that_end_differently_look_different_on_a_phone(site: Any, pages: Any) -> None:
+    thing = "at-salzburg-research-plant-hall-three/vibration-monitoring-of-pump-number-001"
+    name = "bearing-temperature-of-the-drive-side-"
+    ids = [site.enrol(thing, name + end) for end in ("inlet", "outlet")]
+    for id_ in ids:
+        site.fill(id_, 60)
+    page = pages.open(f"#view=chart&streams={ids[0]},{ids[1]}", phone=True)
+    page.wait_for_selector(".chip >> nth=1")
+    for end in page.locator(".chip-name .cut-end").all():
+        box, card = end.bounding_box(), page.locator(".chip-name").first.bounding_box()
+        assert box["width"] > 0
+        assert box["x"] + box["width"] <= card["x"] + card["width"] + 1
+    assert page.locator(".chip-name .cut-end").all_inner_texts() == [
+        (name + "inlet")[-12:],
+        thing[-12:],
+        (name + "outlet")[-12:],
+        thing[-12:],
+    ]
 
 
 def test_search_shows_what_matches_every_word_and_says_how_many(site: Any, pages: Any) -> None:

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from tests.browser.waiting import until
 
-from penstock.core.people import Actor, GrantState, NewCompany, NewGrant, NewSystem, SystemInfo
+from penstock.core.people import (
+    Actor,
+    GrantState,
+    NewCompany,
+    NewGrant,
+    NewKey,
+    NewSystem,
+    SystemInfo,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -99,6 +107,16 @@ def test_the_audit_trail_says_who_changed_what(site: Any, pages: Any) -> None:
     row = page.locator(".trail tbody tr").filter(has_text="cz.icecars.lab.Car1").first
     row.wait_for()
     assert SUE in row.inner_text()
+    # Times and names are written out.
+    (issued,) = site.identities.keys.add(sue, [NewKey(expires_us=1_830_000_000_000_000)])
+    again = site.identities.keys.renew(sue, issued.key.id, overlap_s=60)
+    page.reload()
+    renewed = page.locator(".trail tbody tr").filter(has_text="renew").first
+    renewed.wait_for()
+    assert f"replaced by: {again.key.hint}..." in renewed.inner_text()
+    added = page.locator(".trail tbody tr").filter(has_text="2027-12-28").first
+    assert "expires: 2027-12-28" in added.inner_text()
+    assert "_us" not in page.locator(".trail").inner_text()
     page.get_by_label("Kind of what was changed").select_option("company")
     until(page, "document.querySelectorAll('.trail tbody tr').length === 1")
 

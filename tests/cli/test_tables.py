@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.cli.tables import ago, moment, show, text, when
 from penstock.core.errors import InvalidInput
@@ -44,3 +48,25 @@ def test_a_table_shows_text_of_devices_as_it_is(capsys: pytest.CaptureFixture[st
     assert "[bold red]x" in capsys.readouterr().out
     show([], [("Name", "name")], "nothing [here]")
     assert "nothing [here]" in capsys.readouterr().out
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("abc-.", min_size=1, max_size=200), st.text("xy ", max_size=300)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(20, 120),
+)
+def test_names_are_never_broken(rows: list[tuple[str, str]], columns: int) -> None:
+    with pytest.MonkeyPatch.context() as patch, io.StringIO() as out:
+        patch.setenv("COLUMNS", str(columns))
+        with contextlib.redirect_stdout(out):
+            show(
+                [{"said": said, "name": name} for name, said in rows],
+                [("Said", "said"), ("Device", "name")],
+                "",
+            )
+        lines = out.getvalue().splitlines()
+    for name, _ in rows:
+        assert any(name in line for line in lines)

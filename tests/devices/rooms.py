@@ -117,6 +117,7 @@ class Room:
         payload: object,
         client: str = SENSOR,
         correlation: bytes = b"",
+        arrived_us: int | None = None,
     ) -> Sequence[Unheard]:
         """Ingest hands on one message."""
         body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
@@ -130,7 +131,7 @@ class Room:
             systems=[DEFAULT_SYSTEM],
             prefixes=[""],
             payloads=[body],
-            arrived_us=[self.clock.now_us()],
+            arrived_us=[self.clock.now_us() if arrived_us is None else arrived_us],
             clients=[client],
             fields=[fields],
             correlations=[correlation],

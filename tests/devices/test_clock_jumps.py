@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.devices.rooms import SENSOR, Room
 
+from penstock.core.commands import TaskState
 from penstock.core.device_logs import LogQuery
 from penstock.core.listening import Kind
 from penstock.core.settled import SettledClock
@@ -30,6 +32,38 @@ def test_what_a_clock_said_that_was_ahead_does_not_hide_what_is_so_now(room: Roo
     # What comes again, or late, is still passed over.
     room.say_presence(SENSOR, online=True, at_us=room.clock.now_us() - 1)
     assert room.device().online is False
+
+
+@pytest.mark.parametrize("ahead_s", [31_536_000.0, -31_536_000.0])
+def test_a_clock_that_is_set_ends_no_command(room: Room, ahead_s: float) -> None:
+    device = room.sensor()
+    (waiting,) = room.order(device, time_to_live_s=60)
+    (running,) = room.order(device, time_to_live_s=60)
+    for task in (waiting, running):
+        room.take(task)
+    topic = f"sensor.{SENSOR}.tasks/{running.key}"
+    assert room.hear(Kind.ANSWER, topic, {"State": "accepted"}) == []
+    room.clock.jump(ahead_s)
+    room.dispatcher.turn()
+    assert (room.state(waiting), room.state(running)) == (TaskState.SENT, TaskState.ACCEPTED)
+    # The time that really passes ends them.
+    room.clock.advance(60)
+    room.dispatcher.turn()
+    assert (room.state(waiting), room.state(running)) == (TaskState.EXPIRED, TaskState.ACCEPTED)
+    room.clock.advance(room.settings.max_run_s)
+    room.dispatcher.turn()
+    assert room.state(running) is TaskState.FAILED
+
+
+def test_a_clock_that_was_set_back_before_a_start_lets_no_command_live_longer(room: Room) -> None:
+    device = room.sensor()
+    (task,) = room.order(device, time_to_live_s=60)
+    room.end()
+    room.clock.jump(-31_536_000.0)
+    room.open()
+    room.clock.advance(60)
+    room.dispatcher.turn()
+    assert room.state(task) is TaskState.EXPIRED
 
 
 def test_a_clock_that_jumps_ahead_deletes_no_log_lines(room: Room) -> None:

@@ -209,7 +209,7 @@ def test_who_speaks_in_a_devices_name_does_not_take_it_off_line(room: Room) -> N
     room.room.write_seen()
     # When the other one goes, then the device is still here; when its own goes, it is not
     room.say_presence("auto-1", online=False, at_us=3_000, reason="clean")
-    assert room.device(name).online is True
+    assert (room.device(name).online, room.device(name).client) == (True, name)
     room.say_presence(name, online=False, at_us=4_000, reason="will")
     assert (room.device(name).online, room.device(name).reason) == (False, "will")
 

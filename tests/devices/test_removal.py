@@ -7,6 +7,7 @@ from tests.devices.rooms import ALL, SENSOR, Room
 
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.device_logs import Level, LogLine, LogQuery
+from penstock.core.devices import DeviceFacts
 from penstock.core.errors import NotFound
 from penstock.core.listening import Kind
 from penstock.core.observation import observations
@@ -114,3 +115,32 @@ def test_a_hub_that_starts_again_still_knows_who_is_leaving(make: Callable[..., 
     room.room.start()
     room.room.let_leave()
     assert room.catalog.enrol([SERIES], Policy.AUTOMATIC, 3)[0].datastream is not None
+
+
+def test_what_a_device_said_before_it_was_deleted_does_not_bring_it_back(room: Room) -> None:
+    room.sensor()
+    said_us = room.clock.now_us()
+    room.clock.advance(1)
+    room.room.remove(1, SENSOR, with_data=False)
+    assert room.room.records.deleted() == {(1, SENSOR): room.clock.now_us()}
+    room.clock.advance(1)
+    entry = {"SerialNumber": SENSOR, "SampleFrequency": 50}
+    for kind, topic, payload in (
+        (Kind.REGISTRY, f"sensor.{SENSOR}.registry.created", entry),
+        (Kind.LOGS, f"sensor.{SENSOR}.logs", {"level": "INFO", "message": "on"}),
+    ):
+        (unheard,) = room.hear(kind, topic, payload, arrived_us=said_us)
+        assert "was deleted after this came" in unheard.reason
+    assert room.room.records.devices(ALL) == []
+    assert room.hear(Kind.REGISTRY, f"sensor.{SENSOR}.registry.created", entry) == []
+    assert room.device().status is DeviceStatus.ENROLLED
+
+
+def test_the_topic_of_a_deleted_device_is_remembered_too(room: Room) -> None:
+    facts = DeviceFacts(name="boiler-7", topic="plant/boiler-7")
+    room.room.records.register([facts], Policy.AUTOMATIC, 1)
+    room.room.remove(1, "boiler-7", with_data=True)
+    assert set(room.room.records.deleted()) == {(1, "boiler-7"), (1, "plant/boiler-7")}
+    # What a clock that was ahead wrote down is not believed.
+    room.clock.jump(-3600)
+    assert room.room.records.deleted() == {}

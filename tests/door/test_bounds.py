@@ -21,6 +21,7 @@ from penstock.door.packets import (
     Request,
     Suback,
     Subscribe,
+    Unsuback,
     Unsubscribe,
     Will,
 )
@@ -146,6 +147,23 @@ async def test_sessions_and_subscriptions_are_bounded(
     extra = await call(door, 5)
     extra.send(Connect("two", 5))
     assert await extra.receive() == Connack(Reason.QUOTA_EXCEEDED)
+
+
+async def test_subscriptions_of_one_session_that_one_topic_matches_are_bounded(
+    open_door: OpenDoor, meet: Meet, call: Meet
+) -> None:
+    door = await open_door(max_overlapping_subscriptions=2)
+    peer = await meet(door, "one", 5)
+    names = ("a/+", "b/+", "c/+", "a/b", "+/b", "$share/x/a/b", "#")
+    peer.send(Subscribe(1, tuple(Request(name) for name in names)))
+    too_many = Reason.QUOTA_EXCEEDED
+    assert await peer.receive() == Suback(1, (0, 0, 0, 0, too_many, too_many, too_many))
+    assert door.stats()["penstock_door_over_quota_total"] == 3
+    # What is taken back makes room.
+    peer.send(Unsubscribe(2, ("a/b",)))
+    assert await peer.receive() == Unsuback(2, (0,))
+    peer.send(Subscribe(3, (Request("#"), Request("+/b"))))
+    assert await peer.receive() == Suback(3, (0, too_many))
 
 
 async def test_an_oversize_packet_ends_its_connection_only(open_door: OpenDoor, meet: Meet) -> None:

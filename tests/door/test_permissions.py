@@ -327,6 +327,25 @@ async def test_what_was_granted_is_received_until_it_expires(
     assert await is_here(hall)
 
 
+async def test_what_a_clock_that_was_ahead_ended_is_granted_again_when_it_is_right(
+    come: Meet, file: Path, door: Door, clock: ManualClock
+) -> None:
+    leave(two_companies(grants=(share_all(2, 3, clock.now_us() + 60_000_000),)), file)
+    door.look()
+    car, hall = await come("car"), await come("hall")
+    assert await hall.subscribe(f"{CAR}/#", 1) == Suback(1, (1,))
+    clock.jump(3600)
+    door.look()
+    await car.publish(f"{CAR}/x", b"not shared")
+    assert await is_here(hall)
+    clock.jump(-3600)
+    door.look()
+    await car.publish(f"{CAR}/x", b"shared")
+    got = await hall.receive()
+    assert isinstance(got, Publish)
+    assert got.payload == b"shared"
+
+
 async def test_messages_that_waited_are_asked_about_again_at_delivery(
     come: Meet, file: Path, door: Door
 ) -> None:

@@ -267,6 +267,22 @@ async def test_silent_connections_from_one_address_do_not_lock_out_another(
     assert await (await call(door)).is_closed()
 
 
+async def test_silent_connections_do_not_lock_out_their_own_address(
+    open_door: OpenDoor, meet: Meet, call: Meet, clock: ManualClock
+) -> None:
+    door = await open_door(max_pending_connections=4)
+    silent = [await call(door) for _ in range(4)]
+    await eventually(lambda: len(door._pending) == 4)
+    # Not yet: devices that all come at once do not push each other out.
+    assert await (await call(door)).is_closed()
+    clock.advance(1)
+    peer = await meet(door, "mine")
+    await peer.publish("a", b"", 1)
+    await eventually(lambda: len(door._pending) == 3)
+    assert [one.reader.at_eof() for one in silent].count(True) <= 1
+    assert await silent[0].is_closed()
+
+
 @given(st.lists(st.integers(0, 3), max_size=200), st.integers(1, 50), st.sampled_from([0.5, 0.9]))
 def test_whoever_comes_last_finds_something_and_nobody_gets_more_than_there_is(
     wishes: list[int], most: int, fraction: float

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.core.clock import ManualClock
+from penstock.door.filters import Filters, form_of
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Publish
@@ -53,6 +54,29 @@ def test_a_route_leads_to_exactly_the_sessions_whose_filters_match(
     for topic in topics:
         found = {match.session.client for match in tree.route(topic).matches}
         assert found == {name for name in filters if _matches(name, topic)}
+
+
+@given(st.lists(_filters | _topics, max_size=30), st.lists(st.integers(0, 29)), _topics)
+def test_a_topic_matches_at_most_as_many_filters_as_there_are_forms(
+    names: list[str], dropped: list[int], topic: str
+) -> None:
+    filters = Filters()
+    for name in names:
+        filters.put(name, Subscription())
+    for at in dropped:
+        if at < len(names):
+            filters.drop(names[at])
+    matching = [name for name in filters if _matches(name, topic)]
+    forms = {form_of(name) for name in filters}
+    assert len(matching) <= len(forms)
+    for name in filters:
+        assert filters.forms_with(name) == len(forms)
+
+
+def test_each_share_name_is_a_form() -> None:
+    assert form_of("$share/a/x/+") != form_of("$share/b/x/+") != form_of("x/+")
+    assert form_of("$share/a/x") == form_of("$share/a/x/y") != form_of("x")
+    assert form_of("plant/+/heat") == form_of("hall/+/on") != form_of("hall/on/+")
 
 
 @given(st.lists(_filters, max_size=8, unique=True), _topics)

@@ -83,6 +83,20 @@ class LeavingDevice(Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
 
 
+class DeletedDevice(Base):
+    """When a device was deleted: what it sent before that is no reason to enrol it again.
+
+    Its topic is held like a name: what names that was of this device too.
+    """
+
+    __tablename__ = "deleted_device"
+    __table_args__ = (Index(None, "at_us"),)
+
+    system_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+    at_us: Mapped[int] = mapped_column(BigInteger)
+
+
 class TargetRow(Numbered, Base):
     """What devices are fixed to."""
 

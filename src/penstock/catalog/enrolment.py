@@ -21,6 +21,7 @@ from penstock.catalog.models import Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
 from penstock.catalog.search import property_text, reindex, search_text
 from penstock.catalog.tables import NAME_LENGTH
+from penstock.catalog.topic_names import named_by_topic
 from penstock.core.catalog import Enrolled, Policy
 from penstock.core.series import Series, Unit
 
@@ -166,7 +167,7 @@ class Enrolment:
             return Enrolled(None, problem or f"series {at} could not be enrolled")
         if at not in found:
             is_late = name[0] in self._admission.leaving
-            return Enrolled(None, reasons[name[0]], is_late=is_late)
+            return Enrolled(None, reasons[name[0]], is_late=is_late, device=name[0].name)
         return Enrolled(found[at].id)
 
     def _names(
@@ -174,7 +175,8 @@ class Enrolment:
     ) -> list[tuple[ThingName, str] | None]:
         """Return thing and name of each series, looking up those that only give an id.
 
-        An id of another system's Datastream is as good as none.
+        An id of another system's Datastream is as good as none. A thing that is the topic of a
+        device is that device.
         """
         ids = {s.datastream_id for s in batch if s.datastream_id is not None}
         found: dict[tuple[int, int], tuple[ThingName, str]] = {}
@@ -185,12 +187,19 @@ class Enrolment:
             rows = self._connection.execute(query.where(Datastream.id.in_(chunk)))
             for id_, system, thing, name in rows:
                 found[id_, system] = (ThingName(system, thing), name)
+        said = {
+            ThingName(series.system, series.thing)
+            for at, series in enumerate(batch)
+            if series.datastream_id is None and not problems[at]
+        }
+        meant = named_by_topic(self._connection, said) if said else {}
         names: list[tuple[ThingName, str] | None] = []
         for at, series in enumerate(batch):
             if problems[at]:
                 names.append(None)
             elif series.datastream_id is None:
-                names.append((ThingName(series.system, series.thing), series.name))
+                thing_name = ThingName(series.system, series.thing)
+                names.append((meant.get(thing_name, thing_name), series.name))
             else:
                 names.append(found.get((series.datastream_id, series.system)))
                 if names[-1] is None:

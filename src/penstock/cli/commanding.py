@@ -1,4 +1,4 @@
-"""`penstock devices sleep`, `awake`, `set-frequency` and `command`: tell devices what to do."""
+"""`penstock devices sleep`, `awake`, `change-sample-frequency`: tell devices what to do."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def awake(
     _tell(url, "awake", {}, names, every, type_, wait, yes=yes, as_json=as_json)
 
 
-@app.command("set-frequency")
+@app.command("change-sample-frequency")
+@app.command("set-frequency", help="The same as change-sample-frequency, shorter.")
 def set_frequency(
     frequency: Annotated[float, typer.Argument(help="Samples per second.", metavar="HZ")],
     names: Names = None,

@@ -13,11 +13,17 @@ from penstock.core.errors import InvalidInput
 #: A column: its heading, and the field it shows or a function of the row.
 Column = tuple[str, str | Callable[[Mapping[str, Any]], object]]
 
+#: Columns of names, which are never broken, as the first column never is: people copy them.
+NAMES = frozenset({"Client", "Datastream", "Device", "Name", "System", "Target", "Thing", "User"})
+#: Longer words of other columns are broken where there is no room, in characters.
+LONG_WORD = 16
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def show(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], nothing: str) -> None:
     """Print rows as a table, or say `nothing` when there are none."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -28,11 +34,21 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], nothing: 
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = list(columns)
-    for heading, _ in columns:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row, field)) for _, field in columns))
-    console.print(table)
+    cells = [[_cell(row, field) for _, field in columns] for row in rows]
+    total = 0
+    for at, (heading, _) in enumerate(columns):
+        column = [heading, *(row[at] for row in cells)]
+        is_name = at == 0 or heading in NAMES
+        words = column if is_name else [word for cell in column for word in cell.split()]
+        least = max(map(cell_len, words), default=0)
+        least = least if is_name else min(least, LONG_WORD)
+        table.add_column(heading, overflow="fold", min_width=least)
+        total += least + 2
+    for row in cells:
+        table.add_row(*map(Text, row))
+    # What is too wide even so makes longer lines than the terminal has.
+    console.width = max(console.width, total)
+    console.print(table, crop=False)
 
 
 def show_one(facts: Iterable[tuple[str, object]]) -> None:

@@ -39,11 +39,14 @@ class Enrolled(msgspec.Struct, frozen=True):
             id, ...). A reason is not final: asking again later may give a datastream.
         is_late: The device was deleted with its data, and this may be from before that: it is not
             to be kept for the day when the device is enrolled again.
+        device: When there is none: name of the device that it waits for, if any. It is not the
+            name of the series' Thing when that is the topic of a device.
     """
 
     datastream: int | None
     reason: str = ""
     is_late: bool = False
+    device: str = ""
 
 
 class DatastreamInfo(msgspec.Struct, frozen=True, kw_only=True):

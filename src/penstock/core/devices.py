@@ -53,7 +53,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         online: Whether it is connected; None when that was never told.
         online_since_us: Since when `online` is as it is.
         reason: What ended or began its connection, in one word.
-        client: MQTT client identifier that last sent its data.
+        client: MQTT client identifier that `online` is about: its own while that is connected, else
+            the one that last sent its data.
         address: Where that client connected from.
         keep_alive_s: How often the client must be heard of.
         target: What it is fixed to.
@@ -232,12 +233,23 @@ class DeviceRecords(Protocol):
         scope: Scope,
         *,
         name: str | None = None,
+        short_name: str | None = None,
         topic: str | None = None,
         things: Sequence[int] | None = None,
         type_: str | None = None,
         status: DeviceStatus | None = None,
     ) -> Sequence[Device]:
-        """Return devices by name and system, those that `scope` holds."""
+        """Return devices by name and system, those that `scope` holds.
+
+        Args:
+            scope: Nothing else is given.
+            name: Only those of this name.
+            short_name: Only those whose name is that of their system, a dot, and this.
+            topic: Only those that talk below this topic.
+            things: Only those with these Things.
+            type_: Only those of this type.
+            status: Only those that stand like this.
+        """
         ...
 
     def register(
@@ -282,6 +294,13 @@ class DeviceRecords(Protocol):
 
     def leaving(self) -> Sequence[tuple[int, str]]:
         """Return systems and names of devices that were deleted with their data and are leaving."""
+        ...
+
+    def deleted(self) -> Mapping[tuple[int, str], int]:
+        """Return when devices were deleted, by system and name, microseconds UTC.
+
+        What a device sent before that is not to enrol it again, whoever reads it again.
+        """
         ...
 
     def left(self, devices: Sequence[tuple[int, str]]) -> None:

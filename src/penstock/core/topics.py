@@ -48,7 +48,10 @@ def _overlaps(one: list[str], other: list[str]) -> bool:
         if mine != theirs and "+" not in (mine, theirs):
             return False
     longer, length = max((one, other), key=len), min(len(one), len(other))
-    return len(one) == len(other) or longer[length:] == ["#"]
+    if longer[length:] == ["#"]:
+        # `/#` goes one level up too, to the empty topic, which is none.
+        return longer != ["", "#"]
+    return len(one) == len(other)
 
 
 def check_filter(wanted: str) -> str:

@@ -206,9 +206,11 @@ class CommandDesk:
 
 
 def _command(device: Device, type_: DeviceType, name: str) -> CommandType:
-    for command in type_.commands:
-        if command.name == name:
-            return command
+    declared = {command.name: command for command in type_.commands}
+    # `change-sample-frequency` is how routes and the command line spell it.
+    for spelled in (name, name.replace("-", "_")):
+        if spelled in declared:
+            return declared[spelled]
     if not type_.name:
         msg = (
             f"device {device.name!r} has no known type, so it has no commands; set its type with "

@@ -61,11 +61,18 @@ class DoorStarted(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Open:
-    """A task that has not come to its end."""
+    """A task that has not come to its end.
+
+    Attributes:
+        expires_s: Monotonic time at which it expires: a clock that is set meanwhile ends nothing.
+        fails_s: Monotonic time at which it has run for too long, once it is accepted.
+    """
 
     envelope: Envelope
     state: TaskState
     retry_s: float
+    expires_s: float
+    fails_s: float = math.inf
     is_heard: bool = True
 
 
@@ -110,7 +117,8 @@ class Dispatcher:
         self._counted = open_tasks
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._open: dict[str, _Open] = {}
-        self._due: list[tuple[int, str]] = []
+        #: When something is to be done about a task, by monotonic time.
+        self._due: list[tuple[float, str]] = []
         self._numbers: dict[int, str | Notice] = {}
         #: Notices that the door does not have, by topic: of two, the newer one is told.
         self._notices: dict[str, Notice] = {}
@@ -170,7 +178,7 @@ class Dispatcher:
             return 0.1
         if not self._due:
             return IDLE_S
-        return min(IDLE_S, max(0.0, (self._due[0][0] - self._clock.now_us()) / 1e6))
+        return min(IDLE_S, max(0.0, self._due[0][0] - self._clock.monotonic_s()))
 
     def turn(self, wait_s: float = 0.0) -> None:
         """Handle what happened, and what is due; waits so long for something to happen."""
@@ -245,27 +253,25 @@ class Dispatcher:
             self._move(turn, event.key, TaskState.DONE, event.at_us)
 
     def _handle_due(self, turn: _Turn) -> None:
-        now_us = self._clock.now_us()
-        while self._due and self._due[0][0] <= now_us:
+        now_s = self._clock.monotonic_s()
+        while self._due and self._due[0][0] <= now_s:
             _, key = heapq.heappop(self._due)
             one = self._open.get(key)
             if one is None:
                 continue
             if one.state is TaskState.ACCEPTED:
-                self._end_accepted(turn, key, one, now_us)
-            elif one.envelope.task.expires_us <= now_us:
+                self._end_accepted(turn, key, one, now_s)
+            elif one.expires_s <= now_s:
                 self._move(turn, key, TaskState.EXPIRED, message=_why_expired(one))
             elif one.state is TaskState.SENT and not one.is_heard:
                 self._send(key)
 
-    def _end_accepted(self, turn: _Turn, key: str, one: _Open, now_us: int) -> None:
-        accepted_us = one.envelope.task.accepted_us or one.envelope.task.expires_us
-        end_us = accepted_us + round(self._settings.max_run_s * 1e6)
-        if end_us <= now_us:
+    def _end_accepted(self, turn: _Turn, key: str, one: _Open, now_s: float) -> None:
+        if one.fails_s <= now_s:
             said = f"accepted, and then nothing for {self._settings.max_run_s:g} s"
             self._move(turn, key, TaskState.FAILED, message=said)
         else:
-            heapq.heappush(self._due, (end_us, key))
+            heapq.heappush(self._due, (one.fails_s, key))
 
     # -- sending ------------------------------------------------------------------------------
 
@@ -276,19 +282,30 @@ class Dispatcher:
         state = envelope.task.state
         # A task that the door took before this process began may have found nobody.
         is_heard = state is not TaskState.SENT
-        one = _Open(envelope, state, self._settings.retry_s, is_heard=True)
+        one = _Open(envelope, state, self._settings.retry_s, self._expires_s(envelope.task))
+        if state is TaskState.ACCEPTED:
+            one.fails_s = self._fails_s(envelope.task)
         self._open[key] = one
-        heapq.heappush(self._due, (envelope.task.expires_us, key))
+        heapq.heappush(self._due, (min(one.expires_s, one.fails_s), key))
         if not is_heard:
             one.is_heard = False
             self._later(key, one)
+
+    def _expires_s(self, task: Task) -> float:
+        """Return when a task expires: never later than if it had been made now."""
+        left_us = task.expires_us - max(self._clock.now_us(), task.created_us)
+        return self._clock.monotonic_s() + left_us / 1e6
+
+    def _fails_s(self, task: Task) -> float:
+        """Return when a task that was accepted before has run for too long."""
+        ran_us = self._clock.now_us() - (task.accepted_us or task.expires_us)
+        return self._clock.monotonic_s() + self._settings.max_run_s - max(0, ran_us) / 1e6
 
     def _send(self, key: str) -> None:
         one = self._open.get(key)
         if one is None or not self._is_up or not one.envelope.topic:
             return
-        task = one.envelope.task
-        left_s = (task.expires_us - self._clock.now_us()) / 1e6
+        left_s = one.expires_s - self._clock.monotonic_s()
         if left_s <= 0:
             return
         letter = Letter(
@@ -313,9 +330,9 @@ class Dispatcher:
 
     def _later(self, key: str, one: _Open) -> None:
         """Send a task again after a while, since nobody was there to take it."""
-        due_us = self._clock.now_us() + round(one.retry_s * 1e6)
+        due_s = self._clock.monotonic_s() + one.retry_s
         one.retry_s = min(2 * one.retry_s, self._settings.max_retry_s)
-        heapq.heappush(self._due, (due_us, key))
+        heapq.heappush(self._due, (due_s, key))
 
     def _send_what_waits(self) -> None:
         for key, one in list(self._open.items()):
@@ -377,8 +394,8 @@ class Dispatcher:
         elif may_follow(one.state, state):
             one.state = state
             if state is TaskState.ACCEPTED:
-                end_us = self._clock.now_us() + round(self._settings.max_run_s * 1e6)
-                heapq.heappush(self._due, (end_us, key))
+                one.fails_s = self._clock.monotonic_s() + self._settings.max_run_s
+                heapq.heappush(self._due, (one.fails_s, key))
 
 
 def _why_expired(one: _Open) -> str:

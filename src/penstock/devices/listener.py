@@ -120,7 +120,7 @@ class DeviceListener:
                 topic=base_of(Kind.REGISTRY, heard.topics[at]),
                 sample_frequency=entry.sample_frequency,
             )
-        refused = self._enrol(facts)
+        refused = self._enrol(facts, heard)
         self._saw(heard, {at: (one.system, one.name) for at, one in facts.items()})
         return [*unheard, *refused]
 
@@ -131,8 +131,22 @@ class DeviceListener:
             if thing is not None:
                 self._watch.saw_device(thing, heard.arrived_us[at], heard.clients[at])
 
-    def _enrol(self, facts: dict[int, DeviceFacts]) -> list[Unheard]:
+    def _enrol(self, facts: dict[int, DeviceFacts], heard: Heard) -> list[Unheard]:
         """Register devices and return those that are not let in (yet)."""
+        late = self._from_before(facts, heard)
+        facts = {at: one for at, one in facts.items() if at not in late}
+        return [*late.values(), *self._register(facts)]
+
+    def _from_before(self, facts: dict[int, DeviceFacts], heard: Heard) -> dict[int, Unheard]:
+        """Return what devices said before they were deleted: it does not bring them back."""
+        deleted = self._devices.deleted() if facts else {}
+        return {
+            at: Unheard(at, f"device {one.name!r} was deleted after this came")
+            for at, one in facts.items()
+            if heard.arrived_us[at] < deleted.get((one.system, one.name), 0)
+        }
+
+    def _register(self, facts: dict[int, DeviceFacts]) -> list[Unheard]:
         if not facts:
             return []
         found = self._devices.register(list(facts.values()), self._policy, self._clock.now_us())
@@ -178,7 +192,7 @@ class DeviceListener:
                 continue
             if (system, name) not in self._enrolled:
                 unknown[at] = DeviceFacts(name=name, system=system, topic=topic)
-        refused = self._enrol(unknown)
+        refused = self._enrol(unknown, heard)
         for one in refused:
             del lines[one.message]
         self._logs.append([line for some in lines.values() for line in some])

@@ -196,7 +196,7 @@ class Broker:
 
     def restore_subscription(self, session: Session, name: str, subscription: Subscription) -> None:
         """Subscribe as before, without asking anew whether it is allowed."""
-        session.subscriptions[name] = subscription
+        session.subscriptions.put(name, subscription)
         session.allowance.subscriptions.take()
         self._subscriptions.add(session, name, subscription)
         self._forget_routes()
@@ -227,9 +227,9 @@ class Broker:
             return Reason.NOT_AUTHORIZED
         name = request.filter
         known = name in session.subscriptions
-        if not known and len(session.subscriptions) >= self.settings.max_subscriptions:
-            return Reason.QUOTA_EXCEEDED
         if not known:
+            if not self.quotas.has_room_for(session.allowance, session.subscriptions, name):
+                return Reason.QUOTA_EXCEEDED
             if not session.allowance.subscriptions.has_room():
                 self.quotas.went_over(session.allowance, "subscriptions")
                 return Reason.QUOTA_EXCEEDED
@@ -237,7 +237,7 @@ class Broker:
         subscription = Subscription(
             request.qos, request.no_local, request.retain_as_published, identifier
         )
-        session.subscriptions[name] = subscription
+        session.subscriptions.put(name, subscription)
         self._subscriptions.add(session, name, subscription)
         self._forget_routes()
         self.keeper.subscribed(session, name, subscription)
@@ -263,7 +263,7 @@ class Broker:
 
     def unsubscribe(self, session: Session, name: str) -> int:
         """Unsubscribe; return the reason for UNSUBACK."""
-        if session.subscriptions.pop(name, None) is None:
+        if not session.subscriptions.drop(name):
             return Reason.NO_SUBSCRIPTION_EXISTED
         session.allowance.subscriptions.take(-1)
         self._subscriptions.remove(session, name)

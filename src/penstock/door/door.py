@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from penstock.core.clock import Clock
@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 TICK_S = 1.0
 #: Time between looks at who may do what; also looked at with every CONNECT.
 LOOK_S = 0.25
+#: A connection may say nothing for so long before it makes way for others of its address.
+SILENT_S = 1.0
 #: Answers that mean that somebody did not get in for who they are.
 _REFUSALS = {Reason.BAD_USER_NAME_OR_PASSWORD, Reason.NOT_AUTHORIZED, Reason.SERVER_BUSY}
 #: Time that `close` waits for the last sync.
@@ -236,16 +238,33 @@ class Door:
         return True
 
     def _make_way(self, newcomer: Connection) -> bool:
-        """Push out who waits longest from the address that most wait from, if that is another."""
+        """Push out who waits longest from the address that most wait from.
+
+        If that is the newcomer's own, only one that has said nothing for `SILENT_S`: many devices
+        behind one address that all come at once would else push each other out.
+        """
         greedy, theirs = max(self._crowds.items(), key=lambda crowd: len(crowd[1]))
+        oldest: Connection | None = next(iter(theirs))
         if len(self._crowds.get(newcomer.home, ())) + 1 >= len(theirs):
+            greedy, theirs = newcomer.home, self._crowds.get(newcomer.home, {})
+            oldest = self._silent(theirs)
+        if oldest is None:
             return False
-        oldest = next(iter(theirs))
         self.counts.rejected += 1
         self.mistakes.report("crowd", f"{len(theirs)} connections from {greedy} say no CONNECT")
         oldest.end(Reason.SERVER_BUSY, "others wait")
         oldest.cut()
         return True
+
+    def _silent(self, crowd: Iterable[Connection]) -> Connection | None:
+        """Return who of a crowd, the oldest first, has said nothing for long enough."""
+        until_s = self.clock.monotonic_s() - SILENT_S
+        for connection in crowd:
+            if connection.opened_at_s > until_s:
+                return None
+            if connection.phase is Phase.NEW:
+                return connection
+        return None
 
     def greeted(self, connection: Connection) -> None:
         """Take note that no CONNECT is waited for any more: it came, or never will."""

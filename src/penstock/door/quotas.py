@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from weakref import WeakValueDictionary
 
 from penstock.core.access import Kind, Principal
+from penstock.door.filters import Filters
 from penstock.door.mistakes import Mistakes
 from penstock.door.permissions import Permissions
 from penstock.door.reasons import ProtocolViolation, Reason
@@ -160,6 +161,25 @@ class Quotas:
             "`company_share` and `account_share`",
         )
         return why
+
+    def has_room_for(self, allowance: Allowance, filters: Filters, name: str) -> bool:
+        """Tell whether a session may have one more filter; say so when it may not."""
+        settings = self._settings
+        if len(filters) >= settings.max_subscriptions:
+            why = f"{len(filters)} subscriptions; see `max_subscriptions` of [door]"
+        elif filters.forms_with(name) > settings.max_overlapping_subscriptions:
+            most = settings.max_overlapping_subscriptions
+            why = (
+                f"{most} subscriptions that one topic can match; see "
+                "`max_overlapping_subscriptions` of [door]"
+            )
+        else:
+            return True
+        self._stats.over_quota += 1
+        self._mistakes.report(
+            f"filters {allowance.name}", f"a session of {allowance.name} wants more than {why}"
+        )
+        return False
 
     def require(self, allowance: Allowance, thing: str) -> None:
         """Do nothing if there is one more for them.

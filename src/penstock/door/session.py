@@ -16,6 +16,7 @@ from typing import Protocol
 from penstock.core.access import ANYONE
 from penstock.core.clock import Clock
 from penstock.door.encoding import encode, encode_publish
+from penstock.door.filters import Filters
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
 from penstock.door.packets import Ack, Publish, Will
@@ -24,7 +25,6 @@ from penstock.door.quotas import Allowance, whole
 from penstock.door.reasons import Reason
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
-from penstock.door.subscriptions import Subscription
 
 
 class Link(Protocol):
@@ -114,7 +114,7 @@ class Session:
         self.may_receive: Callable[[Session, str], bool] | None = None
         #: Number in the journal; 0 while it is not there.
         self.number = 0
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions = Filters()
         #: Packet identifiers of QoS 2 messages received and not yet released by the client.
         self.inbound: set[int] = set()
         self.link: Link | None = None

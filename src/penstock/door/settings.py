@@ -219,6 +219,15 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_subscriptions: Annotated[
         int, msgspec.Meta(description="Most subscriptions of one session.", ge=1)
     ] = 1_000
+    max_overlapping_subscriptions: Annotated[
+        int,
+        msgspec.Meta(
+            description="Most subscriptions of one session that one topic may match. Those with "
+            "wildcards at the same levels count as one, as do all without wildcards; each name of "
+            "a shared subscription counts.",
+            ge=1,
+        ),
+    ] = 32
     max_all_subscriptions: Annotated[
         int, msgspec.Meta(description="Most subscriptions of all sessions together.", ge=1)
     ] = 500_000

@@ -163,11 +163,17 @@ class Subscriptions:
     def route(self, topic: str, may_receive: MayReceive = lambda _: True) -> Route:
         """Return where a message on this topic goes; `QUIET` if nobody wants it who may have it."""
         found: dict[str, tuple[Session, list[Subscription]]] = {}
+        denied: set[str] = set()
         groups: list[Group] = []
         for node in self._nodes(topic):
             for client, (session, subscription) in node.sessions.items():
-                if may_receive(session):
-                    found.setdefault(client, (session, []))[1].append(subscription)
+                if client in found:
+                    found[client][1].append(subscription)
+                elif client not in denied:
+                    if may_receive(session):
+                        found[client] = (session, [subscription])
+                    else:
+                        denied.add(client)
             groups += [
                 group
                 for group in node.groups.values()

@@ -124,7 +124,7 @@ class Enrolment:
         answers = self._ask(list(new.values()))
         for ((codec, key), series), answer in zip(new.items(), answers, strict=True):
             if answer.datastream is None:
-                waits_for = "" if answer.is_late else series.thing
+                waits_for = "" if answer.is_late else answer.device or series.thing
                 self._refusals[codec, key] = (answer.reason, waits_for)
             else:
                 self._ids[codec][key] = answer.datastream

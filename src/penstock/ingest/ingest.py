@@ -25,6 +25,7 @@ from penstock.ingest.columns import EMPTY
 from penstock.ingest.data_flow import DataFlow, is_wanted
 from penstock.ingest.dead_letters import RESERVED, DeadLetters
 from penstock.ingest.decoding import NOT_DECODED, Decoder, Rejected
+from penstock.ingest.deleted import Deleted
 from penstock.ingest.enrolment import Enrolment
 from penstock.ingest.hearing import Hearing
 from penstock.ingest.live import LiveHub
@@ -65,6 +66,7 @@ class Ingest:
         ends: Tells the offset behind the last message of each partition, for the lag.
         access: Gives the organisation as it is now; without it there is one system only.
         listener: Hears what devices say beside their results.
+        deleted: Tells when devices were deleted; a replay passes over what they sent before.
 
     Raises:
         ConfigError: A route is not valid or names a codec that does not exist.
@@ -83,8 +85,10 @@ class Ingest:
         ends: Callable[[], Mapping[str, int]] | None = None,
         access: Callable[[], Access] | None = None,
         listener: Listener | None = None,
+        deleted: Callable[[], Deleted] = dict,
     ) -> None:
         self.log = log
+        self.deleted = deleted
         self.store = store
         self.live = LiveHub(settings.max_live_rows)
         self.meters = Meters(clock, registry)

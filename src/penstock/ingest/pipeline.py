@@ -13,6 +13,7 @@ from penstock.core.store import Marks, Store
 from penstock.ingest.columns import observations_of
 from penstock.ingest.data_flow import DataFlow
 from penstock.ingest.decoding import Decoder, Rejected
+from penstock.ingest.deleted import Deleted, without_deleted
 from penstock.ingest.enrolment import Enrolment
 from penstock.ingest.hearing import Hearing, sightings_of
 from penstock.ingest.live import LiveHub
@@ -68,8 +69,13 @@ class Pipeline:
         self._data_flow = data_flow
         self._hearing = hearing
 
-    def read(self, batch: Batch) -> Outcome:
+    def read(self, batch: Batch, deleted: Deleted | None = None) -> Outcome:
         """Turn messages into observations; keeps nothing but newly enrolled series.
+
+        Args:
+            batch: The messages.
+            deleted: Devices of which only what came after their deletion counts, for messages that
+                are read again.
 
         Raises:
             Closing: Ingest is asked to stop.
@@ -81,8 +87,13 @@ class Pipeline:
                 self._data_flow.show(batch, parts, self._enrolment.describe)
             except Exception:
                 _log.exception("the data flow of %d messages could not be shown", len(batch))
+        if deleted:
+            parts, late = without_deleted(batch, parts, deleted, self._enrolment.describe)
+            rejected = [*rejected, *late]
         ids, not_enrolled = self._enrolment.resolve(parts)
         sightings = () if self._hearing is None else sightings_of(batch, parts, ids)
+        known = {one.message for one in rejected} if deleted else set()
+        not_enrolled = [one for one in not_enrolled if one.message not in known]
         refused = [*unheard, *rejected, *not_enrolled]
         return Outcome(observations_of(parts, ids), refused, sightings)
 

@@ -20,6 +20,7 @@ from penstock.core.platform import Replayed
 from penstock.core.store import Marks, Store
 from penstock.ingest.dead_letters import RESERVED, DeadLetters, LetterBox
 from penstock.ingest.decoding import Rejected
+from penstock.ingest.deleted import Deleted
 from penstock.ingest.letters import Letter, previous
 from penstock.ingest.messages import Batch, split
 from penstock.ingest.patience import Closing, Patience
@@ -42,6 +43,8 @@ class Rooms(Protocol):
     table: TopicTable
     pipeline: Pipeline
     patience: Patience
+
+    deleted: Callable[[], Deleted]
 
     @property
     def letters(self) -> DeadLetters:
@@ -181,7 +184,7 @@ def _again(
     write: Callable[[Sequence[Rejected]], list[Letter]],
     known: Mapping[str, set[int]],
 ) -> tuple[int, int, int]:
-    outcome = rooms.pipeline.read(batch)
+    outcome = rooms.pipeline.read(batch, rooms.deleted())
     rooms.letters.append(write(outcome.rejected), rooms.patience, known)
     if outcome.observations.num_rows:
         rooms.pipeline.keep(outcome.observations, rooms.marks)

@@ -90,6 +90,7 @@ class Hub:
             ends=self.log.ends,
             access=self.identities.access,
             listener=self.fleet.listener,
+            deleted=self.fleet.records.deleted,
         )
         self.fleet.forget_series = self.ingest.forget_series
         self.fleet.log_passed = self._passing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.core.topics import covers, matches, overlaps
@@ -34,6 +34,7 @@ def test_examples_of_the_standard() -> None:
 
 
 @given(filters, filters)
+@example("+", "/#")
 def test_two_filters_overlap_when_a_topic_matches_both(one: str, other: str) -> None:
     common = any(matches(one, t) and matches(other, t) for t in EVERY_TOPIC if t)
     assert overlaps(one, other) == common

@@ -17,6 +17,7 @@ from penstock.api.fleet.finding import (
     SystemId,
     find_device,
     find_fixture,
+    name_in,
     newest,
     scope_of,
     system_for,
@@ -133,7 +134,7 @@ async def register_device(request: Request, ctx: Ctx, by: By) -> Response:
     new = await read_json(request, answers.NewDevice)
     system = system_for(ctx, by.who, new.system)
     facts = DeviceFacts(
-        name=new.name,
+        name=name_in(ctx, system, new.name),
         system=system,
         type=new.type,
         topic=_topic(ctx, new.topic, system),
@@ -281,8 +282,10 @@ async def change_device(
     device = await find_device(ctx, who, Action.MANAGE, name, system)
     thing_id = thing_of(device)
     change = await read_json(request, answers.DeviceChange)
+    said = msgspec.to_builtins(change)
     if change.target_id is not UNSET and change.target_id is not None:
-        await find_fixture(ctx, who, change.target_id, device.system)
+        target = await find_fixture(ctx, who, change.target_id, device.system)
+        said["target"] = target.name
     given = {
         field: value
         for field in ("type", "topic", "sample_frequency", "description", "properties")
@@ -295,10 +298,12 @@ async def change_device(
             DeviceFacts(name=device.name, system=device.system), **given
         )
         await register(ctx, by, facts)
+    if given.get("topic", device.topic) != device.topic:
+        await ctx.blocking(ctx.fleet.forget)
     if change.target_id is not UNSET:
         now_us = ctx.clock.now_us()
         await ctx.blocking(ctx.fleet.targets.assign, thing_id, change.target_id, now_us)
-    await note(ctx, by, "change", device, msgspec.to_builtins(change))
+    await note(ctx, by, "change", device, said)
     return Json(await find_device(ctx, who, Action.VIEW, name, device.system))
 
 
@@ -320,7 +325,7 @@ async def delete_device(
     ] = False,
 ) -> Response:
     """Delete a device; what it measured stays unless `with_data`."""
-    device = await find_device(ctx, by.who, Action.MANAGE, name, system)
+    device = await find_device(ctx, by.who, Action.MANAGE, name, system, may_be_short=False)
     await remove(ctx, by, device, with_data=with_data)
     return Response(status_code=204)
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from penstock.api.context import Context, Ctx
 from penstock.api.describing import gives
 from penstock.api.fleet import answers
-from penstock.api.fleet.finding import DeviceName, SystemId, find_device, scope_of
+from penstock.api.fleet.finding import DeviceName, SystemId, find_device, full_names, scope_of
 from penstock.api.json_answer import Json
 from penstock.api.live_stream import GAP, HEARTBEAT, LOOK_EVERY_S, RETRY
 from penstock.api.paging import next_page
@@ -111,7 +111,7 @@ async def search_logs(
 ) -> Response:
     """Return what devices logged, by device, level, text and time."""
     query = _query(ctx, level, text, from_, to, before, limit)
-    query = msgspec.structs.replace(query, devices=device)
+    query = msgspec.structs.replace(query, devices=await full_names(ctx, who, device or ()))
     query = await _scoped(ctx, who, query)
     return await _search(ctx, request, query)
 
@@ -138,7 +138,7 @@ async def stream_logs(
     """Hand over lines as they are kept."""
     scope_of(ctx, who)
     query = _query(ctx, level, text, None, None, None, 1)
-    query = msgspec.structs.replace(query, devices=device)
+    query = msgspec.structs.replace(query, devices=await full_names(ctx, who, device or ()))
     events = _follow(ctx, who, query, standing(request, ctx, who))
     return EventStream(events, ctx.streams.take(ctx.access, who))
 

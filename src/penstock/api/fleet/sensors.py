@@ -14,6 +14,7 @@ from penstock.api.fleet.devices import note, register, remove
 from penstock.api.fleet.finding import (
     find_device,
     find_fixture,
+    name_in,
     newest,
     scope_of,
     system_for,
@@ -88,7 +89,7 @@ async def register_sensor(request: Request, ctx: Ctx, by: By) -> Response:
     if new.target_id is not None:
         await find_fixture(ctx, by.who, new.target_id, system)
     facts = DeviceFacts(
-        name=serial,
+        name=name_in(ctx, system, serial),
         system=system,
         type=TYPE,
         sample_frequency=new.sample_frequency,
@@ -97,7 +98,7 @@ async def register_sensor(request: Request, ctx: Ctx, by: By) -> Response:
     device, is_new = await register(ctx, by, facts)
     if new.target_id is not None:
         await _fix(ctx, device, new.target_id)
-        device = await find_device(ctx, by.who, Action.VIEW, serial, system)
+        device = await find_device(ctx, by.who, Action.VIEW, device.name, system)
     return Json(_sensor(device), status_code=201 if is_new else 200)
 
 
@@ -151,7 +152,8 @@ async def delete_sensor(
     with_data: Annotated[bool, Query(description="Delete what it measured too.")] = False,
 ) -> Response:
     """Delete a sensor; one that sends again is enrolled like a new one."""
-    await remove(ctx, by, await _find(ctx, by, Action.MANAGE, serial), with_data=with_data)
+    device = await _find(ctx, by, Action.MANAGE, serial, may_be_short=False)
+    await remove(ctx, by, device, with_data=with_data)
     return Response(status_code=204)
 
 
@@ -201,10 +203,11 @@ async def fix_sensor(request: Request, ctx: Ctx, by: By, serial: Serial) -> Resp
     """Fix a sensor to a target, or to none."""
     device = await _find(ctx, by, Action.MANAGE, serial)
     wanted = await read_json(request, answers.Fixing)
+    said: dict[str, object] = {"target_id": wanted.target_id}
     if wanted.target_id is not None:
-        await find_fixture(ctx, by.who, wanted.target_id, device.system)
+        said["target"] = (await find_fixture(ctx, by.who, wanted.target_id, device.system)).name
     await _fix(ctx, device, wanted.target_id)
-    await note(ctx, by, "change", device, {"target_id": wanted.target_id})
+    await note(ctx, by, "change", device, said)
     return Json(_sensor(await _find(ctx, by, Action.VIEW, serial)))
 
 
@@ -212,9 +215,11 @@ async def _fix(ctx: Context, device: Device, target: int | None) -> None:
     await ctx.blocking(ctx.fleet.targets.assign, thing_of(device), target, ctx.clock.now_us())
 
 
-async def _find(ctx: Context, by: Actor, action: Action, serial: str) -> Device:
+async def _find(
+    ctx: Context, by: Actor, action: Action, serial: str, *, may_be_short: bool = True
+) -> Device:
     """Return a sensor; one that was only ever heard to send becomes one now."""
-    device = await find_device(ctx, by.who, action, serial)
+    device = await find_device(ctx, by.who, action, serial, may_be_short=may_be_short)
     if device.type not in ("", TYPE) or device.status is not DeviceStatus.ENROLLED:
         msg = f"{serial[:40]!r} is no vibration sensor; `GET /api/v1/sensors` lists them"
         raise NotFound(msg)

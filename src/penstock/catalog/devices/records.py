@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import Admission, ThingName, chunks
@@ -16,15 +16,16 @@ from penstock.catalog.device_models import (
     DeviceFact,
     DoomedDatastream,
     LeavingDevice,
-    TargetRow,
 )
 from penstock.catalog.devices import presence as presences
+from penstock.catalog.devices.deleted import deleted_devices, remember_deleted
 from penstock.catalog.devices.presence import (
     PRESENCE_KEPT_US,
     surplus_away,
     upsert_presence,
     upsert_seen,
 )
+from penstock.catalog.devices.rows import devices_of, select_devices
 from penstock.catalog.devices.scoping import seen_by
 from penstock.catalog.models import (
     Datastream,
@@ -35,13 +36,15 @@ from penstock.catalog.models import (
     historical_location_location,
     thing_location,
 )
+from penstock.catalog.organisation_models import SystemRow
 from penstock.catalog.search import reindex
 from penstock.core.access import Scope
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.clock import MAX_AHEAD_US, Clock
 from penstock.core.devices import Device as Known
-from penstock.core.devices import DeviceFacts, Presence, Seen, TargetName
+from penstock.core.devices import DeviceFacts, Presence, Seen
 from penstock.core.errors import NotFound
+from penstock.core.organisation import DEFAULT_SYSTEM
 
 
 class SqlDevices:
@@ -59,15 +62,23 @@ class SqlDevices:
         scope: Scope,
         *,
         name: str | None = None,
+        short_name: str | None = None,
         topic: str | None = None,
         things: Sequence[int] | None = None,
         type_: str | None = None,
         status: DeviceStatus | None = None,
     ) -> Sequence[Known]:
-        """Return devices by name and system, those that `scope` holds."""
-        query = _devices().where(seen_by(scope, Device.system_id, Device.thing_id))
+        """Return devices by name and system, those that `scope` holds; see the contract."""
+        query = select_devices().where(seen_by(scope, Device.system_id, Device.thing_id))
         if name is not None:
             query = query.where(Device.name == name)
+        if short_name is not None:
+            own = and_(
+                SystemRow.id == Device.system_id,
+                SystemRow.id != DEFAULT_SYSTEM,
+                Device.name == SystemRow.name + "." + short_name,
+            )
+            query = query.join(SystemRow, own)
         if topic is not None:
             query = query.where(DeviceFact.topic == topic)
         if type_ is not None:
@@ -78,10 +89,10 @@ class SqlDevices:
         found: list[Known] = []
         with self._database.read() as connection:
             if things is None:
-                return _known(connection.execute(query).all())
+                return devices_of(connection.execute(query).all())
             for chunk in chunks(sorted(set(things))):
                 rows = connection.execute(query.where(Device.thing_id.in_(chunk))).all()
-                found.extend(_known(rows))
+                found.extend(devices_of(rows))
         return found
 
     def register(
@@ -100,10 +111,10 @@ class SqlDevices:
                     thing = things.get(ThingName(system, one.name))
                     if thing is not None:
                         self._learn(connection, thing.id, one)
-                names = [one.name for one in some]
-                for chunk in chunks(names):
-                    query = _devices().where(Device.system_id == system, Device.name.in_(chunk))
-                    found.extend(_known(connection.execute(query).all()))
+                own = select_devices().where(Device.system_id == system)
+                for chunk in chunks(one.name for one in some):
+                    query = own.where(Device.name.in_(chunk))
+                    found.extend(devices_of(connection.execute(query).all()))
         return found
 
     def decide(self, system: int, name: str, status: DeviceStatus) -> None:
@@ -230,6 +241,7 @@ class SqlDevices:
             held = connection.execute(select(Device.thing_id).where(*which)).first()
             if held is None:
                 raise _unknown(name)
+            remember_deleted(connection, system, name, held.thing_id, self._clock.now_us())
             connection.execute(delete(Device).where(*which))
             thing_id = held.thing_id
             if thing_id is None:
@@ -259,6 +271,11 @@ class SqlDevices:
                 [{"system_id": system, "name": name}],
             )
             return doomed
+
+    def deleted(self) -> Mapping[tuple[int, str], int]:
+        """Return when devices were deleted, by system and name, microseconds UTC."""
+        with self._database.read() as connection:
+            return deleted_devices(connection, self._clock.now_us() + MAX_AHEAD_US)
 
     def leaving(self) -> Sequence[tuple[int, str]]:
         """Return systems and names of devices that are leaving."""
@@ -322,86 +339,3 @@ def remove_lonely_places(connection: Any, places: Sequence[int]) -> None:
                 .exists(),
             )
         )
-
-
-def _devices() -> Any:
-    """Every device, with the newest word on its client: its own name, or who last sent."""
-    named, sender = ClientPresence.__table__.alias("named"), ClientPresence.__table__.alias("last")
-    newest = or_(
-        sender.c.client.is_(None),
-        # Its own connection counts while it is there, whoever else said something in its name.
-        and_(named.c.client.is_not(None), or_(named.c.online, named.c.at_us >= sender.c.at_us)),
-    )
-
-    def pick(column: str) -> Any:
-        return case((newest, named.c[column]), else_=sender.c[column]).label(column)
-
-    query: Any = (
-        select(
-            Device.name,
-            Device.system_id,
-            Device.status,
-            Device.first_seen_us,
-            Device.thing_id,
-            DeviceFact.type,
-            DeviceFact.topic,
-            DeviceFact.sample_frequency,
-            DeviceFact.last_seen_us,
-            DeviceFact.client.label("last_client"),
-            Thing.position,
-            Thing.located_us,
-            TargetRow.id.label("target_id"),
-            TargetRow.name.label("target_name"),
-            *(pick(name) for name in ("client", "online", "at_us", "reason", "keep_alive_s")),
-            pick("address"),
-        )
-        .join(Thing, Device.thing_id == Thing.id, isouter=True)
-        .join(DeviceFact, DeviceFact.thing_id == Device.thing_id, isouter=True)
-        .join(
-            named,
-            and_(named.c.client == Device.name, named.c.system_id == Device.system_id),
-            isouter=True,
-        )
-        .join(
-            sender,
-            and_(
-                sender.c.client == DeviceFact.client,
-                sender.c.system_id == Device.system_id,
-                DeviceFact.client != Device.name,
-            ),
-            isouter=True,
-        )
-        .join(
-            AssignmentRow,
-            and_(AssignmentRow.thing_id == Device.thing_id, AssignmentRow.until_us.is_(None)),
-            isouter=True,
-        )
-        .join(TargetRow, TargetRow.id == AssignmentRow.target_id, isouter=True)
-    )
-    return query
-
-
-def _known(rows: Sequence[Any]) -> list[Known]:
-    return [
-        Known(
-            name=row.name,
-            system=row.system_id,
-            status=DeviceStatus(row.status),
-            first_seen_us=row.first_seen_us,
-            thing_id=row.thing_id,
-            type=row.type or "",
-            topic=row.topic or "",
-            sample_frequency=row.sample_frequency,
-            last_seen_us=row.last_seen_us,
-            online=row.online,
-            online_since_us=row.at_us,
-            reason=row.reason or "",
-            client=row.last_client or row.client or "",
-            address=row.address or "",
-            keep_alive_s=row.keep_alive_s,
-            target=None if row.target_id is None else TargetName(row.target_id, row.target_name),
-            location=None if row.position is None else tuple(row.position),
-            located_us=row.located_us,
-        )
-        for row in rows
-    ]

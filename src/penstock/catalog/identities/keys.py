@@ -84,7 +84,7 @@ class SqlKeys:
                 until_us = min(until_us, held.expires_us)
             ends = {"expires_us": until_us} if overlap_s else {"revoked_us": change.now_us}
             change.connection.execute(update(ApiKey).where(ApiKey.id == key).values(**ends))
-            after = {"by": issued.key.id, **ends}
+            after = {"replaced_by": f"{issued.key.hint}...", **ends}
             change.record(_event("renew", held, self._names(change, [held]), after))
         return issued
 

@@ -5,16 +5,32 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from penstock.catalog.admission import chunks
 from penstock.catalog.identities.desk import Desk
 from penstock.catalog.organisation_models import SignIn
 from penstock.catalog.settings import AccountSettings
 from penstock.core.access import Action, Kind, Principal, Resource, digest
 from penstock.core.errors import NotFound
 from penstock.core.people import Actor, Event, IssuedSession, Session
+
+
+class _Held(NamedTuple):
+    """A session, and when it is over by monotonic time: a clock that is set ends none.
+
+    Attributes:
+        over_s: Unless it is used until then.
+        most_s: Even if it is.
+    """
+
+    session: Session
+    over_s: float
+    most_s: float
+
 
 #: How tokens begin.
 PREFIX = "pns_"
@@ -32,18 +48,23 @@ class SqlSessions:
         self._used: set[str] = set()
         with desk.read() as connection:
             rows = connection.execute(select(SignIn)).all()
-        self._sessions = {
-            row.digest: Session(
-                id=row.id,
-                user=row.account_id,
-                created_us=row.created_us,
-                used_us=row.used_us,
-                expires_us=row.expires_us,
-                address=row.address,
-                agent=row.agent,
-            )
-            for row in rows
-        }
+        self._sessions = {row.digest: self._restored(row) for row in rows}
+
+    def _restored(self, row: Any) -> _Held:
+        session = Session(
+            id=row.id,
+            user=row.account_id,
+            created_us=row.created_us,
+            used_us=row.used_us,
+            expires_us=row.expires_us,
+            address=row.address,
+            agent=row.agent,
+        )
+        clock = self._desk.clock
+        now_us, now_s = clock.now_us(), clock.monotonic_s()
+        most_us = min(row.created_us + self._most_us - now_us, self._most_us)
+        left_us = min(row.expires_us - now_us, self._idle_us, most_us)
+        return _Held(session, now_s + left_us / 1e6, now_s + most_us / 1e6)
 
     def begin(self, user: int, address: str = "", agent: str = "") -> IssuedSession:
         """Sign a user in whose password was right."""
@@ -62,17 +83,22 @@ class SqlSessions:
                 "address": address,
                 "agent": agent,
             }
-            change.connection.execute(delete(SignIn).where(SignIn.expires_us <= now_us))
             id_ = change.connection.execute(
                 insert(SignIn).values(digest=key, **values).returning(SignIn.id)
             ).scalar_one()
             change.record(Event(action="sign-in", kind="user", object_id=user, name=change.name))
         values.pop("account_id")
         session = msgspec.convert({"id": id_, "user": user, **values}, Session)
+        now_s = self._desk.clock.monotonic_s()
+        idle_s, most_s = self._idle_us / 1e6, self._most_us / 1e6
         with self._lock:
-            self._sessions[key] = session
-            over = [at for at, held in self._sessions.items() if held.expires_us <= now_us]
-            own = [(held.used_us, at) for at, held in self._sessions.items() if held.user == user]
+            over = [at for at, held in self._sessions.items() if held.over_s <= now_s]
+            self._sessions[key] = _Held(session, now_s + min(idle_s, most_s), now_s + most_s)
+            own = [
+                (held.session.used_us, at)
+                for at, held in self._sessions.items()
+                if held.session.user == user
+            ]
             over += [at for _, at in sorted(own)[: max(0, len(own) - self._most_places)]]
         self._forget(over)
         return IssuedSession(session=session, token=token)
@@ -80,26 +106,29 @@ class SqlSessions:
     def holder(self, token: str) -> Session | None:
         """Return the session of a token, which now lasts longer; None when it is over."""
         key = digest(token)
-        now_us = self._desk.clock.now_us()
+        now_us, now_s = self._desk.clock.now_us(), self._desk.clock.monotonic_s()
         with self._lock:
-            session = self._sessions.get(key)
-            if session is None or session.expires_us <= now_us:
+            held = self._sessions.get(key)
+            if held is None or held.over_s <= now_s:
                 return None
-            until_us = min(now_us + self._idle_us, session.created_us + self._most_us)
-            session = msgspec.structs.replace(session, used_us=now_us, expires_us=until_us)
-            self._sessions[key] = session
+            over_s = min(now_s + self._idle_us / 1e6, held.most_s)
+            until_us = now_us + round((over_s - now_s) * 1e6)
+            session = msgspec.structs.replace(held.session, used_us=now_us, expires_us=until_us)
+            self._sessions[key] = _Held(session, over_s, held.most_s)
             self._used.add(key)
             return session
 
     def list(self, by: Actor, user: int) -> Sequence[Session]:
         """Return where a user is signed in."""
         self._require(by, Action.VIEW, user)
-        now_us = self._desk.clock.now_us()
+        now_s = self._desk.clock.monotonic_s()
         with self._lock:
-            return sorted(
-                (s for s in self._sessions.values() if s.user == user and s.expires_us > now_us),
-                key=lambda session: -session.used_us,
-            )
+            own = [
+                held.session
+                for held in self._sessions.values()
+                if held.session.user == user and held.over_s > now_s
+            ]
+        return sorted(own, key=lambda session: -session.used_us)
 
     def end(self, token: str) -> None:
         """Sign out. Harmless when it is over."""
@@ -122,7 +151,7 @@ class SqlSessions:
     def forget_user(self, user: int) -> int:
         """End all sessions of a user and return how many there were."""
         with self._lock:
-            keys = [key for key, session in self._sessions.items() if session.user == user]
+            keys = [key for key, held in self._sessions.items() if held.session.user == user]
         self._forget(keys)
         return len(keys)
 
@@ -130,9 +159,9 @@ class SqlSessions:
         """Write down how long sessions last by now."""
         with self._lock:
             used = [
-                {"at": key, "used": s.used_us, "until": s.expires_us}
+                {"at": key, "used": held.session.used_us, "until": held.session.expires_us}
                 for key in self._used
-                if (s := self._sessions.get(key)) is not None
+                if (held := self._sessions.get(key)) is not None
             ]
             self._used.clear()
         if used:
@@ -151,7 +180,8 @@ class SqlSessions:
             for key in keys:
                 self._sessions.pop(key, None)
         with self._desk.database.write() as connection:
-            connection.execute(delete(SignIn).where(SignIn.digest.in_(list(keys)[:1000])))
+            for some in chunks(keys):
+                connection.execute(delete(SignIn).where(SignIn.digest.in_(some)))
 
     def _require(self, by: Actor, action: Action, user: int) -> None:
         access = self._desk.access

@@ -15,6 +15,8 @@ from penstock.sensorthings.observation_rows import ID, QUALITY, VALID
 from penstock.sensorthings.writing.values import Time, refuse, shown, within
 
 _EXACT = 2**53
+#: Observation types whose results are numbers (18-088 table 11).
+_NUMERIC = frozenset({ObservationType.MEASUREMENT, ObservationType.COUNT})
 
 
 class Kind(NamedTuple):
@@ -56,7 +58,11 @@ def result_columns(value: object, kind: Kind, at: str) -> tuple[float | None, st
         return None, json_text(value)
     if isinstance(value, bool) and kind.type == ObservationType.TRUTH:
         return float(value), None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind.type in _NUMERIC and value is not None and not is_number:
+        uri = ObservationType(kind.type).uri
+        refuse(at, f"{shown(value)} is no number, and the Datastream is of type {uri}")
+    if isinstance(value, (int, float)) and is_number:
         number = _number(value)
         if number is not None and kind.type != ObservationType.TRUTH:
             return number, None

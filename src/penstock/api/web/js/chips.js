@@ -3,6 +3,7 @@
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 import { formatNumber, formatValue, shortName, unitText } from "./format.js";
+import { Name } from "./names.js";
 import { look, shownTheme } from "./palette.js";
 import { togglePicked, useApp } from "./state.js";
 import { edges } from "./timeline.js";
@@ -40,7 +41,8 @@ function Chip({ id, position, chart, cursor, theme }) {
         stroke-dasharray=${dash.join(" ")} />`}
     </svg>
     <span class="chip-name" title=${name}>
-      ${info ? shortName(info) : name} <span class="chip-thing">${info?.thing}</span>
+      <${Name} text=${info ? shortName(info) : name} />
+      ${info && html` <span class="chip-thing"><${Name} text=${info.thing} /></span>`}
     </span>
     <span class="chip-row">
       <span class="chip-value" title=${value}>

@@ -86,6 +86,12 @@ export function zoneName(utc) {
   return utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
 }
 
+/** What the machine's zone is called on a clock: `CET`, `GMT+2`, `UTC`. */
+export function zoneLabel() {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(new Date());
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "?";
+}
+
 /** Labels of a time axis: clock or date by the step, the date again where the day changes. */
 export function timeTicks(splitsUs, stepUs, utc) {
   let day = "";

@@ -2,7 +2,7 @@
 
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
-import { formatRate, zoneName } from "./format.js";
+import { formatRate, zoneLabel, zoneName } from "./format.js";
 import { readableSpan } from "./spans.js";
 import { app, useApp } from "./state.js";
 import { UserMenu } from "./usermenu.js";
@@ -50,7 +50,7 @@ function Toggles() {
   return html`<div class="toggles">
     <button class="quiet zone" aria-pressed=${utc} onClick=${() => app.set({ utc: !utc })}
         title=${`Times are shown in ${zoneName(utc)}`}>
-      ${utc ? "UTC" : "Local"}
+      ${utc ? "UTC" : `Local (${zoneLabel()})`}
     </button>
     <button class="quiet square" onClick=${() => app.set({ theme: next })}
         title=${`Theme: ${THEMES[theme][1]}`}

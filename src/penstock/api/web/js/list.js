@@ -5,6 +5,7 @@ import { Icon } from "./icons.js";
 import { nowUs } from "./api.js";
 import { listDatastreams } from "./catalog.js";
 import { formatAge, formatCount, formatValue, shortName, unitText } from "./format.js";
+import { Name } from "./names.js";
 import { MAX_PICKED, hashWith, learn, togglePicked, useApp } from "./state.js";
 import { wantLatest } from "./latest.js";
 
@@ -67,7 +68,7 @@ function Row({ info, isPicked, onPick }) {
     <button class="stream" role="checkbox" aria-checked=${isPicked} data-id=${info.id}
         onClick=${() => onPick(info.id)} title=${info.name}>
       <span class="tick" aria-hidden="true">${isPicked && html`<${Icon} name="check" />`}</span>
-      <span class="stream-name">${shortName(info)}</span>
+      <span class="stream-name"><${Name} text=${shortName(info)} /></span>
       <span class="stream-value">
         ${formatValue(row, info.observation_type)}<span class="stream-unit">${unitText(info.unit)}</span>
       </span>

@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useState } from "./html.js";
 import { nowUs } from "./api.js";
 import { listDatastreams } from "./catalog.js";
 import { formatAge, formatCount, formatTime, formatValue, shortName, unitText } from "./format.js";
+import { Name } from "./names.js";
 import { wantLatest } from "./latest.js";
 import { app, learn, togglePicked, useApp } from "./state.js";
 
@@ -113,10 +114,10 @@ export function ValuesView({ isShown }) {
             <td class="column-pick"><input type="checkbox" checked=${picked.includes(info.id)}
               aria-label=${`Show ${info.name} on the chart`}
               onChange=${() => togglePicked(info.id)} /></td>
-            <td class="column-thing" title=${info.thing}>${info.thing}</td>
+            <td class="column-thing" title=${info.thing}><${Name} text=${info.thing} /></td>
             <td class="column-name" title=${info.name}>
-              <button class="as-link" onClick=${() => showAlone(info.id)}>${shortName(info)}</button>
-              <span class="under">${info.thing}</span>
+              <button class="as-link" onClick=${() => showAlone(info.id)}><${Name} text=${shortName(info)} /></button>
+              <span class="under"><${Name} text=${info.thing} /></span>
             </td>
             <td class="column-value" title=${row?.text ?? ""}>
               ${formatValue(row, info.observation_type)}</td>

@@ -3,6 +3,7 @@
 import { html, useEffect } from "../html.js";
 import { listDatastreamsOf } from "../catalog.js";
 import { formatValue, shortName, unitText } from "../format.js";
+import { Name } from "../names.js";
 import { wantLatest } from "../latest.js";
 import { useDoing, useLoaded, useTick } from "../loading.js";
 import { may } from "../session.js";
@@ -24,7 +25,7 @@ const chartLink = (ids) => hashWith({ view: "chart", picked: ids.slice(0, MAX_PI
 function Stream({ info }) {
   const row = useApp((state) => state.latest.get(info.id));
   return html`<li>
-    <a class="row-name" href=${chartLink([info.id])}>${shortName(info)}</a>
+    <a class="row-name" href=${chartLink([info.id])}><${Name} text=${shortName(info)} /></a>
     <span class="stream-value">${formatValue(row, info.observation_type)}
       <span class="stream-unit">${unitText(info.unit)}</span></span>
     <span class="muted stream-when">${row ? agoText(row.time) : ""}</span>

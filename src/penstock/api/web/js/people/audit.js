@@ -9,19 +9,34 @@ const PAGE = 100;
 const KINDS = ["user", "company", "system", "client", "key", "grant", "session", "device", "target", "datastream"];
 const COLUMNS = ["Time", "Who", "Did", "What", "Change"];
 
-const valueText = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+/** Members as people call them; times lose their unit, since they are written out. */
+const LABELS = { by: "replaced by key", target_id: "target id", thing: "Thing", datastream: "Datastream" };
+const labelText = (name) => LABELS[name] ?? name.replace(/_us$/, "").replace(/_/g, " ");
+
+function valueText(name, value, utc) {
+  if (value === null || value === undefined || value === "") return "none";
+  if (name.endsWith("_us") && typeof value === "number") return formatTime(value, utc);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.length ? value.map((one) => valueText("", one, utc)).join(", ") : "none";
+  if (typeof value === "object") {
+    return Object.entries(value).map(([key, one]) => `${labelText(key)}: ${valueText(key, one, utc)}`).join(", ") || "none";
+  }
+  return String(value);
+}
 
 /** Of something new, what is not set needs no mention. */
 const isNothing = (value) => value === null || value === "" || value === false || value === undefined;
 
 /** What changed, member by member: `name: before → after`. */
-function changes({ before, after }) {
+function changes({ before, after }, utc) {
   const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  const isTold = (name) => !(isNothing(before?.[name]) && isNothing(after?.[name]));
+  const hasName = (name) => name === "target_id" && after?.target !== undefined;
+  const isTold = (name) => !(isNothing(before?.[name]) && isNothing(after?.[name])) && !hasName(name);
   return names.filter(isTold).map((name) => {
     const [old, now] = [before?.[name], after?.[name]];
-    if (old === undefined) return `${name}: ${valueText(now)}`;
-    return now === undefined ? `${name}: ${valueText(old)} \u2192 gone` : `${name}: ${valueText(old)} \u2192 ${valueText(now)}`;
+    const [label, was] = [labelText(name), valueText(name, old, utc)];
+    if (old === undefined) return `${label}: ${valueText(name, now, utc)}`;
+    return `${label}: ${was} \u2192 ${now === undefined ? "gone" : valueText(name, now, utc)}`;
   });
 }
 
@@ -54,7 +69,7 @@ export function Audit() {
         <td class="text">${entry.by || "nobody"}${entry.address && html` <span class="muted small">${entry.address}</span>`}</td>
         <td>${entry.action}</td>
         <td class="text">${entry.kind} <strong>${entry.name}</strong></td>
-        <td class="text muted">${changes(entry).join(", ")}</td>
+        <td class="text muted">${changes(entry, utc).join(", ")}</td>
       </tr>`)}
       ${page.items.length === 0 && html`<tr><td colspan="5" class="nothing">Nothing was changed yet.</td></tr>`}</tbody>
     </table></div>
