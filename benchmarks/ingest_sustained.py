@@ -24,7 +24,7 @@ from benchmarks.load import factory, load
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 #: Messages per second offered in the sustained part.
-OFFERED = float(os.environ.get("BENCH_RATE", "200000"))
+OFFERED = float(os.environ.get("BENCH_RATE", "300000"))
 PUBLISHERS = 4
 #: Seconds of the part that is as fast as possible.
 BURST_S = min(SECONDS, 20.0)

@@ -27,6 +27,20 @@ INK = """(share) => {
   return count;
 }"""
 
+#: Counts them between two shares of the width; a share beyond 1 is right of the plot.
+WIDE_INK = """((from, to) => {
+  const { plot } = [...penstock.chart.panels.values()][0];
+  const { left, top, width, height } = plot.bbox;
+  const [start, end] = [Math.round(left + width * from), Math.round(left + width * to)];
+  const strip = plot.ctx.getImageData(start, top, end - start, height).data;
+  let count = 0;
+  for (let at = 0; at < strip.length; at += 4) {
+    const [red, green, blue, alpha] = strip.slice(at, at + 4);
+    if (alpha > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) count += 1;
+  }
+  return count;
+})"""
+
 
 def iso(time_us: int) -> str:
     """Return a time as the page writes it into its address."""
@@ -344,3 +358,39 @@ def test_a_single_observation_is_a_dot(site: Any, pages: Any) -> None:
     page = pages.open(f"#streams={id_}&from={since}&to={until_}")
     wait_for_points(page, id_, 1)
     until(page, f"({INK})(0.5) > 0 || ({INK})(0.498) > 0")
+
+
+def test_a_long_pause_is_a_gap_also_when_one_observation_is_near(site: Any, pages: Any) -> None:
+    id_ = site.enrol("pump", "pressure", "bar")
+    now = site.fill(id_, 1)[0]
+    months_ago = now - 90 * 86_400 * SECOND
+    site.keep(id_, [months_ago + at * SECOND for at in range(30)], [3.0] * 30)
+    # The rest of the stretch is empty; a line from three months ago would cross it.
+    page = pages.open(f"#streams={id_}&from={iso(now - 600 * SECOND)}&to={iso(now + 60 * SECOND)}")
+    until(page, f"penstock.points({id_})[0].includes({now})")
+    until(page, f"penstock.points({id_})[0].length > 8")
+    until(page, f"{WIDE_INK}(0.8, 1) > 0")
+    assert page.evaluate(f"{WIDE_INK}(0, 0.8)") == 0
+
+
+def test_a_slow_series_keeps_its_line(site: Any, pages: Any) -> None:
+    id_ = site.enrol("meter", "energy", "kWh")
+    day = 86_400 * SECOND
+    now = site.fill(id_, 1)[0]
+    site.keep(id_, [now - at * day for at in range(10, 0, -1)], [20.0] * 10)
+    begin, end = iso(now - 900 * SECOND), iso(now + 30 * SECOND)
+    page = pages.open(f"#streams={id_}&from={begin}&to={end}")
+    until(page, f"penstock.points({id_})[0].length > 8")
+    until(page, f"({INK})(0.5) > 0")
+    # Of the points before the stretch the line needs one, and no more are drawn.
+    drawn = f"penstock.chart.traces.get({id_}).parts({now - 900 * SECOND}, {now})"
+    assert page.evaluate(f"{drawn}.reduce((sum, part) => sum + part.end - part.start, 0)") == 2
+
+
+def test_a_lone_observation_on_the_right_edge_is_seen_whole(site: Any, pages: Any) -> None:
+    id_ = site.enrol("oven", "first", "°C")
+    now = site.fill(id_, 1)[0]
+    begin, end = iso(now - 60 * SECOND), iso(now + SECOND // 100)
+    page = pages.open(f"#streams={id_}&from={begin}&to={end}")
+    until(page, f"{WIDE_INK}(0.99, 1) > 0")
+    until(page, f"{WIDE_INK}(1, 1.01) > 0")

@@ -108,6 +108,10 @@ EXAMPLES: dict[str, list[Example]] = {
                 "longitude": 13.06,
             },
         ),
+        _json(
+            "cz.icecars.iot4cps-wp5-CarFleet.Car1.int",
+            {"Datastream": {"@iot.id": 2}, "result": 3, "latitude": 47.8, "longitude": 13.06},
+        ),
         _json("v1.1/Datastreams(7)/Observations", {"result": True}, datastream="7"),
         _json(
             "v1.1/Observations",

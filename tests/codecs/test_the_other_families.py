@@ -106,6 +106,23 @@ def test_a_record_of_panta_rhei_keeps_its_extra_attributes():
     assert got.result_time_us.to_pylist() == [1_543_852_540_084_497]
     assert got.parameters is not None
     assert got.parameters.to_pylist() == ['{"latitude":47.8}']
+    assert got.place is None
+
+
+def test_a_record_with_latitude_and_longitude_says_where_its_thing_was():
+    def at(latitude: object, longitude: object) -> dict[str, object]:
+        record = {"Datastream": {"@iot.id": 2}, "result": 1}
+        return record | {"latitude": latitude, "longitude": longitude}
+
+    nowhere = [at(91, 13), at(47.8, -180.1), at("47.8", "13"), at(True, 13), at(None, None)]
+    got = read("sensorthings", at(47.8, 13), *nowhere, at(-90, 180))
+    assert got.place is not None
+    assert got.place[[0, 6]].tolist() == [[13.0, 47.8], [180.0, -90.0]]
+    assert np.isnan(got.place[1:6]).all()
+    # Moving makes no new series, and nothing of what came is dropped.
+    assert len(got.keys) == 1
+    assert got.parameters is not None
+    assert json.loads(got.parameters[0].as_py()) == {"latitude": 47.8, "longitude": 13}
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class Works:
         self.decoder = Decoder(codecs, self.table)
         self.enrolment = Enrolment(
             catalog, codecs, Policy.AUTOMATIC, Patience(threading.Event(), 0.01), self.clock,
-            max_series=1000, refusal_ttl_s=5.0, tenancy=tenancy,
+            max_series=1000, refusal_ttl_s=5.0, place_every_s=1.0, tenancy=tenancy,
         )  # fmt: skip
 
     def change(self, organisation: Organisation) -> None:

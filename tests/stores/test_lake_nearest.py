@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from penstock.core.clock import ManualClock
 from penstock.core.selection import Cursor, Selection
 from penstock.stores.lake import LakeStore, reading
+from penstock.stores.lake.chunks import ChunkView
 from penstock.stores.settings import LakeSettings
 from penstock.testing.store_model import Row, batch_of
 
@@ -106,4 +107,25 @@ def test_pages_read_few_row_groups(
         page = msgspec.structs.replace(page, after=Cursor(*rows_found[-1]))
     # A thousand row groups, of which a page needs about five, looked at and then read.
     assert len(read) <= 30 * 5 * 4
+    store.close()
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_page_of_hot_rows_looks_at_the_chunks_of_its_times_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, descending: bool
+) -> None:
+    monkeypatch.setattr("penstock.stores.lake.chunks.CHUNK_ROWS", 10)
+    store = LakeStore.open(tmp_path, small, ManualClock())
+    held = {(time, datastream, 0) for time in range(100) for datastream in range(1, 6)}
+    store.append(batch_of([Row(datastream=d, time_us=t, number=1.0) for t, d, _ in sorted(held)]))
+    looked: list[int] = []
+    plainly = ChunkView.columns
+    monkeypatch.setattr(ChunkView, "columns", lambda view: looked.append(1) or plainly(view))
+
+    page = Selection(limit=5, descending=descending)
+    assert found_in(store, page) == chosen(held, page)
+    stretch = Selection(start_us=40, end_us=44)
+    assert found_in(store, stretch) == chosen(held, stretch)
+    # Of fifty chunks, two times in each.
+    assert len(looked) <= 1 + 2
     store.close()

@@ -80,6 +80,7 @@ def without(readings: Readings, failures: Sequence[Failure]) -> Readings:
         number=readings.number[keep],
         message=readings.message[keep],
         feature=None if readings.feature is None else readings.feature[keep],
+        place=None if readings.place is None else readings.place[keep],
         failures=[reasons[message] for message in sorted(reasons)],
         **{
             name: column.filter(mask)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from penstock.core.codec import Failure, Readings
+from penstock.core.codec import Failure, Floats, Readings
 from penstock.core.errors import CannotDecode
 from penstock.core.series import ObservationType
 
@@ -34,6 +34,7 @@ class Row(NamedTuple):
     end_time_us: int | None = None
     result_time_us: int | None = None
     parameters: str | None = None
+    place: tuple[float, float] | None = None
 
 
 def result_of(value: object, what: str = "result") -> Result:
@@ -96,7 +97,7 @@ def read_each(
 
 def _columns(rows: Sequence[Row], message: Sequence[int], failures: Sequence[Failure]) -> Readings:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(Row._fields)
-    keys, times, numbers, texts, features, ends, result_times, parameters = columns
+    keys, times, numbers, texts, features, ends, result_times, parameters, places = columns
     index = {key: at for at, key in enumerate(dict.fromkeys(keys))}
     return Readings(
         keys=list(index),
@@ -109,6 +110,7 @@ def _columns(rows: Sequence[Row], message: Sequence[int], failures: Sequence[Fai
         end_time_us=_optional(ends, pa.int64()),
         result_time_us=_optional(result_times, pa.int64()),
         parameters=_optional(parameters, pa.string()),
+        place=_places(places),
         failures=failures,
     )
 
@@ -117,3 +119,9 @@ def _optional(values: Sequence[object], kind: pa.DataType) -> pa.Array | None:
     if all(value is None for value in values):
         return None
     return pa.array(values, kind)
+
+
+def _places(places: Sequence[tuple[float, float] | None]) -> Floats | None:
+    if all(place is None for place in places):
+        return None
+    return np.array([place or (math.nan, math.nan) for place in places])

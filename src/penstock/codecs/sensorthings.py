@@ -5,7 +5,8 @@ Datastream is named by its id, by the topic (`v1.1/Datastreams(7)/Observations`,
 `datastream`), or described in place with its Thing (section 10.2.1.1, deep insert). The phenomenon
 time may be an interval `start/end` or an epoch; without one the time of arrival counts. Members
 that the standard does not know become parameters; `resultQuality` and `validTime` are kept among
-these under names that are reserved for them.
+these under names that are reserved for them. A record with the members `latitude` and `longitude`
+(degrees) also says where its Thing was.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ class SensorThingsCodec:
             end_time_us=self._end(record.get("phenomenonTime"), start),
             result_time_us=self._result_time(record, start),
             parameters=_parameters(record, more),
+            place=_place(record),
         )
 
     def _end(self, phenomenon_time: object, start: int) -> int | None:
@@ -163,6 +165,15 @@ def _start(phenomenon_time: object) -> object:
     if isinstance(phenomenon_time, str) and "/" in phenomenon_time:
         return phenomenon_time.partition("/")[0]
     return phenomenon_time
+
+
+def _place(record: Mapping[str, object]) -> tuple[float, float] | None:
+    """Return longitude and latitude; None where a record has none that can be on Earth."""
+    latitude, longitude = record.get("latitude"), record.get("longitude")
+    for value, most in ((latitude, 90), (longitude, 180)):
+        if type(value) not in (int, float) or not -most <= cast("float", value) <= most:
+            return None
+    return float(cast("float", longitude)), float(cast("float", latitude))
 
 
 def _topic_id(captured: str, what: str = "Datastream") -> int:

@@ -70,6 +70,9 @@ class Readings:
         end_time_us: End of the phenomenon time interval (nullable Arrow int64), or None.
         result_time_us: Result time (nullable Arrow int64), or None.
         parameters: JSON objects (nullable Arrow string), or None.
+        place: Where the Thing was at that time, for Things that move: longitude and latitude in
+            degrees (WGS 84), two numbers a row, NaN where a row says nothing; None when none does.
+            What says where a Thing stands once and for all belongs into the description.
         message: Index of the message that each row came from, ascending.
         failures: Messages that gave no rows because they are wrong. A message is either read
             whole or it fails. A message may also give no rows and no failure.
@@ -85,6 +88,7 @@ class Readings:
     end_time_us: pa.Array | None = None
     result_time_us: pa.Array | None = None
     parameters: pa.Array | None = None
+    place: Floats | None = None
     failures: Sequence[Failure] = field(default=())
 
 

@@ -184,7 +184,7 @@ def _check(readings: Readings, messages: int) -> None:
     rows = len(readings.series)
     columns = (readings.time_us, readings.number, readings.message, readings.text,
                readings.feature, readings.end_time_us, readings.result_time_us,
-               readings.parameters)  # fmt: skip
+               readings.parameters, readings.place)  # fmt: skip
     if any(column is not None and len(column) != rows for column in columns):
         raise Bug("a codec gave columns of different lengths")
     if any(not 0 <= failure.message < messages for failure in readings.failures):
@@ -227,5 +227,6 @@ def rows_of(readings: Readings, rows: Int64s) -> Readings:
             None if readings.result_time_us is None else readings.result_time_us.take(rows)
         ),
         parameters=None if readings.parameters is None else readings.parameters.take(rows),
+        place=None if readings.place is None else readings.place[rows],
         failures=readings.failures,
     )

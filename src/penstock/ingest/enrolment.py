@@ -15,6 +15,7 @@ from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.series import Series
 from penstock.ingest.decoding import Part, Rejected
 from penstock.ingest.patience import Closing, Patience
+from penstock.ingest.places import Places
 from penstock.ingest.tenancy import Owned, Tenancy
 
 _MAX_NAME = 255
@@ -31,6 +32,7 @@ class Enrolment:
         clock: Tells how old a refusal is.
         max_series: Series remembered.
         refusal_ttl_s: How long a refusal is remembered.
+        place_every_s: How often the place of a Thing is told.
         tenancy: Names the systems.
     """
 
@@ -44,6 +46,7 @@ class Enrolment:
         *,
         max_series: int,
         refusal_ttl_s: float,
+        place_every_s: float,
         tenancy: Tenancy,
     ) -> None:
         self._tenancy = tenancy
@@ -57,9 +60,12 @@ class Enrolment:
         self._ids: dict[str, dict[Hashable, int]] = {name: {} for name in codecs}
         self._refusals: dict[tuple[str, Hashable], tuple[str, str]] = {}
         self._refused_s = clock.monotonic_s()
+        self._places = Places(self.describe, every_s=place_every_s, max_things=max_series)
 
     def resolve(self, parts: Sequence[Part]) -> tuple[list[Int64s], list[Rejected]]:
         """Return for each part the datastream of each row, 0 where there is none, with reasons.
+
+        Tells the catalog where Things are now, too.
 
         Raises:
             Closing: Ingest is asked to stop.
@@ -80,6 +86,9 @@ class Enrolment:
                         key = part.readings.keys[int(part.readings.series[row])]
                         reason, device = self._refusals[part.codec, key]
                         rejected[message] = Rejected(message, part.codec, reason, device)
+        if moves := self._places.news(parts, ids, self._clock.now_us()):
+            # A refusal means that somebody removed the Thing just now; its rows tell.
+            self._ask(moves)
         return ids, list(rejected.values())
 
     def describe(self, codec: str, key: Hashable) -> Series:
@@ -94,6 +103,7 @@ class Enrolment:
     def forget(self) -> None:
         """Ask the catalog again for every series."""
         self._refusals.clear()
+        self._places.forget()
         for known in self._ids.values():
             known.clear()
 

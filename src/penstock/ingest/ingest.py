@@ -118,7 +118,7 @@ class Ingest:
         self._enrolment = Enrolment(
             catalog, known, settings.enrolment, self.patience, clock,
             max_series=settings.max_series, refusal_ttl_s=settings.refusal_ttl_s,
-            tenancy=self.table.tenancy,
+            place_every_s=settings.place_every_s, tenancy=self.table.tenancy,
         )  # fmt: skip
         flow = DataFlow(sys.stdout, clock) if is_wanted(settings.debug_data_flow) else None
         hearing = None if listener is None else Hearing(listener, self.table, self.patience)

@@ -87,6 +87,15 @@ class IngestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int,
         Meta(description="Series whose datastream is remembered.", ge=16, le=100_000_000),
     ] = 500_000
+    place_every_s: Annotated[
+        float,
+        Meta(
+            description="How often the place of a Thing that moves is kept, by the times of its "
+            "messages, seconds.",
+            gt=0,
+            le=86_400,
+        ),
+    ] = 1.0
     refusal_ttl_s: Annotated[
         float,
         Meta(

@@ -29,7 +29,7 @@ from penstock.core.observation import MAX_TIME_US, MIN_TIME_US
 #: Makes a codec without any caches filled.
 MakeCodec = Callable[[], Codec]
 #: One row as plain values: series (as JSON), time, number, text, feature, end, result time,
-#: parameters.
+#: parameters, place.
 Row = tuple[object, ...]
 
 _ARRIVED_US = 1_700_000_000_123_456
@@ -77,12 +77,17 @@ def rows_of(codec: Codec, readings: Readings) -> list[list[Row]]:
         nothing if readings.end_time_us is None else readings.end_time_us.to_pylist(),
         nothing if readings.result_time_us is None else readings.result_time_us.to_pylist(),
         nothing if readings.parameters is None else readings.parameters.to_pylist(),
+        nothing if readings.place is None else list(map(_spot, readings.place.tolist())),
     ]
     last = int(readings.message[-1]) if count else -1
     rows: list[list[Row]] = [[] for _ in range(last + 1)]
     for message, row in zip(readings.message.tolist(), zip(*columns, strict=True), strict=True):
         rows[message].append(row)
     return rows
+
+
+def _spot(place: Sequence[float]) -> tuple[float, ...] | None:
+    return None if np.isnan(place).any() else tuple(place)
 
 
 def outcomes(codec: Codec, messages: Messages) -> list[list[Row] | str]:
@@ -171,6 +176,7 @@ class CodecContract:
             readings.end_time_us,
             readings.result_time_us,
             readings.parameters,
+            readings.place,
         )
         required = (readings.time_us, readings.number, readings.message)
         assert {len(column) for column in (*required, *optional) if column is not None} == {rows}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penstock.core.observation import SCHEMA
+from penstock.core.observation import MAX_TIME_US, MIN_TIME_US, SCHEMA
 from penstock.core.selection import Selection
 from penstock.stores.selecting import Int64s, is_chosen, nulls
 
@@ -104,6 +104,8 @@ class Chunk:
         self._feature = np.zeros(CHUNK_ROWS, np.int64)
         self._has_null = self._has_feature = False
         self._rare: list[tuple[int, pa.Table]] = []
+        #: Within these the times of its rows lie.
+        self.first_us, self.last_us = MAX_TIME_US, MIN_TIME_US
         self.rows = 0
 
     def append(self, columns: Columns, start: int) -> int:
@@ -112,7 +114,11 @@ class Chunk:
         count = min(CHUNK_ROWS - at, len(columns) - start)
         here, there = slice(at, at + count), slice(start, start + count)
         self._datastream[here] = columns.datastream[there]
-        self._time[here] = columns.time[there]
+        time = columns.time[there]
+        self._time[here] = time
+        if count:
+            self.first_us = min(self.first_us, int(time.min()))
+            self.last_us = max(self.last_us, int(time.max()))
         self._number[here] = columns.number[there]
         if columns.is_number is not None:
             self._is_null[here] = ~columns.is_number[there]
@@ -159,6 +165,13 @@ class ChunkView:
 
     chunk: Chunk
     rows: int
+
+    def may_hold(self, selection: Selection) -> bool:
+        """Return whether a row of the selection can be among them, by its times."""
+        start, end = selection.start_us, selection.end_us
+        return (start is None or self.chunk.last_us >= start) and (
+            end is None or self.chunk.first_us < end
+        )
 
     def columns(self) -> Columns:
         """Return them."""

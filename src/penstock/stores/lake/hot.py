@@ -18,7 +18,7 @@ from penstock.stores.lake.spans import Spans
 from penstock.stores.selecting import Int64s
 
 #: Part of a whole file that several generations may fill.
-_SHARE = 0.25
+_SHARE = 0.375
 
 
 class Generation:
@@ -87,7 +87,7 @@ def leading(generations: Sequence[Generation], file_rows: int) -> Sequence[Gener
     """Return the first generations, as many as make a file that is worth it; at least one.
 
     When the disk is slower than what comes in, several wait. In one file they are found sooner
-    and merged less often, but to sort them all takes memory.
+    and merged less often, but to sort them all takes memory, about 200 bytes a row.
     """
     rows, count = 0, 0
     for generation in generations:
@@ -156,4 +156,5 @@ def take_rows(views: tuple[ChunkView, ...], rows: Int64s) -> Columns:
 
 def scan_fresh(views: Iterable[ChunkView], selection: Selection) -> list[pa.Table]:
     """Return the chosen rows of some chunks."""
-    return tables_of(choose(view.columns(), selection) for view in views)
+    chosen = (view for view in views if view.may_hold(selection))
+    return tables_of(choose(view.columns(), selection) for view in chosen)

@@ -84,7 +84,7 @@ class Snapshot:
         files = [file for file in self.files if file.may_hold(selection)]
         if selection.limit is None:
             tables = scan_fresh(self.views, selection)
-            tables += [self.reader.scan(file, selection) for file in files]
+            tables += self.reader.scan_all(files, selection)
             return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
         return self._base_limited(files, selection)
 
@@ -105,7 +105,8 @@ class Snapshot:
     def _nearer_fresh(self, found: pa.Table, selection: Selection) -> tuple[pa.Table, Selection]:
         """Add fresh rows, which mostly are the newest."""
         for view in self.views[::-1] if selection.descending else self.views:
-            found, selection = _nearer(found, scan_fresh((view,), selection), selection)
+            if view.may_hold(selection):
+                found, selection = _nearer(found, scan_fresh((view,), selection), selection)
         return found, selection
 
 

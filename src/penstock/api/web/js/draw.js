@@ -4,6 +4,8 @@
 const DENSE = 0.6;
 /** Buckets narrower than so many CSS pixels are bars, wider ones corners of an outline. */
 const NARROW = 3;
+/** Radius of a point that stands alone, CSS pixels. */
+const DOT = 2;
 
 /**
  * @param u uPlot panel
@@ -34,8 +36,9 @@ export function drawTrace(u, trace, style, fromUs, toUs) {
   ctx.lineJoin = "bevel";
   ctx.setLineDash(isDense ? [] : style.dash.map((length) => length * style.ratio));
   if (parts[0]?.min) fillBand(ctx, parts, view);
-  strokeLine(ctx, parts, view);
+  const dots = strokeLine(ctx, parts, view);
   ctx.restore();
+  fillDots(ctx, dots, DOT * style.ratio, u.bbox, style.colour);
 }
 
 /** Fill between min and max of the buckets, broken at gaps. */
@@ -101,7 +104,24 @@ function outline(ctx, run, view) {
   ctx.closePath();
 }
 
-/** One line through all parts; points alone between gaps become dots. */
+/** Points that no line reaches; one on the edge, as the newest is, is seen whole. */
+function fillDots(ctx, dots, radius, { left, top, width, height }, colour) {
+  if (dots.length === 0) return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left - radius, top - radius, width + 2 * radius, height + 2 * radius);
+  ctx.clip();
+  ctx.fillStyle = colour;
+  ctx.beginPath();
+  for (const [x, y] of dots) {
+    ctx.moveTo(x, y);
+    ctx.arc(x, y, radius, 0, 2 * Math.PI);
+  }
+  ctx.fill();
+  ctx.restore();
+}
+
+/** One line through all parts; returns the points alone between gaps, `[x, y]`. */
 function strokeLine(ctx, parts, view) {
   const dots = [];
   const pen = { last: -Infinity, alone: null };
@@ -113,13 +133,7 @@ function strokeLine(ctx, parts, view) {
   }
   if (pen.alone) dots.push(pen.alone);
   ctx.stroke();
-  ctx.setLineDash([]);
-  ctx.beginPath();
-  for (const [x, y] of dots) {
-    ctx.moveTo(x, y);
-    ctx.arc(x, y, 2 * view.ratio, 0, 2 * Math.PI);
-  }
-  ctx.fill();
+  return dots;
 }
 
 function moveOrLine(ctx, x, y, isNewRun, pen, dots) {

@@ -4,6 +4,8 @@ import { request } from "./api.js";
 
 const PAGE_ROWS = 50e3;
 const TEXT_ROWS = 200;
+/** Read before a stretch of few rows; enough for one unusual pause among them not to count. */
+const ROWS_BEFORE = 8;
 
 /** Rows of each id in an answer's `datastream` column, as index lists in time order. */
 function rowsById({ datastream }) {
@@ -108,19 +110,23 @@ export async function readTexts(ids, start, end, signal) {
   return new Map(await Promise.all(answers));
 }
 
-/** Add to sparse raw rows the numbers next to the stretch, so that lines cross the edges. */
+/**
+ * Add to sparse raw rows the numbers next to the stretch, so that lines cross the edges: one behind
+ * it, and as many before it as tell how long a pause is usual.
+ */
 export async function addNeighbours(found, start, end, signal) {
   const sides = [
-    [{ end: timeText(start), order: "desc" }, (old, one) => [one, ...old]],
-    [{ start: timeText(end), order: "asc" }, (old, one) => [...old, one]],
+    [{ end: timeText(start), order: "desc", limit: ROWS_BEFORE }, (old, few) => [...few, ...old]],
+    [{ start: timeText(end), order: "asc", limit: 1 }, (old, few) => [...old, ...few]],
   ];
   const reading = [...found].flatMap(([id, rows]) => sides.map(async ([side, put]) => {
     const { time, number } = await request(
-      "observations", { datastream: id, limit: 1, ...side }, { signal },
+      "observations", { datastream: id, ...side }, { signal },
     );
-    if (!time.length || number[0] === null) return;
-    rows.times = Float64Array.from(put(rows.times, time[0]));
-    rows.values = Float64Array.from(put(rows.values, number[0]));
+    const numbers = [...time.keys()].filter((row) => number[row] !== null);
+    if (side.order === "desc") numbers.reverse();
+    rows.times = Float64Array.from(put(rows.times, numbers.map((row) => time[row])));
+    rows.values = Float64Array.from(put(rows.values, numbers.map((row) => number[row])));
   }));
   await Promise.all(reading);
 }
