@@ -118,7 +118,9 @@ class SensorThings:
         if method not in writes:
             msg = f"{method} is not possible here; GET, POST, PATCH, PUT and DELETE are"
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", msg)
-        subject = await self._ctx.blocking(self._trail.subject, method, asked.path, address)
+        subject = None
+        if self._trail.is_written_down(method, asked.path):
+            subject = await self._ctx.blocking(self._trail.subject, asked.path, address)
         done = await writes[method](who, asked)
         if subject is not None and done.status < HTTPStatus.BAD_REQUEST:
             await self._ctx.blocking(self._trail.write, by, method, subject, done.headers)

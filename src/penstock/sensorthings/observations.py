@@ -338,9 +338,7 @@ class Observations:
         kinds = self._sources.kinds(datastreams, self._scope)
         return Facts(kinds, own, self._now_us, partial(linked_values, self._sources, self._scope))
 
-    def _walk(
-        self, choice: Choice, spans: Spans | None = None
-    ) -> Walk:
+    def _walk(self, choice: Choice, spans: Spans | None = None) -> Walk:
         rest = choice.rest
         test = None
         if rest is not None:
@@ -381,9 +379,7 @@ def _page(table: pa.Table, paging: Paging) -> Found:
     return Found(table.slice(0, paging.top), f"$skiptoken={token}")
 
 
-def _skipped(
-    spans: Spans, skip: int, *, descending: bool
-) -> tuple[Spans, int]:
+def _skipped(spans: Spans, skip: int, *, descending: bool) -> tuple[Spans, int]:
     """Leave out whole datastreams that are skipped; return the others, and what is left."""
     ids, counts, first, last = spans
     before = np.cumsum(counts[::-1] if descending else counts)

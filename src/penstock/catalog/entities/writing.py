@@ -89,7 +89,8 @@ class SqlWriter:
 
     def extend_areas(self, seen: Mapping[int, Sequence[int]]) -> None:
         """Make the `observedArea` of datastreams hold these features (0 is the own one) too."""
-        own = self.own_features([id_ for id_, some in seen.items() if 0 in some])
+        of_own = [id_ for id_, some in seen.items() if 0 in some]
+        own = self.own_features(of_own) if of_own else {}
         named = {
             id_: [feature or own.get(id_, 0) for feature in some] for id_, some in seen.items()
         }

@@ -14,6 +14,7 @@ from penstock.core.access import Access, Principal
 from penstock.core.errors import Backpressure, Conflict
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.selection import Selection
+from penstock.sensorthings.writing.areas import Areas
 from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.results import Row
 
@@ -25,7 +26,7 @@ MAX_ROWS = 50_000
 MAX_AT_ONCE = 500
 #: How long an answer waits until what is in the log is in the store, seconds.
 MAX_WAIT_S = 30.0
-#: Datastreams whose last time of arrival is remembered, and pairs with features likewise.
+#: Datastreams whose last time of arrival is remembered.
 MAX_REMEMBERED = 100_000
 
 _MS = 1000
@@ -62,7 +63,7 @@ class Intake:
         self._parts = parts
         self._lock = threading.Lock()
         self._last: OrderedDict[int, int] = OrderedDict()
-        self._seen: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._areas = Areas(parts)
 
     def now_us(self, datastream: int) -> int:
         """Return the time of an Observation that comes without one: each has its own."""
@@ -97,11 +98,8 @@ class Intake:
                 f"{len(rows)} Observations are on disk and were not in the store after "
                 f"{MAX_WAIT_S:.0f} s; they will be, so do not send them again"
             )
-        await self._parts.blocking(self._settle, rows)
-
-    def _settle(self, rows: Sequence[Row]) -> None:
-        self._check(rows)
-        self._note_places(rows)
+        await self._parts.blocking(self._check, rows)
+        await self._areas.note({(row.datastream, row.feature) for row in rows})
 
     def _check(self, rows: Sequence[Row]) -> None:
         """Raise `Conflict` when the store does not have them: then ingest turned them away."""
@@ -122,19 +120,6 @@ class Intake:
                     f"Observations of Datastream {datastream} were not taken in: its device is "
                     "refused, waits for approval or was deleted; the dead letters say which"
                 )
-
-    def _note_places(self, rows: Sequence[Row]) -> None:
-        """Make the areas of datastreams hold features that are new to them."""
-        fresh: dict[int, list[int]] = {}
-        with self._lock:
-            for pair in {(row.datastream, row.feature) for row in rows}:
-                if pair not in self._seen:
-                    fresh.setdefault(pair[0], []).append(pair[1])
-                    self._seen[pair] = None
-            while len(self._seen) > MAX_REMEMBERED:
-                self._seen.popitem(last=False)
-        if fresh:
-            self._parts.features.extend_areas(fresh)
 
 
 def topic_of(access: Access, system: int) -> str:
