@@ -41,11 +41,15 @@ async def test_a_slow_call_leaves_the_lane() -> None:
 
 async def test_a_place_is_given_back_once_however_a_call_ends() -> None:
     lane = Lane(1, moment_s=0.001)
+
+    async def break_slowly() -> None:
+        async with lane.turn():
+            await asyncio.sleep(0.005)
+            raise ValueError("broken")
+
     for _ in range(3):
         with pytest.raises(ValueError, match="broken"):
-            async with lane.turn():
-                await asyncio.sleep(0.005)
-                raise ValueError("broken")
+            await break_slowly()
     entered = 0
 
     async def call() -> None:
