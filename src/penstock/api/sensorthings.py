@@ -62,6 +62,7 @@ class SensorThings:
                 writer=things.writer,
                 features=things.features,
                 moved=things.moved,
+                unfinished=things.unfinished,
                 store=ctx.store,
                 platform=ctx.platform,
                 access=lambda: ctx.access,
@@ -79,6 +80,10 @@ class SensorThings:
                 changed=things.changed,
             )
         )
+
+    async def resume(self) -> None:
+        """Do to its end what was cut short when the platform ended; before anybody is served."""
+        await self._writing.resume()
 
     def root(self, request: Request, version: str) -> str:
         """Return the address of the service as the client should call it."""

@@ -17,6 +17,7 @@ from penstock.core.selection import Selection
 from penstock.sensorthings.writing.areas import Areas
 from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.results import Row
+from penstock.sensorthings.writing.unfinished import Move, Note
 
 #: Where the rows are published, below the system's name; the codec `arrow` reads them.
 TOPIC = "import/sensorthings"
@@ -75,8 +76,19 @@ class Intake:
                 self._last.popitem(last=False)
             return time_us
 
-    async def keep(self, who: Principal, system: int, rows: Sequence[Row]) -> None:
+    def note(
+        self, who: Principal, system: int, rows: Sequence[Row], move: Move | None = None
+    ) -> Note:
+        """Return what `keep` of these rows is to do, for a start after it was cut short."""
+        access = self._parts.access()
+        return Note(_messages(topic_of(access, system), rows), _client(access, who), move)
+
+    async def keep(
+        self, who: Principal, system: int, rows: Sequence[Row], unfinished: int = 0
+    ) -> None:
         """Keep rows of one system's datastreams; they can be read when it returns.
+
+        The note `unfinished` is forgotten as soon as they are on disk.
 
         Raises:
             NotYetThere: They are on disk and not in the store yet.
@@ -91,8 +103,9 @@ class Intake:
             messages = await self._parts.blocking(_messages, topic, rows)
         else:
             messages = _messages(topic, rows)
-        client = f"http/{access.name(who)}" if access.organisation.accounts else "http"
-        offset = await self._parts.platform.publish(messages, client)
+        offset = await self._parts.platform.publish(messages, _client(access, who))
+        if unfinished:
+            await self._parts.blocking(self._parts.unfinished.finish, unfinished)
         if not await self._parts.platform.ingested(offset, MAX_WAIT_S):
             raise NotYetThere(
                 f"{len(rows)} Observations are on disk and were not in the store after "
@@ -120,6 +133,10 @@ class Intake:
                     f"Observations of Datastream {datastream} were not taken in: its device is "
                     "refused, waits for approval or was deleted; the dead letters say which"
                 )
+
+
+def _client(access: Access, who: Principal) -> str:
+    return f"http/{access.name(who)}" if access.organisation.accounts else "http"
 
 
 def topic_of(access: Access, system: int) -> str:

@@ -72,7 +72,7 @@ class Maker:
         assert making is not None
         try:
             await self._check_new(asked, making)
-            await self._intake.keep(who, making.system, making.rows)
+            await self._intake.keep(who, making.system, making.rows, making.made.unfinished)
         except NotYetThere:
             raise
         except PenstockError:
@@ -188,8 +188,14 @@ class Maker:
         system = self._permits.home(who, asked, new)
         if new.type == "Observation" and is_plain(new):
             return self._plain(new, planned, system)
-        made = self._parts.writer.create(new, system, self._parts.clock.now_us())
-        rows = self._timed(rows_of(new, made, planned), planned)
+        rows: list[Row] = []
+
+        def note(made: Made) -> bytes:
+            rows.extend(self._timed(rows_of(new, made, planned), planned))
+            return self._intake.note(who, system, rows).encoded()
+
+        now_us = self._parts.clock.now_us()
+        made = self._parts.writer.create(new, system, now_us, note if planned else None)
         return Making(new, made, rows, system)
 
     def _plain(self, new: New, planned: list[Planned], system: int) -> Making:
@@ -224,6 +230,8 @@ class Maker:
                 continue
             except PenstockError:
                 _log.exception("%s(%s) was made and could not be taken back", type_, id_)
+        if making.made.unfinished:
+            self._parts.unfinished.finish(making.made.unfinished)
 
 
 def _refuse_no_place() -> NoReturn:
