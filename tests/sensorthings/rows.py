@@ -27,6 +27,8 @@ KINDS = {
 }
 #: FeaturesOfInterest that stand for feature 0; datastream 3 has none.
 OWN = {1: 11, 2: 12, 4: 14, MULTI: 15, 6: 11}
+#: The id that a row may say that it has.
+MOVED = 5
 NOW_US = START_US + 1_000_000
 
 Row = dict[str, Any]
@@ -111,7 +113,7 @@ def _parameters(draw: st.DrawFn, row: Row, entity: dict[str, Any]) -> None:
             else Moment(START_US + 1_000_000)
         )
     if draw(st.integers(0, 9)) == 0:
-        given["@iot.id"] = entity["@iot.id"] = 5
+        given["@iot.id"] = entity["@iot.id"] = MOVED
     if given:
         row["parameters"] = json.dumps(given, ensure_ascii=False)
 

@@ -18,16 +18,18 @@ from tests.catalog.systems import add_systems
 from tests.catalog.template import fresh_catalog
 from tests.sensorthings.expressions import OBSERVATION, START_US, Paths, conditions
 from tests.sensorthings.naive import Naive
-from tests.sensorthings.rows import row_of, table_of
+from tests.sensorthings.rows import MOVED, row_of, table_of
 
 from penstock.catalog import SqlCatalog
 from penstock.catalog.entities import SqlEntities
 from penstock.catalog.tables import Base
 from penstock.core.access import EVERYTHING
 from penstock.core.clock import ManualClock
+from penstock.core.entities import Identity
 from penstock.core.errors import NotSupported
 from penstock.core.expression import Any, Apply, Expression, Property, Span
 from penstock.sensorthings.grammar import parse_expression, print_expression
+from penstock.sensorthings.observation_ids import id_of
 from penstock.sensorthings.observation_rows import Kind
 from penstock.sensorthings.service import Service, Wanted
 from penstock.sensorthings.sources import Sources
@@ -120,6 +122,7 @@ class Land:
     ) -> None:
         by_identity = {(r["datastream"], r["time"], r["feature"]): (r, e) for r, e in rows}
         kept = [by_identity[key] for key in sorted(by_identity)]
+        self._move([entity for _, entity in kept], sorted(by_identity))
         if kept:
             self.store.append(table_of([row for row, _ in kept]).to_batches()[0])
         by_id = {
@@ -142,6 +145,15 @@ class Land:
             made = row["result_time"]
             if made is not None:
                 stream["resultTime"] = _wider(stream.get("resultTime"), made, made)
+
+    def _move(self, kept: list[dict[str, Anything]], places: list[tuple[int, int, int]]) -> None:
+        """Remember the one that carries an id of its own; others that say so are not believed."""
+        self.reader.move(str(MOVED), None)
+        carrying = [at for at, entity in enumerate(kept) if entity["@iot.id"] == MOVED]
+        for at in carrying[:1]:
+            self.reader.move(str(MOVED), Identity(*places[at]))
+        for at in carrying[1:]:
+            kept[at]["@iot.id"] = id_of(Identity(*places[at]))
 
     def ask(self, type_: str, where: Expression) -> tuple[list[Anything], int]:
         """Return the ids that the service finds, and how many it counts."""

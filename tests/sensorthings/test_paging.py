@@ -111,6 +111,7 @@ def expected(held: dict[Identity, int], order: str, least: int | None) -> list[i
     least=st.one_of(st.none(), st.integers(-2, 3)),
     top=st.integers(1, 7),
     skip=st.integers(0, 12),
+    within=st.sampled_from([0, 0, 1, 2, 3]),
 )
 @pytest.mark.usefixtures("pieces")
 def test_pages_join_to_the_whole(
@@ -120,13 +121,17 @@ def test_pages_join_to_the_whole(
     least: int | None,
     top: int,
     skip: int,
+    within: int,
 ) -> None:
     held = fill(house, rows)
+    if within:
+        held = {key: number for key, number in held.items() if key[0] == within}
     parts = [f"$top={top}", f"$skip={skip}", "$count=true"]
     parts += [f"$orderby={order}"] if order and not order.startswith("result") else []
     parts += ["$orderby=result"] if order.startswith("result") else []
     parts += [f"$filter=result gt {least}"] if least is not None else []
-    address = "Observations?" + "&".join(parts)
+    place = f"Datastreams({within})/" if within else ""
+    address = f"{place}Observations?" + "&".join(parts)
     wanted = expected(held, order, least)
     found = [one["result"] for one in follow(house, address)]
     if order.startswith("result"):

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
+from penstock.api.lane import Lane
 from penstock.api.rates import Rates
 from penstock.api.secrets_kept import Secrets
 from penstock.api.settings import ApiSettings
@@ -74,6 +75,7 @@ class Context:
         self.streams = StreamSlots(settings)
         self.closing = asyncio.Event()
         self._limiter = anyio.CapacityLimiter(settings.threads)
+        self._lane = Lane()
         self._probes = anyio.CapacityLimiter(2)
         self._hashing = anyio.CapacityLimiter(1)
 
@@ -113,7 +115,10 @@ class Context:
 
     async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a call that waits for disk or lock in a thread, never in the event loop."""
-        return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._limiter)
+        async with self._lane.turn():
+            return await anyio.to_thread.run_sync(
+                partial(call, *args, **kwargs), limiter=self._limiter
+            )
 
     async def probe(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a quick call about the platform's state; slow queries never keep it waiting."""

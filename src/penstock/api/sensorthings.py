@@ -62,6 +62,7 @@ class SensorThings:
                 writer=things.writer,
                 features=things.features,
                 moved=things.moved,
+                unfinished=things.unfinished,
                 store=ctx.store,
                 platform=ctx.platform,
                 access=lambda: ctx.access,
@@ -79,6 +80,10 @@ class SensorThings:
                 changed=things.changed,
             )
         )
+
+    async def resume(self) -> None:
+        """Do to its end what was cut short when the platform ended; before anybody is served."""
+        await self._writing.resume()
 
     def root(self, request: Request, version: str) -> str:
         """Return the address of the service as the client should call it."""
@@ -118,7 +123,9 @@ class SensorThings:
         if method not in writes:
             msg = f"{method} is not possible here; GET, POST, PATCH, PUT and DELETE are"
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", msg)
-        subject = await self._ctx.blocking(self._trail.subject, method, asked.path, address)
+        subject = None
+        if self._trail.is_written_down(method, asked.path):
+            subject = await self._ctx.blocking(self._trail.subject, asked.path, address)
         done = await writes[method](who, asked)
         if subject is not None and done.status < HTTPStatus.BAD_REQUEST:
             await self._ctx.blocking(self._trail.write, by, method, subject, done.headers)

@@ -43,10 +43,13 @@ class SensorThingsTrail:
         self._ctx = ctx
         self._reader = reader
 
-    def subject(self, method: str, path: ResourcePath, address: str) -> Subject | None:
-        """Return what a request is about, before it is done; None when it is not written down."""
-        if not path.segments or (method == "POST" and path.last.type == _OBSERVATION):
-            return None
+    @staticmethod
+    def is_written_down(method: str, path: ResourcePath) -> bool:
+        """Tell whether a request is written down; does not wait."""
+        return bool(path.segments) and not (method == "POST" and path.last.type == _OBSERVATION)
+
+    def subject(self, path: ResourcePath, address: str) -> Subject:
+        """Return what a request is about, before it is done."""
         named = [one for one in path.segments if _is_numbered(one)]
         owner = self._system(named[-1].type, named[-1].id) if named else None
         id_ = path.last.id if isinstance(path.last.id, int) else 0

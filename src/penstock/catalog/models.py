@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Table,
 )
@@ -207,6 +208,16 @@ class MovedObservation(Base):
     datastream_id: Mapped[int] = mapped_column(Id, index=True)
     time_us: Mapped[int] = mapped_column(BigInteger)
     feature: Mapped[int] = mapped_column(BigInteger)
+
+
+class UnfinishedWrite(Base):
+    """What is still to be done of a write to two places; see `core.unfinished`."""
+
+    __tablename__ = "unfinished_write"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    note: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class FeatureOfInterest(Shared, Base):

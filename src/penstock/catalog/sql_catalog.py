@@ -13,6 +13,7 @@ from penstock.catalog.admission import chunks
 from penstock.catalog.database import Database, connect
 from penstock.catalog.enrolment import MAX_ID, Enrolment
 from penstock.catalog.models import Datastream, Device, ObservedProperty, Sensor, Thing
+from penstock.catalog.recognition import recognise
 from penstock.catalog.registering import register
 from penstock.catalog.schema import bring_up_to_date
 from penstock.catalog.scoping import is_within
@@ -62,6 +63,10 @@ class SqlCatalog:
         """Find or create the Datastream of each series; durable when it returns."""
         if not series:
             return []
+        with self._database.read() as connection:
+            known = recognise(connection, series)
+        if known is not None:
+            return known
         with self._database.write() as connection:
             limit = self._settings.max_pending_devices
             return Enrolment(connection, policy, now_us, limit).run(series)

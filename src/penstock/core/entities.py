@@ -6,7 +6,7 @@ Observations are not among them: they are rows of a store, see `core.observation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -331,12 +331,14 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Of the entity itself.
+        unfinished: Id of the note that was kept with it, 0 when there is none.
         nested: Of the entities made with it, those named in `New.links`, by link and in order; an
             id that was given stands for itself.
     """
 
     id: int
     nested: Mapping[str, Sequence[Made]] = {}
+    unfinished: int = 0
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -404,8 +406,13 @@ class EntityWriter(Protocol):
     Who may write was decided by the caller, who names the system that new Things belong to.
     """
 
-    def create(self, new: New, system: int, now_us: int) -> Made:
+    def create(
+        self, new: New, system: int, now_us: int, note: Callable[[Made], bytes] | None = None
+    ) -> Made:
         """Make an entity and those within it: all or nothing.
+
+        What `note` returns is kept in the same transaction, see `core.unfinished`; nothing is made
+        when it raises.
 
         Keeps HistoricalLocations when a Thing gets Locations, and the Thing's position. Of an
         `Observation`, what it is linked to is made; its own id is 0, and the ids of its

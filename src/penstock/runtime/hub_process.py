@@ -65,6 +65,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         fleet=hub.fleet,
         things=hub.things,
     )
+    await app.state.things.resume()
     server = Server(
         uvicorn.Config(
             app,

@@ -49,6 +49,7 @@ def make_things(
         writer=TellingWriter(entities, tell),
         features=TellingFeatures(entities, tell, lambda: is_wanted("FeatureOfInterest")),
         moved=entities,
+        unfinished=entities,
         settings=settings,
         forget_series=forget_series,
         changed=changed,

@@ -42,9 +42,11 @@ class TellingWriter:
         self._writer = writer
         self._tell = tell
 
-    def create(self, new: New, system: int, now_us: int) -> Made:
+    def create(
+        self, new: New, system: int, now_us: int, note: Callable[[Made], bytes] | None = None
+    ) -> Made:
         """Make an entity and those within it."""
-        made = self._writer.create(new, system, now_us)
+        made = self._writer.create(new, system, now_us, note)
         self._tell(list(_made(new, made)))
         return made
 

@@ -50,6 +50,10 @@ MAX_SORTED = 1_000_000
 MAX_TOGETHER = 500_000
 
 
+#: Ids, counts, first and last times of datastreams, ascending.
+Spans = tuple[Int64s, Int64s, Int64s, Int64s]
+
+
 class Observations:
     """Reads observations for somebody.
 
@@ -119,8 +123,13 @@ class Observations:
         after = None if paging.token is None else cursor_of(paging.token)
         limit, skip = paging.top + 1, paging.skip
         spans = self._spans(choice)
-        if choice.is_whole and after is None and name == ID and skip:
-            spans, skip = _skipped(spans, skip, descending=descending)
+        if choice.is_whole and after is None:
+            if name != ID and descending and paging.top == 1 and not skip:
+                return self._newest(choice, int(spans[1].sum()))
+            if name == ID and skip:
+                spans, skip = _skipped(spans, skip, descending=descending)
+            if len(spans[0]) == 1 and (left := int(spans[1][0]) - skip) < skip:
+                return self._from_behind(choice, spans, left, paging, descending=descending)
         walk = self._walk(choice, spans)
         piece = min(limit + skip, LARGEST_PIECE)
         piece = piece if choice.rest is None else max(piece, FIRST_PIECE)
@@ -128,8 +137,29 @@ class Observations:
         table = first_rows(step(piece, after, descending=descending), skip, limit)
         if table.num_rows < limit:
             return Found(table)
-        token = token_of(cursor_at(table, paging.top - 1))
-        return Found(table.slice(0, paging.top), f"$skiptoken={token}")
+        return _page(table, paging)
+
+    def _newest(self, choice: Choice, count: int) -> Found:
+        """Return the newest row of all that is chosen, which is known without looking."""
+        latest = self._sources.summaries.latest(choice.within.datastreams)
+        times = latest["time"].cast(pa.int64()).to_numpy()
+        # Rows are in order of their datastream, and of one time the last one comes first.
+        at = len(times) - 1 - int(times[::-1].argmax()) if len(times) else 0
+        row = latest.slice(at, 1)
+        return _page(row, Paging(top=1)) if count > 1 else Found(row)
+
+    def _from_behind(
+        self, choice: Choice, spans: Spans, left: int, paging: Paging, *, descending: bool
+    ) -> Found:
+        """Return a page of one datastream that is nearer to its end than to its beginning."""
+        if left < 1:
+            return Found(SCHEMA.empty_table())
+        piece = min(left, LARGEST_PIECE)
+        pieces = self._walk(choice, spans).pieces(piece, descending=not descending)
+        table = first_rows(pieces, 0, left)
+        last = table.num_rows
+        page = table.take(pa.array(np.arange(last - 1, max(last - 1 - paging.top, -1), -1)))
+        return Found(page) if last <= paging.top else _page(page, paging)
 
     def _sorted_page(self, choice: Choice, paging: Paging) -> Found:
         """Return a page by any sort keys: the best so far are kept, piece by piece."""
@@ -308,9 +338,7 @@ class Observations:
         kinds = self._sources.kinds(datastreams, self._scope)
         return Facts(kinds, own, self._now_us, partial(linked_values, self._sources, self._scope))
 
-    def _walk(
-        self, choice: Choice, spans: tuple[Int64s, Int64s, Int64s, Int64s] | None = None
-    ) -> Walk:
+    def _walk(self, choice: Choice, spans: Spans | None = None) -> Walk:
         rest = choice.rest
         test = None
         if rest is not None:
@@ -322,7 +350,7 @@ class Observations:
         ids, counts, _, _ = self._spans(choice) if spans is None else spans
         return Walk(self._store, choice, test, ids, counts, self._sources.max_scan_rows)
 
-    def _spans(self, choice: Choice) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+    def _spans(self, choice: Choice) -> Spans:
         """Return ids, counts, first and last times of the datastreams that can hold any."""
         within = choice.within
         table = self._sources.summaries.summaries(within.datastreams)
@@ -345,9 +373,13 @@ class Observations:
         return ids[may], counts[may], first[may], last[may]
 
 
-def _skipped(
-    spans: tuple[Int64s, Int64s, Int64s, Int64s], skip: int, *, descending: bool
-) -> tuple[tuple[Int64s, Int64s, Int64s, Int64s], int]:
+def _page(table: pa.Table, paging: Paging) -> Found:
+    """Return the first rows of a table, and what leads behind them."""
+    token = token_of(cursor_at(table, paging.top - 1))
+    return Found(table.slice(0, paging.top), f"$skiptoken={token}")
+
+
+def _skipped(spans: Spans, skip: int, *, descending: bool) -> tuple[Spans, int]:
     """Leave out whole datastreams that are skipped; return the others, and what is left."""
     ids, counts, first, last = spans
     before = np.cumsum(counts[::-1] if descending else counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -93,7 +94,7 @@ class Reading:
     ) -> list[dict[str, Any]]:
         """Return entities of the catalog as they are shown, with what is expanded."""
         looks = Looks(type_, options, self._root, is_nested=is_nested)
-        more = self._times(rows, looks.properties) if type_ in _STREAMS else None
+        more = self._times(rows, looks.properties) if type_ in _STREAMS else {}
         shown = looks.show(rows, {}, more)
         if options.expand:
             self._expand(type_, rows, shown, options, _kinds(rows, type_))
@@ -220,19 +221,14 @@ class Reading:
 
     def _times(
         self, rows: Sequence[Row], wanted: Sequence[str]
-    ) -> Sequence[Mapping[str, object]] | None:
-        """Return the times that observations give Datastreams."""
+    ) -> Mapping[str, Mapping[int, str | None]]:
+        """Return the times that observations give Datastreams, by name and id."""
         names = [name for name in _DERIVED if name in wanted]
         if not names or not rows:
-            return None
+            return {}
         times = derived_times(self._sources, [_id(row) for row in rows])
-        texts = [times.texts(name) for name in names]
-        found = {
-            id_: {name: text for name, text in zip(names, each, strict=True) if text is not None}
-            for id_, *each in zip(times.datastream.tolist(), *texts, strict=True)
-        }
-        nothing: Mapping[str, object] = {}
-        return [found.get(_id(row), nothing) for row in rows]
+        ids = times.datastream.tolist()
+        return {name: dict(zip(ids, times.texts(name), strict=True)) for name in names}
 
     # -- expanding
 
@@ -264,21 +260,22 @@ class Reading:
     ) -> None:
         link = TYPES[type_].link(expand.link)
         assert link is not None
-        ids = [_id(row) for row in rows]
+        ids: list[Any] = [row[ID] for row in rows]
         if link.target == "Observation":
             pages = self._observations_along(type_, ids, expand.options, kinds)
         else:
             pages = self._entities_along(Step(type_, tuple(ids), link.name), expand.options)
         nothing = Page([], 0 if expand.options.count else None)
-        stem = f"{self._root}/{TYPES[type_].set_name}"
-        kept = following(expand.options)
+        stem = f"{self._root}/{TYPES[type_].set_name}("
+        kept = f")/{link.name}?{following(expand.options)}"
+        name, count, next_ = link.name, link.name + COUNT, link.name + NEXT
         for id_, one in zip(ids, shown, strict=True):
             page = pages.get(id_, nothing)
             if page.count is not None:
-                one[link.name + COUNT] = page.count
-            one[link.name] = page.values
+                one[count] = page.count
+            one[name] = page.values
             if page.next:
-                one[link.name + NEXT] = f"{stem}({id_})/{link.name}?{kept}{page.next}"
+                one[next_] = f"{stem}{id_}{kept}{page.next}"
 
     def _entities_along(self, along: Step, options: Options) -> Mapping[int, Page]:
         link = TYPES[along.type].link(along.link)
@@ -302,7 +299,9 @@ class Reading:
         shown = iter(self.show(link.target, every, options, is_nested=True))
         return {
             id_: Page(
-                [next(shown) for _ in pages[id_]], counts.get(id_), next_option(rows, top, options)
+                list(islice(shown, len(pages[id_]))),
+                counts.get(id_),
+                next_option(rows, top, options),
             )
             for id_, rows in found.items()
         }
@@ -420,8 +419,15 @@ def _kinds(rows: Sequence[Row], type_: str) -> Mapping[int, Kind]:
     if not rows or "@kind" not in rows[0]:
         return {}
     is_multi = type_ == "MultiDatastream"
-    kinds = {word: Kind(str(word), is_multi) for word in {row["@kind"] for row in rows}}
-    return {_id(row): kinds[row["@kind"]] for row in rows}
+    kinds: dict[object, Kind] = {}
+    found: dict[Any, Kind] = {}
+    for row in rows:
+        word = row["@kind"]
+        kind = kinds.get(word)
+        if kind is None:
+            kind = kinds[word] = Kind(str(word), is_multi)
+        found[row[ID]] = kind
+    return found
 
 
 def _is_derived(order: Order) -> bool:

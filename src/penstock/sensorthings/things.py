@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from penstock.core.entities import EntityReader, EntityWriter, FeatureRecords, MovedObservations
+from penstock.core.unfinished import UnfinishedWrites
 from penstock.sensorthings.settings import ThingsSettings
 
 
@@ -22,6 +23,7 @@ class Things:
         writer: Writes entities.
         features: Own features of Datastreams.
         moved: Observations that are elsewhere than their id says.
+        unfinished: Writes to catalog and log that are not done to their end.
         settings: Bounds.
         forget_series: Makes ingest ask the catalog anew; see `Ingest.forget_series`.
         changed: Is told of every entity made, changed or removed; see `writing.asked.Parts`.
@@ -31,6 +33,7 @@ class Things:
     writer: EntityWriter
     features: FeatureRecords
     moved: MovedObservations
+    unfinished: UnfinishedWrites
     settings: ThingsSettings = field(default_factory=ThingsSettings)
     forget_series: Callable[[float], bool] = lambda _: True
     changed: Callable[[str, int | str, str], None] = _nobody

@@ -29,6 +29,7 @@ from penstock.core.entities import (
     Step,
 )
 from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.unfinished import UnfinishedWrites
 from penstock.testing.entities_contract import (
     MEASUREMENT,
     NOW_US,
@@ -119,7 +120,9 @@ def deep_things(draw: st.DrawFn) -> New:
     return New(type="Thing", values=values, links={k: v for k, v in links.items() if v})
 
 
-class Entities(EntityReader, EntityWriter, FeatureRecords, MovedObservations, Protocol):
+class Entities(
+    EntityReader, EntityWriter, FeatureRecords, MovedObservations, UnfinishedWrites, Protocol
+):
     """Reads and writes, and knows features and what moved."""
 
 
@@ -329,6 +332,25 @@ class EntityWritingContract:
         assert entities.moved(["17", "18"]) == {"18": there}
         entities.delete("Datastream", datastream)
         assert entities.moved(["18"]) == {}
+
+    def test_a_note_is_kept_with_what_is_made_or_nothing_is(self, entities: Entities) -> None:
+        first = entities.begin(b"first")
+        made = entities.create(thing("a"), 1, NOW_US, lambda made: f"thing {made.id}".encode())
+        assert made.unfinished > first
+        assert entities.create(thing("b"), 1, NOW_US).unfinished == 0
+        notes = {first: b"first", made.unfinished: f"thing {made.id}".encode()}
+        assert list(entities.unfinished().items()) == list(notes.items())
+
+        def fail(_: Made) -> bytes:
+            raise InvalidInput("it cannot be noted")
+
+        before = entities.count(Query(type="Thing", scope=EVERYTHING))
+        with pytest.raises(InvalidInput):
+            entities.create(thing("c"), 1, NOW_US, fail)
+        assert entities.count(Query(type="Thing", scope=EVERYTHING)) == before
+        entities.finish(first)
+        entities.finish(first)
+        assert list(entities.unfinished()) == [made.unfinished]
 
 
 def assert_equal(entities: EntityReader, new: New, made: Made) -> None:

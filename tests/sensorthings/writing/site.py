@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 from tests.catalog.template import fresh_catalog
 
+from penstock.catalog import SqlCatalog
 from penstock.catalog.entities import SqlEntities
 from penstock.codecs.registry import make
 from penstock.core.access import ANYONE, EVERYTHING, Access, Principal
@@ -43,7 +44,8 @@ class Site:
 
     def __init__(self, folder: Path, organisation: Organisation | None = None) -> None:
         self.clock = SystemClock()
-        self.catalog = fresh_catalog(folder)
+        file = folder / "catalog.db"
+        self.catalog = SqlCatalog.open(file) if file.exists() else fresh_catalog(folder)
         self.entities = SqlEntities(self.catalog.database)
         self.store = MemoryStore()
         self.log = SegmentLog(folder / "log", LogSettings(), self.clock)
@@ -81,6 +83,7 @@ class Site:
                 writer=self.entities,
                 features=self.entities,
                 moved=self.entities,
+                unfinished=self.entities,
                 store=self.store,
                 platform=self,  # type: ignore[arg-type]
                 access=lambda: self.access,

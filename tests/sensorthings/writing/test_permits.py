@@ -87,6 +87,7 @@ def test_what_is_made_belongs_to_the_system_of_who_makes_it(shared: Site) -> Non
         (THREE, "delete", "Things?$filter=name%20eq%20'Boiler'", None, Forbidden),
         (THREE, "post", "Things(1)/Locations/$ref", {"@iot.id": 1}, Forbidden),
         (THREE, "post", "Things?system=a.b.c.s2", thing(), Forbidden),
+        (THREE, "post", "Things?system=default", thing(), NotFound),
         (CLIENT, "delete", "Things(1)", None, Forbidden),
         (TWO, "post", "Things?system=no", thing(), NotFound),
         (BOTH, "post", "Things?system=a.b.c.s3", thing({**datastream(), "Thing": None}), None),

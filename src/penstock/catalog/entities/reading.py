@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, null, select
+from sqlalchemy import Select, bindparam, null, select
 from sqlalchemy.exc import DBAPIError
 
 from penstock.catalog.database import Database
@@ -94,9 +95,10 @@ class EntityReading:
         if type_ not in SOURCES:
             msg = f"entities of type {type_} are not kept in the catalog"
             raise NotSupported(msg)
-        query = _owner(type_, id_)
         with self._database.read() as connection:
-            found = connection.execute(query).first() if 0 < id_ <= MAX_INTEGER else None
+            found = None
+            if 0 < id_ <= MAX_INTEGER:
+                found = connection.execute(_owner(type_), {"id": id_}).first()
         if found is None:
             msg = f"there is no {type_} with id {id_}"
             raise NotFound(msg)
@@ -159,13 +161,14 @@ def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
     return named
 
 
-def _owner(type_: str, id_: int) -> Select[Any]:
+@cache
+def _owner(type_: str) -> Select[Any]:
     """Return what finds the system of an entity, which is that of its Thing; null without one."""
     source = SOURCES[type_]
     row = source.table.alias()
     way = {"HistoricalLocation": "Thing", "TaskingCapability": "Thing", "Task": "TaskingCapability"}
     way |= {"Datastream": "Thing", "MultiDatastream": "Thing"}
-    query = select(null()).where(row.c.id == id_)
+    query = select(null()).where(row.c.id == bindparam("id"))
     if source.only is not None:
         query = query.where(source.only(row))
     while type_ in way:

@@ -5,6 +5,7 @@ Nothing converts from one kind to another: what is of the wrong kind is null.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -106,13 +107,16 @@ def of_json(document: Sql, path: Sequence[str], at: int) -> Term:
         if '"' in name or "\\" in name:
             msg = f"members called {name!r} cannot be asked for (at position {at})"
             raise NotSupported(msg)
-        steps = [f'."{name}"'] + ([f"[{int(name)}]"] if name.isascii() and name.isdigit() else [])
+        steps = [f'."{name}"'] + ([f"[{int(name)}]"] if _INDEX.fullmatch(name) else [])
         paths = [start + step for start in paths for step in steps]
         if len(paths) > _MOST_PATHS:
             msg = f"a path with so many numbers cannot be followed (at position {at})"
             raise NotSupported(msg)
     return Term(Kind.JSON, document, paths=tuple("$" + one for one in paths))
 
+
+#: Steps that count in an array; with more digits they count further than any array is long.
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 #: A number may be an item of an array or a member of an object; more than three of them in a path
 #: would make long statements.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import delete, select
+from msgspec.structs import replace
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
@@ -14,23 +15,50 @@ from penstock.catalog.entities.writing_change import Change
 from penstock.catalog.entities.writing_creation import Creation
 from penstock.catalog.entities.writing_links import check_exists, unlink
 from penstock.catalog.entities.writing_removal import remove
-from penstock.catalog.models import Datastream, FeatureOfInterest, MovedObservation
+from penstock.catalog.models import (
+    Datastream,
+    FeatureOfInterest,
+    MovedObservation,
+    UnfinishedWrite,
+)
 from penstock.core.entities import Identity, Made, New, Removed
 
 
 class SqlWriter:
     """Writes entities into the catalog's tables: each call is one transaction.
 
-    Meets `EntityWriter`, `FeatureRecords` and `MovedObservations` of `core.entities`.
+    Meets `EntityWriter`, `FeatureRecords` and `MovedObservations` of `core.entities`, and
+    `UnfinishedWrites`.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, new: New, system: int, now_us: int) -> Made:
+    def create(
+        self, new: New, system: int, now_us: int, note: Callable[[Made], bytes] | None = None
+    ) -> Made:
         """Make an entity and those within it: all or nothing."""
         with self._database.write() as connection:
-            return Creation(connection, system, now_us).run(new)
+            made = Creation(connection, system, now_us).run(new)
+            if note is not None:
+                made = replace(made, unfinished=_keep(connection, note(made)))
+            return made
+
+    def begin(self, note: bytes) -> int:
+        """Keep a note of what is still to be done and return its id."""
+        with self._database.write() as connection:
+            return _keep(connection, note)
+
+    def unfinished(self) -> Mapping[int, bytes]:
+        """Return the notes that are kept, in the order in which they came."""
+        query = select(UnfinishedWrite.id, UnfinishedWrite.note).order_by(UnfinishedWrite.id)
+        with self._database.read() as connection:
+            return {row.id: row.note for row in connection.execute(query)}
+
+    def finish(self, id_: int) -> None:
+        """Forget a note."""
+        with self._database.write() as connection:
+            connection.execute(delete(UnfinishedWrite).where(UnfinishedWrite.id == id_))
 
     def update(self, id_: int, change: New, system: int | None, now_us: int) -> None:
         """Change the properties given, and replace the links given."""
@@ -89,7 +117,8 @@ class SqlWriter:
 
     def extend_areas(self, seen: Mapping[int, Sequence[int]]) -> None:
         """Make the `observedArea` of datastreams hold these features (0 is the own one) too."""
-        own = self.own_features([id_ for id_, some in seen.items() if 0 in some])
+        of_own = [id_ for id_, some in seen.items() if 0 in some]
+        own = self.own_features(of_own) if of_own else {}
         named = {
             id_: [feature or own.get(id_, 0) for feature in some] for id_, some in seen.items()
         }
@@ -141,3 +170,9 @@ class SqlWriter:
         """Tell whether a Thing of these has a Location: asking costs less than writing nothing."""
         with self._database.read() as connection:
             return bool(features.known_features_of_places(connection, datastreams))
+
+
+def _keep(connection: Connection, note: bytes) -> int:
+    made = connection.execute(insert(UnfinishedWrite).values(note=note)).inserted_primary_key
+    assert made is not None
+    return int(made[0])

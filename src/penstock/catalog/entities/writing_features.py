@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
@@ -90,24 +91,39 @@ def _feature_of(connection: Connection, place: int) -> int:
 
 
 def extend_areas(connection: Connection, seen: Mapping[int, Iterable[int]]) -> None:
-    """Note features that a datastream has observations of, and make its area hold them."""
+    """Note features that datastreams have observations of, and make their areas hold them."""
     shapes: dict[int, object] = {}
     for chunk in chunks({feature for features in seen.values() for feature in features}):
         query = select(FeatureOfInterest.id, FeatureOfInterest.feature)
         rows = connection.execute(query.where(FeatureOfInterest.id.in_(chunk)))
         shapes.update((id_, shape) for id_, shape in rows)
-    for id_, features in seen.items():
-        pairs = [{"datastream_id": id_, "feature_id": one} for one in features if one in shapes]
-        if pairs:
-            connection.execute(upsert(DatastreamFeature).on_conflict_do_nothing(), pairs)
-        held = connection.execute(
-            select(Datastream.observed_area).where(Datastream.id == id_)
-        ).scalar()
-        area = _hull([held, *(shapes.get(feature) for feature in features)])
-        if area is not None and area != held:
-            connection.execute(
-                update(Datastream).where(Datastream.id == id_).values(observed_area=area)
-            )
+    held: dict[int, object] = {}
+    for chunk in chunks(seen):
+        areas = select(Datastream.id, Datastream.observed_area).where(Datastream.id.in_(chunk))
+        held.update((id_, area) for id_, area in connection.execute(areas))
+    pairs = [
+        {"datastream_id": id_, "feature_id": one}
+        for id_, features in seen.items()
+        for one in features
+        if one in shapes and id_ in held
+    ]
+    if pairs:
+        connection.execute(upsert(DatastreamFeature).on_conflict_do_nothing(), pairs)
+    grown = []
+    for id_, before in held.items():
+        area = _hull([before, *(shapes.get(feature) for feature in seen[id_])])
+        if area is not None and area != before:
+            grown.append({"at": id_, "area": area})
+    if grown:
+        connection.execute(_grow(), grown)
+
+
+@cache
+def _grow() -> Update:
+    table = Datastream.__table__
+    assert isinstance(table, Table)
+    changed = update(table).where(table.c.id == bindparam("at"))
+    return changed.values(observed_area=bindparam("area"))
 
 
 def _hull(shapes: Sequence[object]) -> dict[str, Any] | None:

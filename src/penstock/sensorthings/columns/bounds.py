@@ -86,6 +86,7 @@ def narrow(where: Expression | None, now_us: int) -> Narrowed:
             says_all = found[2]
         elif (ids := _ids(one, ("Datastream", "MultiDatastream"))) is not None:
             datastreams = ids if datastreams is None else datastreams & ids
+            says_all = _is_resolved(one)
         elif (ids := _ids(one, ("FeatureOfInterest",))) is not None:
             both = ids | {0}
             features = both if features is None else features & both
@@ -97,6 +98,16 @@ def narrow(where: Expression | None, now_us: int) -> Narrowed:
         datastreams=datastreams,
         features=features,
         rest=_joined(rest),
+    )
+
+
+def _is_resolved(tree: Expression) -> bool:
+    """Tell whether ids were given by the catalog, which knows what kind of stream each is.
+
+    Ids that stand in a filter may be of the other kind, to which this link does not lead.
+    """
+    return isinstance(tree, Apply) and all(
+        isinstance(one, Literal) and isinstance(one.value, Members) for one in tree.arguments[1:]
     )
 
 

@@ -20,6 +20,7 @@ from penstock.core.expression import Expression
 from penstock.core.fleet import Fleet
 from penstock.core.platform import Platform
 from penstock.core.store import Store
+from penstock.core.unfinished import UnfinishedWrites
 from penstock.sensorthings.grammar.options import Options
 from penstock.sensorthings.grammar.resource import ResourcePath
 
@@ -96,6 +97,7 @@ class Parts:
     writer: EntityWriter
     features: FeatureRecords
     moved: MovedObservations
+    unfinished: UnfinishedWrites
     store: Store
     platform: Platform
     access: Callable[[], Access]

@@ -18,6 +18,7 @@ from penstock.sensorthings.writing.bodies import read_value, reference
 from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.intake import Intake
 from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.plain_rows import plain_rows
 from penstock.sensorthings.writing.results import Kind, Row, row_of
 from penstock.sensorthings.writing.values import read_json, refuse, shown
 
@@ -102,10 +103,14 @@ class ArrayMaker:
         except PenstockError as problem:
             failed = [Element(error=str(problem)) for _ in values]
             return Block(0, 0, Kind(""), failed)
-        block.elements = [
-            _element(values_here, components, block.kind, f"{at}.dataArray[{number}]")
-            for number, values_here in enumerate(values)
-        ]
+        rows = plain_rows(values, components, block.kind, _NO_TIME)
+        if rows is not None:
+            block.elements = [Element(row) for row in rows]
+        else:
+            block.elements = [
+                _element(values_here, components, block.kind, f"{at}.dataArray[{number}]")
+                for number, values_here in enumerate(values)
+            ]
         self._place(scope, block)
         return block
 

@@ -119,14 +119,23 @@ class Finder:
         Raises:
             NotFound: There is none.
         """
-        rows = self._find(Query(type=type_, scope=scope), id_)
+        return self.stream(scope, type_, id_, at)[0]
+
+    def stream(self, scope: Scope, type_: str, id_: int, at: str = "") -> tuple[Kind, int]:
+        """Return what the results of a datastream are, and its Thing.
+
+        Raises:
+            NotFound: There is none.
+        """
+        query = Query(type=type_, scope=scope, links=("Thing",), properties=("unitOfMeasurements",))
+        rows = self._find(query, id_)
         if not rows:
             place = f"{at}: " if at else ""
             raise NotFound(f"{place}there is no {type_} with id {id_}")
         if type_ == "MultiDatastream":
             parts = _plain(rows[0]["unitOfMeasurements"])
-            return Kind(ObservationType.COMPLEX, len(parts))
-        return Kind(str(rows[0]["@kind"]))
+            return Kind(ObservationType.COMPLEX, len(parts)), rows[0]["Thing@iot.id"]
+        return Kind(str(rows[0]["@kind"])), rows[0]["Thing@iot.id"]
 
 
 def _plain(value: Any) -> Any:

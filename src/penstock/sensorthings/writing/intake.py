@@ -14,8 +14,10 @@ from penstock.core.access import Access, Principal
 from penstock.core.errors import Backpressure, Conflict
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.selection import Selection
+from penstock.sensorthings.writing.areas import Areas
 from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.results import Row
+from penstock.sensorthings.writing.unfinished import Move, Note
 
 #: Where the rows are published, below the system's name; the codec `arrow` reads them.
 TOPIC = "import/sensorthings"
@@ -25,7 +27,7 @@ MAX_ROWS = 50_000
 MAX_AT_ONCE = 500
 #: How long an answer waits until what is in the log is in the store, seconds.
 MAX_WAIT_S = 30.0
-#: Datastreams whose last time of arrival is remembered, and pairs with features likewise.
+#: Datastreams whose last time of arrival is remembered.
 MAX_REMEMBERED = 100_000
 
 _MS = 1000
@@ -62,7 +64,7 @@ class Intake:
         self._parts = parts
         self._lock = threading.Lock()
         self._last: OrderedDict[int, int] = OrderedDict()
-        self._seen: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._areas = Areas(parts)
 
     def now_us(self, datastream: int) -> int:
         """Return the time of an Observation that comes without one: each has its own."""
@@ -74,8 +76,19 @@ class Intake:
                 self._last.popitem(last=False)
             return time_us
 
-    async def keep(self, who: Principal, system: int, rows: Sequence[Row]) -> None:
+    def note(
+        self, who: Principal, system: int, rows: Sequence[Row], move: Move | None = None
+    ) -> Note:
+        """Return what `keep` of these rows is to do, for a start after it was cut short."""
+        access = self._parts.access()
+        return Note(_messages(topic_of(access, system), rows), _client(access, who), move)
+
+    async def keep(
+        self, who: Principal, system: int, rows: Sequence[Row], unfinished: int = 0
+    ) -> None:
         """Keep rows of one system's datastreams; they can be read when it returns.
+
+        The note `unfinished` is forgotten as soon as they are on disk.
 
         Raises:
             NotYetThere: They are on disk and not in the store yet.
@@ -90,18 +103,16 @@ class Intake:
             messages = await self._parts.blocking(_messages, topic, rows)
         else:
             messages = _messages(topic, rows)
-        client = f"http/{access.name(who)}" if access.organisation.accounts else "http"
-        offset = await self._parts.platform.publish(messages, client)
+        offset = await self._parts.platform.publish(messages, _client(access, who))
+        if unfinished:
+            await self._parts.blocking(self._parts.unfinished.finish, unfinished)
         if not await self._parts.platform.ingested(offset, MAX_WAIT_S):
             raise NotYetThere(
                 f"{len(rows)} Observations are on disk and were not in the store after "
                 f"{MAX_WAIT_S:.0f} s; they will be, so do not send them again"
             )
-        await self._parts.blocking(self._settle, rows)
-
-    def _settle(self, rows: Sequence[Row]) -> None:
-        self._check(rows)
-        self._note_places(rows)
+        await self._parts.blocking(self._check, rows)
+        await self._areas.note({(row.datastream, row.feature) for row in rows})
 
     def _check(self, rows: Sequence[Row]) -> None:
         """Raise `Conflict` when the store does not have them: then ingest turned them away."""
@@ -123,18 +134,9 @@ class Intake:
                     "refused, waits for approval or was deleted; the dead letters say which"
                 )
 
-    def _note_places(self, rows: Sequence[Row]) -> None:
-        """Make the areas of datastreams hold features that are new to them."""
-        fresh: dict[int, list[int]] = {}
-        with self._lock:
-            for pair in {(row.datastream, row.feature) for row in rows}:
-                if pair not in self._seen:
-                    fresh.setdefault(pair[0], []).append(pair[1])
-                    self._seen[pair] = None
-            while len(self._seen) > MAX_REMEMBERED:
-                self._seen.popitem(last=False)
-        if fresh:
-            self._parts.features.extend_areas(fresh)
+
+def _client(access: Access, who: Principal) -> str:
+    return f"http/{access.name(who)}" if access.organisation.accounts else "http"
 
 
 def topic_of(access: Access, system: int) -> str:

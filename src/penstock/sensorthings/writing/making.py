@@ -72,7 +72,7 @@ class Maker:
         assert making is not None
         try:
             await self._check_new(asked, making)
-            await self._intake.keep(who, making.system, making.rows)
+            await self._intake.keep(who, making.system, making.rows, making.made.unfinished)
         except NotYetThere:
             raise
         except PenstockError:
@@ -107,7 +107,7 @@ class Maker:
         return Answer(201, {"Location": f"{asked.base}/{set_name}({quoted(id_)})"})
 
     def _quick(self, who: Principal, asked: Asked) -> Making | None:
-        """Return an Observation of a datastream that exists, without a feature of its own.
+        """Return an Observation of a datastream that exists, about a feature that does.
 
         None when it is anything else; this is how nearly all of them come.
         """
@@ -117,22 +117,35 @@ class Maker:
         if asked.path.properties or asked.path.ending is not Ending.ENTITY:
             return None
         new = read_entity("Observation", read_object(asked.body))
-        named = [(name, one) for name, some in new.links.items() for one in some]
+        named = [
+            (name, one)
+            for name, some in new.links.items()
+            for one in some
+            if name != "FeatureOfInterest"
+        ]
         if len(segments) == 2 and isinstance(segments[0].id, int):
             named.append((segments[0].type, segments[0].id))
         owner = named[0] if named else ("", 0)
         if any(one != owner for one in named) or owner[0] not in ("Datastream", "MultiDatastream"):
             return None
         type_, id_ = owner
-        if isinstance(id_, New) or asked.options.custom:
+        feature = next(iter(new.links.get("FeatureOfInterest", ())), None)
+        if isinstance(id_, New) or isinstance(feature, New) or asked.options.custom:
             return None
-        stream = self._streams.get(type_, id_, self._permits.scope(who))
+        scope = self._permits.scope(who)
+        stream = self._streams.get(type_, id_, scope)
         check_complete(new, given=(type_,))
+        if feature is not None and not (scope.everything and self._streams.has_feature(feature)):
+            self._permits.require_visible(
+                who, "FeatureOfInterest", [feature], "Observation.FeatureOfInterest"
+            )
         self._permits.require(who, Action.WRITE, stream.system)
-        if stream.feature is None:
+        if feature is None:
+            feature = self._streams.feature_now(id_)
+        if feature is None:
             _refuse_no_place()
         row = row_of(new.values, stream.kind, 0, "")
-        row = row._replace(datastream=id_, feature=stream.feature)
+        row = row._replace(datastream=id_, feature=feature)
         if new.values.get("phenomenonTime") is None:
             row = row._replace(time_us=self._intake.now_us(id_))
         return Making(new, Made(id=0), [row], stream.system)
@@ -175,8 +188,14 @@ class Maker:
         system = self._permits.home(who, asked, new)
         if new.type == "Observation" and is_plain(new):
             return self._plain(new, planned, system)
-        made = self._parts.writer.create(new, system, self._parts.clock.now_us())
-        rows = self._timed(rows_of(new, made, planned), planned)
+        rows: list[Row] = []
+
+        def note(made: Made) -> bytes:
+            rows.extend(self._timed(rows_of(new, made, planned), planned))
+            return self._intake.note(who, system, rows).encoded()
+
+        now_us = self._parts.clock.now_us()
+        made = self._parts.writer.create(new, system, now_us, note if planned else None)
         return Making(new, made, rows, system)
 
     def _plain(self, new: New, planned: list[Planned], system: int) -> Making:
@@ -211,6 +230,8 @@ class Maker:
                 continue
             except PenstockError:
                 _log.exception("%s(%s) was made and could not be taken back", type_, id_)
+        if making.made.unfinished:
+            self._parts.unfinished.finish(making.made.unfinished)
 
 
 def _refuse_no_place() -> NoReturn:

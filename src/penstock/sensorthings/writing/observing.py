@@ -12,7 +12,13 @@ import pyarrow as pa
 
 from penstock.core.access import Action, Principal
 from penstock.core.entities import TYPES, Identity, New
-from penstock.core.errors import Conflict, InvalidInput, NotFound, NotSupported
+from penstock.core.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    NotSupported,
+    PenstockError,
+)
 from penstock.core.selection import Selection
 from penstock.core.store import CanDeleteRows, Store
 from penstock.sensorthings import observation_rows
@@ -22,10 +28,11 @@ from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import read_entity
 from penstock.sensorthings.writing.changing import JSON_PATCH
 from penstock.sensorthings.writing.finding import Finder
-from penstock.sensorthings.writing.intake import Intake, distinct_datastreams
+from penstock.sensorthings.writing.intake import Intake, NotYetThere, distinct_datastreams
 from penstock.sensorthings.writing.patches import apply_patch
 from penstock.sensorthings.writing.permits import Permits
 from penstock.sensorthings.writing.results import Kind, Row, row_of
+from penstock.sensorthings.writing.unfinished import Move, complete_move, exactly
 from penstock.sensorthings.writing.values import read_json, read_object, refuse
 
 _OWNERS = ("Datastream", "MultiDatastream")
@@ -36,18 +43,16 @@ class Rewriting:
     """A row in place of another one.
 
     Attributes:
-        old: What is to go, or None when the new row takes its place by itself.
         id: What its address has, before and after.
         row: The new row.
         system: Of the new row's datastream.
-        is_home: Whether its identity is the one of its id.
+        move: From where to where; None when the new row takes the place of the old by itself.
     """
 
-    old: Identity | None
     id: int | str
     row: Row
     system: int
-    is_home: bool
+    move: Move | None
 
 
 class Observer:
@@ -62,8 +67,10 @@ class Observer:
     async def change(self, who: Principal, asked: Asked, *, whole: bool) -> Answer:
         """Change an Observation; `whole` is a PUT. It keeps its id."""
         todo: Rewriting = await self._parts.blocking(self._plan, who, asked, whole)
-        await self._intake.keep(who, todo.system, [todo.row])
-        await self._parts.blocking(self._settle, todo)
+        if todo.move is None:
+            await self._intake.keep(who, todo.system, [todo.row])
+        else:
+            await self._move(who, todo, todo.move)
         self._parts.changed("Observation", todo.id, "update")
         return Answer(200)
 
@@ -105,22 +112,34 @@ class Observer:
                 f"another Observation of Datastream {target} is at this phenomenonTime; choose "
                 "another time, or delete that one first"
             )
-        return Rewriting(old, id_, row, system, is_home)
+        move = None if old is None else Move(str(id_), old, None if is_home else row.identity)
+        return Rewriting(id_, row, system, move)
 
     def _is_taken(self, identity: Identity, id_: int | str) -> bool:
         """Tell whether another Observation is there.
 
         What carries the same id was left by a change that was cut short: this one completes it.
         """
-        held = self._parts.store.scan(_exactly(identity))
+        held = self._parts.store.scan(exactly(identity))
         return any(observation_rows.own_id(text) != id_ for text in held["parameters"].to_pylist())
 
-    def _settle(self, todo: Rewriting) -> None:
-        """Remember where the Observation is, and take it from where it was."""
-        if todo.old is not None:
-            to = None if todo.is_home else todo.row.identity
-            self._parts.moved.move(str(todo.id), to)
-            delete_row(self._parts.store, todo.old)
+    async def _move(self, who: Principal, todo: Rewriting, move: Move) -> None:
+        """Put the new row where the Observation is to be, then take it from where it was."""
+        unfinished, blocking = self._parts.unfinished, self._parts.blocking
+        note = self._intake.note(who, todo.system, [todo.row], move).encoded()
+        id_ = await blocking(unfinished.begin, note)
+        try:
+            await self._intake.keep(who, todo.system, [todo.row])
+        except NotYetThere:
+            # It is on disk, so nothing is lost when the old one goes.
+            await blocking(complete_move, self._parts, move)
+            await blocking(unfinished.finish, id_)
+            raise
+        except PenstockError:
+            await blocking(unfinished.finish, id_)
+            raise
+        await blocking(complete_move, self._parts, move)
+        await blocking(unfinished.finish, id_)
 
     def _one(self, who: Principal, asked: Asked) -> pa.Table:
         if asked.path.last.is_set:
@@ -209,21 +228,7 @@ class Observer:
 
 def has_row(store: Store, identity: Identity) -> bool:
     """Tell whether there is a row with an identity."""
-    return bool(store.scan(_exactly(identity)).num_rows)
-
-
-def delete_row(store: Store, identity: Identity) -> int:
-    """Remove the row with an identity; return how many there were."""
-    return store.delete(_exactly(identity))
-
-
-def _exactly(identity: Identity) -> Selection:
-    return Selection(
-        datastreams=(identity.datastream,),
-        features=(identity.feature,),
-        start_us=identity.time_us,
-        end_us=identity.time_us + 1,
-    )
+    return bool(store.scan(exactly(identity)).num_rows)
 
 
 def delete_rows(store: Store, table: pa.Table) -> int:

@@ -128,7 +128,7 @@ class Permits:
         """
         linked: dict[int, str] = {}
         self._look(who, new, new.type, linked)
-        named = self._named(asked)
+        named = self._named(who, asked)
         if len(linked) > 1 or (linked and named is not None and named not in linked):
             places = ", ".join(linked.values())
             raise InvalidInput(f"{places} belong to different systems, or another one is named")
@@ -153,12 +153,16 @@ class Permits:
                 if system is not None:
                     linked.setdefault(system, place)
 
-    def _named(self, asked: Asked) -> int | None:
+    def _named(self, who: Principal, asked: Asked) -> int | None:
         name = dict(asked.options.custom).get("system")
         if name is None:
             return None
-        systems = self._parts.access().organisation.systems
+        access = self._parts.access()
+        systems = access.organisation.systems
         found = next((one.id for one in systems if one.name == name), None)
+        # One that somebody may not see is to them as if it were not there.
+        if found is not None and not access.allows(who, Action.VIEW, Resource("system", found)):
+            found = None
         if found is None and not systems and name == "default":
             return DEFAULT_SYSTEM
         if found is None:

@@ -14,7 +14,8 @@ from penstock.core.series import ObservationType
 from penstock.sensorthings.observation_rows import ID, QUALITY, VALID
 from penstock.sensorthings.writing.values import Time, refuse, shown, within
 
-_EXACT = 2**53
+#: Up to here a double holds every whole number.
+EXACT = 2**53
 #: Observation types whose results are numbers (18-088 table 11).
 _NUMERIC = frozenset({ObservationType.MEASUREMENT, ObservationType.COUNT})
 
@@ -79,7 +80,7 @@ def _number(value: float) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    if not math.isfinite(number) or (isinstance(value, int) and abs(value) > _EXACT):
+    if not math.isfinite(number) or (isinstance(value, int) and abs(value) > EXACT):
         return None
     return number
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from penstock.core.access import EVERYTHING, Scope
 from penstock.core.entities import Query
@@ -12,10 +14,12 @@ from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.results import Kind
 
+T = TypeVar("T")
+
 #: How long what was found holds, seconds: a Thing that moves by itself gives the features of its
 #: new place so much later. What is written here holds at once.
 HOLDS_S = 1.0
-#: Datastreams that are remembered.
+#: Answers that are remembered.
 MAX_REMEMBERED = 100_000
 
 
@@ -27,15 +31,11 @@ class Stream:
         kind: What its results are.
         system: Its system.
         thing: Its Thing.
-        feature: Of Observations that name none; None where its Thing has no Location.
-        until_s: When to ask again.
     """
 
     kind: Kind
     system: int
     thing: int
-    feature: int | None
-    until_s: float
 
 
 class Streams:
@@ -45,7 +45,7 @@ class Streams:
         self._parts = parts
         self._finder = finder
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, int], Stream] = {}
+        self._known: dict[object, tuple[Any, float]] = {}
 
     def get(self, type_: str, id_: int, scope: Scope) -> Stream:
         """Return a datastream that is in a scope.
@@ -53,39 +53,48 @@ class Streams:
         Raises:
             NotFound: There is none.
         """
-        found = self._known.get((type_, id_))
-        if found is None or found.until_s < self._parts.clock.monotonic_s():
-            found = self._find(type_, id_)
+        found = self._remembered((type_, id_), lambda: self._find(type_, id_))
         if not scope.holds(found.system, found.thing, id_):
             raise NotFound(f"there is no {type_} with id {id_}")
         return found
+
+    def feature_now(self, id_: int) -> int | None:
+        """Return the feature of Observations that name none; None where there is no Location."""
+
+        def find() -> int | None:
+            return self._parts.features.features_now([id_]).get(id_)
+
+        return self._remembered(("feature now", id_), find)
+
+    def has_feature(self, id_: int) -> bool:
+        """Tell whether there is a FeatureOfInterest."""
+        query = Query(type="FeatureOfInterest", scope=EVERYTHING, id=id_)
+        count = self._parts.reader.count
+        return self._remembered(("feature", id_), lambda: bool(count(query)))
 
     def forget(self) -> None:
         """Ask anew about everything: something was changed."""
         with self._lock:
             self._known = {}
 
-    def _find(self, type_: str, id_: int) -> Stream:
+    def _remembered(self, key: object, find: Callable[[], T]) -> T:
         known = self._known
-        kind = self._finder.kind(EVERYTHING, type_, id_)
-        (row,) = self._parts.reader.find(
-            Query(type=type_, scope=EVERYTHING, id=id_, links=("Thing",), properties=())
-        )
-        thing = row["Thing@iot.id"]
-        system = self._parts.reader.system_of(type_, id_)
-        assert isinstance(thing, int)
-        assert system is not None
-        found = Stream(
-            kind,
-            system,
-            thing,
-            self._parts.features.features_now([id_]).get(id_),
-            self._parts.clock.monotonic_s() + HOLDS_S,
-        )
+        held: T
+        held, until_s = known.get(key, (None, 0.0))
+        now_s = self._parts.clock.monotonic_s()
+        if key in known and until_s >= now_s:
+            return held
+        found = find()
         with self._lock:
             # What was found while somebody changed something is not kept.
             if known is self._known:
                 if len(known) >= MAX_REMEMBERED:
                     known.clear()
-                known[type_, id_] = found
+                known[key] = (found, now_s + HOLDS_S)
         return found
+
+    def _find(self, type_: str, id_: int) -> Stream:
+        kind, thing = self._finder.stream(EVERYTHING, type_, id_)
+        system = self._parts.reader.system_of(type_, id_)
+        assert system is not None
+        return Stream(kind, system, thing)

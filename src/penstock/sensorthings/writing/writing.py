@@ -18,6 +18,7 @@ from penstock.sensorthings.writing.making import Maker
 from penstock.sensorthings.writing.observing import Observer
 from penstock.sensorthings.writing.permits import Permits
 from penstock.sensorthings.writing.streams import Streams
+from penstock.sensorthings.writing.unfinished import resume
 
 
 class Writing:
@@ -48,6 +49,10 @@ class Writing:
         self._observer = Observer(parts, permits, finder, intake)
         self._arrays = ArrayMaker(parts, permits, finder, intake)
         self._batcher = Batcher(parts)
+
+    async def resume(self) -> int:
+        """Do to its end what was cut short, before anybody writes; return how much it was."""
+        return await resume(self._parts)
 
     async def post(self, who: Principal, asked: Asked) -> Answer:
         """Make an entity, Observations from data arrays, or a link."""

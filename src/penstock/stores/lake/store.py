@@ -411,7 +411,11 @@ class LakeStore:
 
 
 def _wanted(datastreams: Sequence[int] | None) -> Int64s | None:
-    return None if datastreams is None else np.unique(np.array(datastreams, np.int64))
+    if datastreams is None:
+        return None
+    wanted = np.array(datastreams, np.int64)
+    # Looking whether they are in order already takes a tenth of the time.
+    return wanted if (wanted[1:] > wanted[:-1]).all() else np.unique(wanted)
 
 
 def _of(wanted: Int64s | None) -> Selection:
