@@ -48,8 +48,6 @@ def _start(node: exp.Expr | None) -> int | None:
     """Return where a node begins: its own place, or the first one of what it is made of."""
     if node is None:
         return None
-    starts = [
-        part.meta["start"] for part in node.walk() if isinstance(part.meta.get("start"), int)
-    ]
+    starts = [part.meta["start"] for part in node.walk() if isinstance(part.meta.get("start"), int)]
     own = node.meta.get("start")
     return own if isinstance(own, int) else min(starts, default=None)
