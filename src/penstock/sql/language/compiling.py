@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-
 from sqlglot import exp
 
 from penstock.core.errors import InvalidQuery
@@ -67,7 +66,7 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
     outputs = ", ".join(
         f"{_output(value)} AS {quoted(name)}" for name, value in made.fields.items()
     )
-    row = "0::BIGINT" if has_keys else "__row"
+    row = made.tag if has_keys else "__row"
     inner = (
         f"SELECT {time} AS __time, {end} AS __end, __series, {row} AS __row, {outputs} "
         f"FROM {made.sql} AS __answer"

@@ -181,7 +181,7 @@ class Expressions:
         left, right = self.value(node.this), self.value(node.expression)
         sign, uses = _ARITHMETIC[type(node)], together((left, right))
         kinds = (left.kind, right.kind)
-        if sign in "+-" and Kind.INTERVAL in kinds or kinds == (Kind.TIME, Kind.TIME):
+        if (sign in "+-" and Kind.INTERVAL in kinds) or kinds == (Kind.TIME, Kind.TIME):
             kind = _TIME_ARITHMETIC.get((left.kind, sign, right.kind))
             if kind is not None:
                 return Value(f"({left.sql} {sign} {right.sql})", kind, uses=uses)

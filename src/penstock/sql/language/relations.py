@@ -25,6 +25,7 @@ class Window:
         offset: Where windows begin, from the epoch.
         keys: Session windows are told apart by these keys too.
         time: Where the time attribute lies that the windows are made of.
+        rows: Reach of the rows, before they were put into sessions.
     """
 
     form: str
@@ -33,6 +34,7 @@ class Window:
     offset: int = 0
     keys: tuple[str, ...] = ()
     time: Shift = field(default=Shift(0, 0), compare=False)
+    rows: Reach | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Relation:
         keys: Numbers of the group keys that tell rows of one `__time` apart, if these do.
         window: The windows of its `window_start` and `window_end`, or None.
         is_rowwise: Each row follows from one row of an input, with its time and datastream.
+        tag: SQL of what `__row` becomes where `keys` tell rows apart already.
     """
 
     sql: str
@@ -57,6 +60,7 @@ class Relation:
     keys: frozenset[int] | None = None
     window: Window | None = None
     is_rowwise: bool = False
+    tag: str = "0::BIGINT"
 
     def named(self, name: str) -> Value | None:
         """Return a field by its name, whatever the case."""
@@ -71,20 +75,68 @@ class Relation:
 
 @dataclass(slots=True)
 class Scope:
-    """What names mean in one `SELECT`: relations by alias, in the order of its `FROM`."""
+    """What names mean in one `SELECT`.
+
+    Attributes:
+        relations: By alias, in the order of the `FROM`.
+        guards: By alias: a condition without which the columns of that relation are null.
+        is_flat: All are columns of one relation, called `alias.column`.
+    """
 
     relations: dict[str, Relation] = field(default_factory=dict)
+    guards: dict[str, str] = field(default_factory=dict)
+    is_flat: bool = False
 
     def column(self, alias: str, name: str) -> Value | None:
         """Return a column of one relation as it is written in SQL."""
         relation = self.relations.get(alias)
         found = relation.named(name) if relation else None
-        return None if found is None else replace(found, sql=f"{quoted(alias)}.{found.sql}")
+        if found is None:
+            return None
+        if self.is_flat:
+            return replace(found, sql=quoted(f"{alias}.{found.sql[1:-1]}"))
+        sql = f"{quoted(alias)}.{found.sql}"
+        if guard := self.guards.get(alias):
+            sql = f"(CASE WHEN {guard} THEN {sql} END)"
+        return replace(found, sql=sql)
+
+    def columns(self) -> list[Value]:
+        """Return all columns of all relations, as they are written in SQL."""
+        found = [self.column(a, name) for a, r in self.relations.items() for name in r.fields]
+        return [value for value in found if value is not None]
 
     def matches(self, name: str) -> list[tuple[str, Value]]:
         """Return the columns of that name, with the alias of their relation."""
         found = ((alias, self.column(alias, name)) for alias in self.relations)
         return [(alias, value) for alias, value in found if value is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """What a `FROM` gives: names, its SQL, and what the rows of it are as a whole.
+
+    Attributes:
+        scope: What names mean.
+        sql: What follows `FROM`.
+        whole: What is known of its rows; `sql` and `fields` of it do not count.
+        hidden: SQL of the four `HIDDEN` columns.
+    """
+
+    scope: Scope
+    sql: str
+    whole: Relation
+    hidden: tuple[str, str, str, str]
+
+    def flat(self, where_sql: str) -> From:
+        """Return the rows that pass, with each column under one name, as one relation."""
+        columns = [f"{sql} AS {name}" for sql, name in zip(self.hidden, HIDDEN, strict=True)]
+        scope = replace(self.scope, guards={}, is_flat=True)
+        columns += [
+            f"{value.sql} AS {flat.sql}"
+            for value, flat in zip(self.scope.columns(), scope.columns(), strict=True)
+        ]
+        sql = f"(SELECT {', '.join(columns)} FROM {self.sql}{where_sql}) AS __rows"
+        return From(scope, sql, self.whole, HIDDEN)
 
 
 def quoted(name: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlglot import exp
 
 from penstock.sql.language.context import Context
 from penstock.sql.language.dialect import TABLE_FUNCTIONS
 from penstock.sql.language.expressions import Expressions, has_aggregate
+from penstock.sql.language.joins import joined
+from penstock.sql.language.over import Over
 from penstock.sql.language.places import did_you_mean
-from penstock.sql.language.relations import Relation, Scope, Window, quoted, together
+from penstock.sql.language.relations import HIDDEN, From, Relation, Scope, Window, quoted, together
+from penstock.sql.language.unions import union
 from penstock.sql.language.windows import arguments, grouped_reach, windowed
 from penstock.sql.signature import Shift, Value
 
@@ -28,24 +31,6 @@ _UNKNOWN = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class From:
-    """What a `FROM` gives: names, its SQL, and what the rows of it are as a whole.
-
-    Attributes:
-        scope: What names mean.
-        sql: What follows `FROM`.
-        whole: The relation that it is, without fields of its own; `sql` of it is not used.
-        hidden: SQL of the four `HIDDEN` columns.
-        tie: SQL that orders rows of one time, as fits behind `ORDER BY`.
-    """
-
-    scope: Scope
-    sql: str
-    whole: Relation
-    hidden: tuple[str, str, str, str]
-
-
 def relation(context: Context, node: exp.Expr) -> Relation:
     """Analyse a query.
 
@@ -58,7 +43,7 @@ def relation(context: Context, node: exp.Expr) -> Relation:
     if isinstance(node, exp.Select):
         return _with_names(context, node, node)
     if isinstance(node, exp.SetOperation):
-        raise context.refuse(node, "UNION is not there yet")
+        return union(context, node, relation)
     raise context.refuse(node, f"`{node.sql()[:60]}` is no query; a SELECT is wanted here")
 
 
@@ -115,11 +100,13 @@ def from_clause(context: Context, node: exp.Select) -> From:
         msg = f"`{clause.this.name}` has no time of its own; join it to observations"
         raise context.refuse(clause.this, msg)
     alias = alias_of(context, clause.this)
-    if joins := node.args.get("joins"):
-        raise context.refuse(joins[0], "joins are not there yet")
     name = quoted(alias)
     hidden = (f"{name}.__time", f"{name}.__end", f"{name}.__series", f"{name}.__row")
-    return From(Scope({alias: made}), f"{made.sql} AS {name}", made, hidden)
+    source = From(Scope({alias: made}), f"{made.sql} AS {name}", made, hidden)
+    for join in node.args.get("joins") or ():
+        other = table(context, join.this)
+        source = joined(context, source, join, alias_of(context, join.this), other)
+    return source
 
 
 def table(context: Context, node: exp.Expr) -> Relation:
@@ -220,16 +207,22 @@ def _plain(
     where_sql: str,
 ) -> Relation:
     """Analyse a `SELECT` that answers a row for each row."""
-    expressions = Expressions(context, source.scope)
+    over = None
+    if any(item.find(exp.Window) for _, item in items):
+        source = source.flat(where_sql)
+        where_sql = ""
+        over = Over(context, source, node)
+    expressions = Expressions(context, source.scope, over=over.value if over else None)
     values = {name: expressions.value(_bare(item)) for name, item in items}
+    whole = source.whole
+    if over is not None:
+        source = replace(source, sql=over.from_sql())
+        whole = replace(whole, reach=over.reach if whole.reach else None, is_rowwise=False)
     fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
-    hidden = ", ".join(
-        f"{sql} AS {name}"
-        for sql, name in zip(source.hidden, ("__time", "__end", "__series", "__row"), strict=True)
-    )
+    hidden = ", ".join(f"{sql} AS {name}" for sql, name in zip(source.hidden, HIDDEN, strict=True))
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
     return replace(
-        source.whole,
+        whole,
         sql=f"(SELECT {hidden}, {columns} FROM {source.sql}{where_sql})",
         fields=fields,
         window=source.whole.window if has_edges(fields) else None,
@@ -268,6 +261,10 @@ def _grouped(
             " BY window_start, window_end`"
         )
         raise context.refuse(group or node, msg)
+    lost = [name for name in window.keys if name not in {k.name.lower() for k, _ in keys}]
+    if lost:
+        msg = f"sessions are of one `{lost[0]}` each: put it into GROUP BY"
+        raise context.refuse(group, msg)
     alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
     start, end = (f"{quoted(alias)}.{name}" for name in ("window_start", "window_end"))
     groups = [

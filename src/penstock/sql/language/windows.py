@@ -10,7 +10,8 @@ from penstock.sql.language.context import Context
 from penstock.sql.language.literals import interval_us
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.reach import Reach
-from penstock.sql.language.relations import Relation, Window, microseconds
+from penstock.sql.language.relations import Relation, Window, microseconds, quoted
+from penstock.sql.language.sessions import grouped, sessions
 from penstock.sql.signature import Kind, Shift, Value
 
 #: Names of the arguments of each window table function, in order; the last one may be left out.
@@ -88,15 +89,18 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
     Raises:
         InvalidQuery: The column is no time attribute, or the intervals do not fit.
     """
-    if call.name == "SESSION":
-        from penstock.sql.language.sessions import sessions
-
-        return sessions(context, call, relation)
     time = time_attribute(context, call, relation)
-    window = _window(context, call)
     if any(relation.named(name) for name in ("window_start", "window_end", "window_time")):
         msg = "the rows are in windows already; GROUP BY these first, or leave their columns out"
         raise context.refuse(call.node, msg)
+    partition = call.table.args.get("partition")
+    if call.name == "SESSION":
+        keys = partition.expressions if partition is not None else []
+        return sessions(context, call.node, keys, time, call.intervals["GAP"], relation)
+    if partition is not None:
+        msg = f"{call.name} takes no PARTITION BY: put the columns into GROUP BY"
+        raise context.refuse(partition, msg)
+    window = _window(context, call)
     step, size = window.step, window.size
     origin = f"make_timestamp({window.offset})"
     bucket = f"time_bucket({microseconds(step)}, {time.sql}, {origin})"
@@ -149,7 +153,7 @@ def edge_fields(shift: Shift, time: Value, window: Window) -> dict[str, Value]:
         "window_time": Shift(shift.lo, shift.hi + size - 1),
     }
     return {
-        name: Value(name, Kind.TIME, uses=time.uses, time=place, edge=name)
+        name: Value(quoted(name), Kind.TIME, uses=time.uses, time=place, edge=name)
         for name, place in places.items()
     }
 
@@ -159,9 +163,9 @@ def grouped_reach(relation: Relation, window: Window) -> Reach:
 
     By their `window_start`; those of `CUMULATE`, which share it, by their `window_end`.
     """
-    rows = relation.needed.shifted(window.time)
     if window.form == "SESSION":
-        return rows.widened(window.step, window.size)
+        return grouped(window.rows or relation.needed, window)
+    rows = relation.needed.shifted(window.time)
     rows = rows.on_grid(window.step, window.offset % window.step)
     is_dotted = rows.grid == window.step
     if window.form == "CUMULATE":
