@@ -33,6 +33,13 @@ class Kind(StrEnum):
         return "VARCHAR" if self in {Kind.JSON, Kind.ANY} else self.value
 
 
+#: Kinds, for people.
+KIND_NAMES = {
+    Kind.NUMBER: "a number", Kind.INTEGER: "a whole number", Kind.TRUTH: "true or false",
+    Kind.TEXT: "a text", Kind.JSON: "JSON", Kind.TIME: "a time", Kind.INTERVAL: "an interval",
+    Kind.NUMBERS: "a list of numbers", Kind.TEXTS: "a list of texts", Kind.ANY: "NULL",
+}  # fmt: skip
+
 #: `Value.unit` of what has the unit of the source's rows; which that is shows when it runs.
 SOURCE_UNIT = ""
 

@@ -76,11 +76,26 @@ class _Parser(parser.Parser):
             return self.expression(exp.Kwarg(this=name, expression=self._table_argument()))
         if self._match(TokenType.TABLE) or self._curr.token_type == TokenType.L_PAREN:
             table = self._parse_table()
-            keys = self._parse_partition_by()
+            keys = self._partition_keys()
             if keys and isinstance(table, exp.Expr):
                 table.set("partition", exp.Partition(expressions=keys))
             return table
         return self._parse_disjunction()
+
+    def _partition_keys(self) -> list[exp.Expr | None]:
+        """Parse `PARTITION BY k, l` up to the next argument of the table function."""
+        if not self._match(TokenType.PARTITION_BY):
+            return []
+        if self._match(TokenType.L_PAREN, advance=False):
+            return list(self._parse_wrapped_csv(self._parse_column))
+        keys = [self._parse_column()]
+        while self._curr.token_type == TokenType.COMMA and not (
+            self._next.token_type in {TokenType.TABLE, TokenType.INTERVAL, TokenType.L_PAREN}
+            or self._next.text.upper() == "DESCRIPTOR"
+        ):
+            self._advance()
+            keys.append(self._parse_column())
+        return keys
 
 
 class Flink(Dialect):
