@@ -150,33 +150,52 @@ def randomized(count: int) -> tuple[list[Row], list[Row]]:
 FOREVER = 2**62
 
 
+def late() -> tuple[list[Row], list[Row]]:
+    """Its delayed test ends when all of r and 4,895 of s have come."""
+    left, right = blocks(10_000)
+    return left, right[:4895]
+
+
+def halves() -> tuple[list[Row], list[Row]]:
+    times = ([float(n) for n in range(10)], [-0.5, 0.5, 5.5, 9.5])
+    left, right = (
+        [(1, round((1_600_000_000 + at) * 1_000_000), n, at) for n, at in enumerate(side)]
+        for side in times
+    )
+    return left, right
+
+
 @pytest.mark.parametrize("keyed", [True, False])
 @pytest.mark.parametrize(
-    ("sides", "within_us", "joins"),
+    ("sides", "within_us", "joins", "theirs", "waiting"),
     [
-        (blocks(100, 1), FOREVER, 99),
-        (blocks(20), FOREVER, 23 + 4),
-        (blocks(100_000), FOREVER, 179_987 + 4),
-        (randomized(10), FOREVER, 20),
-        (randomized(10_000), FOREVER, 23_041),
-        (blocks(20), 3_000_000, 13),
-        (randomized(10), 500_000, 16),
+        # What it joins at once, and records at the end that wait for a later one of the other side.
+        (blocks(100, 1), FOREVER, 99, 99, 0),
+        (blocks(20), FOREVER, 27, 23, 4),
+        (blocks(100_000), FOREVER, 179_991, 179_987, 4),
+        (halves(), FOREVER, 20, 20, 0),
+        (blocks(20), 3_000_000, 15, 13, 2),
+        (randomized(10), 500_000, 16, 16, 0),
+        # Here the streams do not come in order of each other, and it loses pairs.
+        (randomized(10), FOREVER, 21, 20, None),
+        (randomized(10_000), FOREVER, 26_703, 23_041, None),
+        (late(), FOREVER, 17_722, 13_702, None),
     ],
-)
-def test_published_cases_of_the_peer_that_come_in_order(
-    sides: tuple[list[Row], list[Row]], within_us: int, joins: int, keyed: bool
+    ids=["one-one", "five-five", "five-five-many", "unordered", "timeout-five-five",
+         "timeout-randomized", "randomized", "randomized-many", "delayed-many"],
+)  # fmt: skip
+def test_published_cases_of_the_peer(
+    sides: tuple[list[Row], list[Row]],
+    within_us: int,
+    joins: int,
+    theirs: int,
+    waiting: int | None,
+    keyed: bool,
 ) -> None:
     shuffled = [random.Random(1).sample(rows, len(rows)) for rows in sides]
     answer = joined(*shuffled, within_us, keyed=keyed)
     assert len(answer) == len(set(answer)) == joins
-
-
-def test_published_case_of_the_peer_in_which_it_loses_pairs_because_one_stream_is_late() -> None:
-    # Its test expects 13,702. The 10,000 records have 17,991 pairs; of those it has ingested
-    # when it stops, 17,722, and 104 of them wait for a successor.
-    left, right = blocks(10_000)
-    assert len(joined(left, right, FOREVER)) == 17_991
-    assert len(joined(left, right[: len(right) - 150], FOREVER)) > 17_000
+    assert joins >= theirs if waiting is None else joins == theirs + waiting
 
 
 def test_many_rows_agree_with_a_search_in_sorted_times() -> None:
