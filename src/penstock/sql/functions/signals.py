@@ -138,7 +138,7 @@ FUNCTIONS = {
     "RMS": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql="sqrt(avg(({0}) * ({0})))",
+        sql="sqrt(avg(({0})::DOUBLE * ({0})))",
         is_aggregate=True,
         keeps_unit=True,
         example="RMS(result)",
@@ -146,7 +146,7 @@ FUNCTIONS = {
     "PEAK": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql="max(abs({0}))",
+        sql="max(abs(({0})::DOUBLE))",
         is_aggregate=True,
         keeps_unit=True,
         example="PEAK(result)",

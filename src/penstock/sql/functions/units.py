@@ -56,7 +56,7 @@ _FIXED = {
     "[oz_av]": "437.5 [gr]", "[lb_av]": "7000 [gr]", "[stone_av]": "14 [lb_av]",
     "[lbf_av]": "1 [lb_av].[g]", "[psi]": "1 [lbf_av]/[in_i]2", "[in_i'Hg]": "1 m[Hg].[in_i]/m",
     "[in_i'H2O]": "1 m[H2O].[in_i]/m", "[HP]": "550 [ft_i].[lbf_av]/s",
-    "[Btu_IT]": "1055.05585262 J", "[Btu]": "1055.05585262 J", "[degR]": "5/9 K",
+    "[Btu_IT]": "1055.05585262 J", "[Btu]": "1054.35 J", "[degR]": "5/9 K",
     "[c]": "299792458 m/s",
 }  # fmt: skip
 #: Units whose zero is not nothing: their step, and their zero, both in kelvin.
