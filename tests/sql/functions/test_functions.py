@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from penstock.sql.functions import FUNCTIONS, register
 from penstock.sql.functions.geography import EARTH_RADIUS_M
-from penstock.sql.signature import SOURCE_UNIT, Kind, Value
+from penstock.sql.signature import SOURCE_UNIT, Kind, Value, followed
 
 
 @pytest.fixture(scope="module")
@@ -343,3 +343,35 @@ def test_an_unknown_window_is_refused() -> None:
 
 def test_every_function_has_an_example_that_calls_it() -> None:
     assert all(f.example.startswith(f"{name}(") for name, f in FUNCTIONS.items())
+
+
+def test_directions_that_cancel_out_have_no_mean(connection: duckdb.DuckDBPyConnection) -> None:
+    value = call("CIRCULAR_MEAN", column("x"))
+    assert ask(connection, value, "(SELECT unnest([0, 180, 90, 270]::DOUBLE[]) AS x)") == [None]
+
+
+@pytest.mark.parametrize(
+    "clauses",
+    [
+        ("FILTER (WHERE x > 1)",),
+        ("OVER (ORDER BY i ROWS 2 PRECEDING)",),
+        ("FILTER (WHERE x > 1)", "OVER (ORDER BY i ROWS 2 PRECEDING)"),
+    ],
+)
+def test_aggregates_take_filters_and_frames(
+    connection: duckdb.DuckDBPyConnection, clauses: tuple[str, ...]
+) -> None:
+    rows = "(SELECT i, i % 4 + 0.5::DOUBLE AS x FROM range(8) t(i))"
+    for name, wanted in (("RMS", "max(sqrt(x * x)) "), ("PEAK", "max(abs(x)) "),
+                        ("CIRCULAR_MEAN", "avg(x) ")):  # fmt: skip
+        sql = call(name, column("x")).sql
+        for clause in clauses:
+            sql = followed(sql, clause)
+        behind = " ".join(clauses)
+        sql = f"SELECT {sql}, {wanted} {behind} FROM {rows}"
+        found = connection.cursor().execute(sql).fetchall()
+        for ours, other in found:
+            if name == "RMS":
+                assert ours is None or ours <= other + 1e-9
+            else:
+                assert ours == (other if other is None else pytest.approx(other, rel=1e-3))

@@ -80,6 +80,7 @@ def test_numbers_are_converted_as_the_code_says(
         ("(m", "m", r"'\)' is missing"),
         ("m)", "m", "not understood"),
         ("kmin", "s", "not known"),  # minutes take no prefix
+        ("m/0", "m", "0 has no meaning"),
         ("furlong", "m", "write its UCUM code"),
     ],
 )

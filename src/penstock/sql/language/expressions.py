@@ -12,7 +12,7 @@ from penstock.sql.language.calls import FUNCTIONS, aggregate_names, called
 from penstock.sql.language.context import Context
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.relations import Scope, text, together
-from penstock.sql.signature import KIND_NAMES, Kind, Value
+from penstock.sql.signature import KIND_NAMES, Kind, Value, followed
 
 _NUMBERS = {Kind.NUMBER, Kind.INTEGER, Kind.ANY}
 _TEXTS = {Kind.TEXT, Kind.JSON, Kind.ANY}
@@ -364,7 +364,9 @@ class Expressions:
                 return made
             where = self.truth(condition)
             return replace(
-                made, sql=f"{made.sql} FILTER (WHERE {where.sql})", uses=made.uses | where.uses
+                made,
+                sql=followed(made.sql, f"FILTER (WHERE {where.sql})"),
+                uses=made.uses | where.uses,
             )
         finally:
             self._inside_aggregate = False
