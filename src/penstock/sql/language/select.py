@@ -356,4 +356,4 @@ def _refuse_others(context: Context, node: exp.Expr) -> None:
             raise context.refuse(place, f"{name} is not part of the language")
     if node.args.get("distinct") and not context.is_adhoc:
         msg = "DISTINCT has no end in a stream; GROUP BY window_start, window_end and the columns"
-        raise context.refuse(node.args["distinct"], msg)
+        raise context.refuse(node, msg)
