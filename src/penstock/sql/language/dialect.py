@@ -45,7 +45,8 @@ class _Parser(parser.Parser):
     }  # fmt: skip
 
     def _rounding(self, kind: Any) -> exp.Expr:
-        return self.expression(self._parse_ceil_floor(kind))
+        token = self._tokens[self._index - 2]
+        return self.expression(self._parse_ceil_floor(kind), token=token)
 
     def _position(self) -> exp.Expr:
         part = self._parse_bitwise()
@@ -58,15 +59,17 @@ class _Parser(parser.Parser):
 
     def _json(self, name: str) -> exp.Expr:
         """Parse `JSON_VALUE(text, '$.a' RETURNING DOUBLE)`: the type becomes a third argument."""
+        token = self._tokens[self._index - 2]
         args = self._parse_csv(self._parse_disjunction)
         if self._match_text_seq("RETURNING"):
             args.append(self._parse_types())
-        return self.expression(exp.Anonymous(this=name, expressions=args))
+        return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
 
     def _over_tables(self, name: str) -> exp.Expr:
         """Parse the arguments of a window table function: `TABLE x PARTITION BY k` and others."""
+        token = self._tokens[self._index - 2]
         args = self._parse_csv(self._table_argument)
-        return self.expression(exp.Anonymous(this=name, expressions=args))
+        return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
 
     def _table_argument(self) -> exp.Expr | None:
         # Named arguments, `DATA => TABLE x`: kept by name and put in order later.
@@ -123,7 +126,7 @@ def parse(sql: str) -> tuple[exp.Query, Refusals]:
     dialect = Flink()
     try:
         words = dialect.tokenize(sql)
-        _refuse_deep(words, refusals)
+        _refuse_others(words, refusals)
         statements = [tree for tree in dialect.parser().parse(words, sql) if tree is not None]
     except TokenError as error:
         msg = f"this is no SQL: {error}"
@@ -144,7 +147,10 @@ def parse(sql: str) -> tuple[exp.Query, Refusals]:
     return statements[0], refusals
 
 
-def _refuse_deep(words: list[Any], refusals: Refusals) -> None:
+def _refuse_others(words: list[Any], refusals: Refusals) -> None:
+    if words and words[0].token_type not in {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN}:
+        msg = "only a SELECT is allowed: nothing is made, changed or set by a query"
+        raise refusals.at_offset(words[0].start, msg)
     depth = 0
     for word in words:
         if word.token_type in {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE}:

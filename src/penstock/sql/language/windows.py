@@ -169,9 +169,10 @@ def grouped_reach(relation: Relation, window: Window) -> Reach:
     rows = rows.on_grid(window.step, window.offset % window.step)
     is_dotted = rows.grid == window.step
     if window.form == "CUMULATE":
-        return replace(
-            rows, back=rows.back + window.size, ahead=rows.ahead - window.step, is_dotted=is_dotted
-        )
+        # The last windows of a slice end a step before it does.
+        early = window.step if is_dotted else 0
+        before = rows.widened(window.size, 0)
+        return replace(before, ahead=before.ahead - early, is_dotted=is_dotted)
     return replace(rows.widened(0, window.size - window.step), is_dotted=is_dotted)
 
 
