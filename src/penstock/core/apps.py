@@ -216,10 +216,6 @@ class AppRecords(Protocol):
         """Return lines of a log, newest first."""
         ...
 
-    def derive(self, app: int, datastreams: Sequence[int]) -> None:
-        """Remember that an app derives these Datastreams."""
-        ...
-
     def derived(self, app: int) -> Sequence[int]:
         """Return the Datastreams that an app derives and that still exist, ascending."""
         ...

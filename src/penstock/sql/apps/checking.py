@@ -11,6 +11,7 @@ import msgspec
 from penstock.core.apps import AppSpec, Output, OutputKind
 from penstock.core.errors import InvalidInput
 from penstock.core.publish import encode_publish
+from penstock.core.queries import Meaning
 from penstock.sql.apps.app_text import check_sql
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -75,6 +76,31 @@ def start_of(start: str) -> int | None:
 def columns_in(template: str) -> list[str]:
     """Return the columns that a topic or the name of a Thing is made with."""
     return _COLUMN.findall(template)
+
+
+def check_columns(spec: AppSpec, meaning: Meaning) -> None:
+    """Do nothing if the output names columns that the query has.
+
+    Raises:
+        InvalidInput: It names others, or there is nothing to keep.
+    """
+    every = [column.name for column in meaning.columns]
+    keys = [column.name for column in meaning.columns if column.is_key]
+    of_thing = [*keys, "thing"] if meaning.is_rowwise else keys
+    output = spec.output
+    for what, names, known in (
+        ("topic", columns_in(output.topic), every),
+        ("thing", columns_in(output.thing), of_thing),
+        ("unit", output.units, every),
+        ("property", output.properties, every),
+    ):
+        for name in names:
+            if name not in known:
+                msg = f"{what} names the column {name!r}; possible are {', '.join(known) or 'none'}"
+                raise InvalidInput(msg)
+    if output.kind is OutputKind.DATASTREAMS and every == keys:
+        msg = "the query gives no values to keep; select one beside the keys, as AVG(result)"
+        raise InvalidInput(msg)
 
 
 def _output(output: Output) -> Output:

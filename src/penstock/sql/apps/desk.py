@@ -36,7 +36,6 @@ from penstock.core.queries import END, ROW, SERIES, TIME, Meaning, Progress, Str
 from penstock.sql.apps.app_text import parse_apps, print_apps
 from penstock.sql.apps.checking import checked
 from penstock.sql.apps.cycles import refuse_cycle
-from penstock.sql.apps.derived import Derivation
 from penstock.sql.apps.running import MakeSink, Running, query_of
 from penstock.sql.apps.verifying import Verifier
 
@@ -233,8 +232,8 @@ class AppDesk:
         query = query_of(held)
         meaning = self._streams.explain(query)
         parts = self._streams.over(query, start_us, end_us, progress)
-        derivation = Derivation(held, meaning, self._catalog, self._records, self._clock)
-        return self._verifier.compare(derivation, self._records.derived(app), parts, start_us, end_us)
+        derived = self._records.derived(app)
+        return self._verifier.compare(held, meaning, derived, parts, start_us, end_us)
 
     def write_out(self, by: Actor) -> str:
         """Return all that `by` may see as text."""

@@ -13,7 +13,6 @@ from penstock.core.apps import AppSpec
 from penstock.core.errors import InvalidInput
 from penstock.core.queries import END, TIME, ColumnKind, Meaning
 from penstock.sql.apps.checking import columns_in
-from penstock.sql.apps.naming import text_of
 
 #: Sends messages and returns when the door has them on disk, or raises.
 Send = Callable[[Sequence[tuple[str, bytes]]], None]
@@ -30,9 +29,6 @@ class TopicSink:
         meaning: What is known of its query.
         send: Sends.
         may_publish: Tells whether the app's system may publish to a topic.
-
-    Raises:
-        InvalidInput: The topic names columns that the query does not have.
     """
 
     def __init__(
@@ -43,10 +39,6 @@ class TopicSink:
         self._may_publish = may_publish
         self._in_topic = columns_in(self._topic)
         names = [column.name for column in meaning.columns]
-        for name in self._in_topic:
-            if name not in names:
-                msg = f"topic names the column {name!r}; the query gives {', '.join(names)}"
-                raise InvalidInput(msg)
         self._json = [c.name for c in meaning.columns if c.kind is ColumnKind.JSON]
         self._names = names
 
@@ -78,3 +70,14 @@ def _value(value: Any, *, is_json: bool) -> object:
     if is_json and isinstance(value, str):
         return msgspec.Raw(value.encode())
     return _iso(value) if hasattr(value, "isoformat") and hasattr(value, "hour") else value
+
+
+def text_of(value: object) -> str:
+    """Return a value as it stands in topics."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
