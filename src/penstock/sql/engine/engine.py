@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.access import Scope
+from penstock.core.apps import Output
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
 from penstock.core.queries import Meaning, Query, RunState, RunStatus, Sink
 from penstock.core.store import CanSummarise, Marks, Store
 from penstock.sql.engine.computing import Computer
+from penstock.sql.engine.derived import DatastreamSink, Origin
 from penstock.sql.engine.duck import Duck
 from penstock.sql.engine.expiry import Expiry
 from penstock.sql.engine.inputs import Scans, Wanted
@@ -78,6 +80,7 @@ class Engine:
         system_name: Callable[[int], str] = str,
     ) -> None:
         self._store = store
+        self._catalog = catalog
         self.settings = settings or SqlSettings()
         self._plan_of = plan_of
         self._scope_of = scope_of
@@ -113,7 +116,7 @@ class Engine:
 
     # -- life
 
-    def start_thread(self) -> None:
+    def open(self) -> None:
         """Begin to compute in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="sql", daemon=True)
         self._thread.start()
@@ -251,6 +254,18 @@ class Engine:
         """Return how a query fares, or None when it does not run."""
         running = self._running.get(id_)
         return None if running is None else running.status()
+
+    def sink(self, origin: Origin, output: Output, meaning: Meaning) -> Sink:
+        """Return what keeps the answers of an app as derived Datastreams."""
+        return DatastreamSink(
+            origin, output, meaning, outlet=self.outlet, pictures=self.pictures,
+            catalog=self._catalog, store=self._store, clock=self._clock,
+            inputs=lambda: self._inputs(origin.id),
+        )  # fmt: skip
+
+    def _inputs(self, id_: int) -> Int64s:
+        standing = self._standings.get(id_)
+        return np.zeros(0, np.int64) if standing is None else standing.ids
 
     def stats(self) -> Mapping[str, float]:
         """Return counters and gauges by their Prometheus names; counters end in `_total`."""
