@@ -79,7 +79,9 @@ def check_sql(sql: str) -> None:
     """
     for number, line in enumerate(split(sql), 1):
         if BEGIN.match(line):
-            msg = f"line {number} of the SQL is `-- app:`, which begins another app; write it so not"
+            msg = (
+                f"line {number} of the SQL is `-- app:`, which begins another app; write it so not"
+            )
             raise InvalidInput(msg)
 
 

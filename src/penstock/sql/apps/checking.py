@@ -121,7 +121,9 @@ def _output(output: Output) -> Output:
         topic=topic,
         thing=thing,
         units={name: _line(f"unit.{name}", text) for name, text in output.units.items()},
-        properties={name: _line(f"property.{name}", text) for name, text in output.properties.items()},
+        properties={
+            name: _line(f"property.{name}", text) for name, text in output.properties.items()
+        },
     )
 
 
@@ -141,4 +143,6 @@ def _text(what: str, text: str, most: int, *, is_line: bool = False) -> None:
 
 
 def _is_no_text(character: str) -> bool:
-    return character < " " or character in "\x7f\u2028\u2029\x85" or "\ud800" <= character <= "\udfff"
+    return (
+        character < " " or character in "\x7f\u2028\u2029\x85" or "\ud800" <= character <= "\udfff"
+    )

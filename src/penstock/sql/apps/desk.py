@@ -111,7 +111,9 @@ class AppDesk:
             system = self._system(by, spec.system, Action.MANAGE)
             app, meaning = self._check(by, checked(spec), system)
             if len(self._records.apps()) >= self._max_apps:
-                msg = f"there are {self._max_apps} apps, which is all there may be (`apps.max_apps`)"
+                msg = (
+                    f"there are {self._max_apps} apps, which is all there may be (`apps.max_apps`)"
+                )
                 raise Conflict(msg)
             made = self._records.add(app)
             self._meanings[made.id, made.version] = meaning

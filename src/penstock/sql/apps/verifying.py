@@ -114,13 +114,15 @@ class Verifier:
             else SCHEMA.empty_table()
         )
         wanted = [*IDENTITY, *_COMPARED]
-        both = computed.select(wanted).append_column(
-            "computed", pa.repeat(True, computed.num_rows)
-        ).join(
-            stored.select(wanted).append_column("stored", pa.repeat(True, stored.num_rows)),
-            IDENTITY,
-            join_type="full outer",
-            right_suffix="_stored",
+        both = (
+            computed.select(wanted)
+            .append_column("computed", pa.repeat(True, computed.num_rows))
+            .join(
+                stored.select(wanted).append_column("stored", pa.repeat(True, stored.num_rows)),
+                IDENTITY,
+                join_type="full outer",
+                right_suffix="_stored",
+            )
         )
         differs = both.filter(pc.invert(_is_same(both))).sort_by([("time", "ascending")])
         shown = differs.slice(0, EXAMPLES)
