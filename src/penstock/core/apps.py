@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Protocol
 
 import msgspec
-
 import pyarrow as pa
 
 from penstock.core.people import Actor

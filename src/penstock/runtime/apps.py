@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
+import numpy as np
 import pyarrow.compute as pc
 
 from penstock.catalog.apps.records import SqlApps
@@ -144,7 +145,7 @@ class AppRoom:
             catalog=catalog,
             store=self._store,
             clock=self._clock,
-            inputs=lambda: self._engine.inputs(app.id),
+            inputs=lambda: np.zeros(0, np.int64),
         )
 
     def _origin(self, app: KeptApp) -> Origin:

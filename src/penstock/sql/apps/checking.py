@@ -66,8 +66,8 @@ def start_of(start: str) -> int | None:
         time = datetime.fromisoformat(start)
     except ValueError as error:
         msg = (
-            f"start {start[:40]!r} is not allowed; take `now`, `beginning` or an ISO 8601 time like "
-            "2026-01-31T12:00:00Z"
+            f"start {start[:40]!r} is not allowed; take `now`, `beginning` or an ISO 8601 time "
+            "like 2026-01-31T12:00:00Z"
         )
         raise InvalidInput(msg) from error
     return (time.replace(tzinfo=time.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)

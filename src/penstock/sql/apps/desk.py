@@ -32,7 +32,8 @@ from penstock.core.errors import (
 )
 from penstock.core.organisation import DEFAULT_SYSTEM, System
 from penstock.core.people import Actor, Event
-from penstock.core.queries import END, ROW, SERIES, TIME, Meaning, Progress, Streams
+from penstock.core.queries import Meaning, Progress, Streams
+from penstock.sql.apps.answers import answers
 from penstock.sql.apps.app_text import parse_apps, print_apps
 from penstock.sql.apps.checking import checked
 from penstock.sql.apps.cycles import refuse_cycle
@@ -218,9 +219,7 @@ class AppDesk:
         query = query_of(self._unkept(by, spec))
         meaning = self._streams.explain(query)
         parts = self._streams.over(query, start_us, end_us, progress)
-        hidden = (SERIES, ROW)
-        wanted = [TIME, END, *(c.name for c in meaning.columns if c.name not in hidden)]
-        return (part.select(wanted) for part in parts)
+        return answers(parts, meaning)
 
     def verify(
         self, by: Actor, app: int, start_us: int, end_us: int, progress: Progress | None = None

@@ -13,9 +13,9 @@ from penstock.core.apps import Difference, KeptApp, Verified
 from penstock.core.catalog import Catalog
 from penstock.core.observation import SCHEMA
 from penstock.core.queries import Meaning, Sink
+from penstock.core.registration import Registration
 from penstock.core.selection import Selection
 from penstock.core.store import Store
-from penstock.core.registration import Registration
 
 #: What identifies an observation.
 IDENTITY = ["datastream", "time", "feature"]
