@@ -56,6 +56,6 @@ def plan_of(query: Query) -> Plan:
     Raises:
         InvalidQuery: It cannot be run.
     """
-    from penstock.sql.language import compile_query  # noqa: PLC0415 - large, see there
+    from penstock.sql.language import compile_query
 
     return compile_query(query.sql, reach_us=round(query.reach_s * 1e6))
