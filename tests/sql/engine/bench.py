@@ -40,6 +40,7 @@ class Bench:
     """What ingest, store, catalog and engine are together, in one thread."""
 
     def __init__(self, folder: Path, settings: SqlSettings | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.clock = ManualClock(EPOCH)
         self.catalog = SqlCatalog.open(folder / "catalog.sqlite")

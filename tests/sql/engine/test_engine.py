@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.sql.engine.bench import Bench, mean
 
 
@@ -61,7 +60,8 @@ def test_a_time_far_in_the_future_moves_no_watermark(bench: Bench) -> None:
     bench.send((a, 1, 2.0), (a, 4e9, 1.0))
     bench.turn(2)
     status = bench.engine.status(1)
-    assert status is not None and status.watermark_us is not None
+    assert status is not None
+    assert status.watermark_us is not None
     assert status.watermark_us <= bench.clock.now_us()
     assert bench.derived() == []
     bench.send((a, 3, 4.0), (a, 12.5, 0.0))

@@ -31,9 +31,11 @@ PAGE = 1000
 MAX_NAME = 255
 #: Columns that make no Datastream: the times of a row and the name of its series say them.
 TOLD_OTHERWISE = frozenset(
-    "time end_time window_start window_end window_time datastream feature name thing system "
-    "property unit sensor".split()
-)
+    {
+        "time", "end_time", "window_start", "window_end", "window_time", "datastream", "feature",
+        "name", "thing", "system", "property", "unit", "sensor",
+    }
+)  # fmt: skip
 _UTC = SCHEMA.field("time").type
 _IDENTITY = ["datastream", "time", "feature"]
 _TYPES = {

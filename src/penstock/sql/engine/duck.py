@@ -30,9 +30,9 @@ class Duck:
 
     def __init__(self, memory_bytes: int, threads: int) -> None:
         # They take time and memory that only queries need.
-        import duckdb  # noqa: PLC0415
+        import duckdb
 
-        from penstock.sql.functions import register  # noqa: PLC0415
+        from penstock.sql.functions import register
 
         self._errors = duckdb
         self._connection = duckdb.connect(
