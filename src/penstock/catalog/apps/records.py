@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from penstock.catalog.app_models import AppLogRow, AppRow, AppVersionRow
 from penstock.catalog.database import Database
@@ -180,7 +180,7 @@ class SqlApps:
 
 #: By which app a Datastream says that it is derived. Whoever else may say so, only those of the
 #: app's own system count.
-_APP_ID = func.json_extract(Datastream.properties, "$.app_id")
+_APP_ID: ColumnElement[int] = func.json_extract(Datastream.properties, "$.app_id")
 _APPS = select(
     AppRow.id,
     AppRow.system_id,

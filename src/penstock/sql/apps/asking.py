@@ -20,9 +20,34 @@ from penstock.sql.plan import INPUT_COLUMNS, TABLES, Input, Plan, Source
 MAX_DEPTH = 100
 #: Functions that the parser has no class for and that only compute.
 _KNOWN = frozenset(
-    "epoch epoch_ms epoch_us json_extract json_extract_string json_value json_array_length "
-    "time_bucket strftime hash isfinite isnan even bit_count entropy mad kurtosis skewness "
-    "arg_max arg_min max_by min_by json_keys json_type len strlen".split()
+    {
+        "arg_max",
+        "arg_min",
+        "bit_count",
+        "entropy",
+        "epoch",
+        "epoch_ms",
+        "epoch_us",
+        "even",
+        "hash",
+        "isfinite",
+        "isnan",
+        "json_array_length",
+        "json_extract",
+        "json_extract_string",
+        "json_keys",
+        "json_type",
+        "json_value",
+        "kurtosis",
+        "len",
+        "mad",
+        "max_by",
+        "min_by",
+        "skewness",
+        "strftime",
+        "strlen",
+        "time_bucket",
+    }
 )
 #: Those with a class that make much of little, or tell of the machine.
 _REFUSED = (
