@@ -47,7 +47,7 @@ def measure(rows: int, shuffle_s: float) -> dict[str, float]:
             batches.append(observations(ids[some % KEYS], times[some], values))
         rig.start(1, QUERY, start_us=BEGIN_US, lateness_s=2.0, idle_s=3600)
         rig.engine.open()
-        until = BEGIN_US + (rows // PER_SECOND - 2) * 1_000_000
+        until = BEGIN_US + (rows // PER_SECOND - 3) * 1_000_000
         began = time.perf_counter()
         for batch in batches:
             rig.send(batch)
@@ -63,7 +63,7 @@ def measure(rows: int, shuffle_s: float) -> dict[str, float]:
         rig.engine.close()
         derived = [d.id for d in rig.catalog.datastreams("app1", limit=10 * KEYS)]
         found = rig.store.scan(Selection(datastreams=tuple(derived), end_us=until)).num_rows
-        assert found == (rows // PER_SECOND - 2) * KEYS, found
+        assert found == (rows // PER_SECOND - 3) * KEYS, found
         status = rig.engine.status(1)
         assert status is not None
         result = {
