@@ -75,7 +75,7 @@ def merge(one, other):
 
 flow = Dataflow("mean")
 stream = op.input("in", flow, Source())
-clock = win.EventClock(lambda item: item[0], wait_for_system_duration=timedelta(0))
+clock = win.EventClock(lambda item: item[0], wait_for_system_duration=timedelta(seconds=60))
 windower = win.TumblingWindower(length=timedelta(seconds=1), align_to=START)
 means = win.fold_window("mean", stream, clock, windower, lambda: [0.0, 0], add, merge)
 op.output("out", means.down, Sink())
@@ -110,4 +110,4 @@ def keyed_means(count: int, keys: int, per_second: int) -> dict[str, object]:
 
 def run() -> dict[str, object]:
     """Measure the peer alone."""
-    return keyed_means(1_000_000, 100, 100_000)
+    return keyed_means(1_000_000, 1000, 100_000)

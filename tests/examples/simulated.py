@@ -125,6 +125,27 @@ def recorded(
     )
 
 
+def observations_of(results: list[tuple[str, float]]) -> pa.Table:
+    """Return numbers by the full names of their datastreams, a second apart."""
+    given: dict[str, list[object]] = {
+        "time": [START + at * 1_000_000 for at in range(len(results))],
+        "result": [result for _, result in results],
+        "datastream": [1 + at for at in range(len(results))],
+        "feature": [0] * len(results),
+        "name": [name for name, _ in results],
+        "thing": [name.rpartition(".")[0] for name, _ in results],
+        "app": [""] * len(results),
+        "column": [""] * len(results),
+    }
+    nothing: list[object] = [None] * len(results)
+    return pa.table(
+        {
+            name: pa.array(given.get(name, nothing), _ARROW[kind])
+            for name, kind in INPUT_COLUMNS.items()
+        }
+    )
+
+
 def _fields(topic: str) -> dict[str, str]:
     return _cached.setdefault(topic, _read(topic))
 
