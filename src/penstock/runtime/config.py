@@ -26,6 +26,8 @@ from penstock.door.settings import DoorSettings
 from penstock.ingest.settings import IngestSettings
 from penstock.log.settings import LogSettings
 from penstock.sensorthings.settings import ThingsSettings
+from penstock.sql.apps.settings import AppSettings
+from penstock.sql.settings import SqlSettings
 from penstock.stores.settings import LakeSettings
 
 #: Prefix of environment variables that override settings.
@@ -76,6 +78,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     devices: DeviceSettings = DeviceSettings()
     api: ApiSettings = ApiSettings()
     sensorthings: ThingsSettings = ThingsSettings()
+    sql: SqlSettings = SqlSettings()
+    apps: AppSettings = AppSettings()
 
     @property
     def data_path(self) -> Path:

@@ -16,11 +16,13 @@ from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
+from penstock.core.listening import APPS_CLIENT
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
+from penstock.runtime.apps import AppRoom
 from penstock.runtime.awaiting import Awaited
 from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
@@ -28,6 +30,7 @@ from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
+from penstock.runtime.streams import make_streams
 from penstock.runtime.things import make_notifier, make_things
 from penstock.sensorthings.mqtt_changes import Change
 from penstock.stores.lake.store import LakeStore
@@ -38,7 +41,7 @@ _log = logging.getLogger(__name__)
 PARTITION = "hub"
 PARTITIONS = ("door", PARTITION)
 #: Checks that warn: the platform does its work all the same.
-WARNINGS = ("disk", "clock")
+WARNINGS = ("disk", "clock", "apps")
 #: Age in seconds from which the door's counters mean that the door is gone.
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
@@ -92,6 +95,14 @@ class Hub:
             listener=self.fleet.listener,
             deleted=self.fleet.records.deleted,
         )
+        self.streams = make_streams(
+            config,
+            self.store,
+            self.catalog,
+            self.ingest,
+            self.identities.access,
+            self._clock,
+        )
         self.fleet.forget_series = self.ingest.forget_series
         self.fleet.log_passed = self._passing
         #: Where the HTTP server is, for links in what subscribers are told.
@@ -115,6 +126,17 @@ class Hub:
             secret=internal_secret,
             address=lambda: self.http,
         )
+        self.apps = AppRoom(
+            config=config,
+            catalog=self.catalog,
+            store=self.store,
+            engine=self.streams,
+            clock=self._clock,
+            access=self.identities.access,
+            note=self.identities.trail.write,
+            post=make_post(self.doors, internal_secret, APPS_CLIENT),
+            delete=self._delete_datastreams,
+        )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._awaited = Awaited(
             lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
@@ -130,10 +152,19 @@ class Hub:
         """Tell whether somebody listens to SensorThings entities of a type."""
         return self.notifier.is_wanted(type_)
 
+    def _delete_datastreams(self, ids: Sequence[int]) -> None:
+        """Delete Datastreams and their observations, as SensorThings does."""
+        for id_ in ids:
+            self.things.writer.delete("Datastream", id_)
+        self.fleet.forget()
+        self.fleet.bury()
+
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
         write_clock(self._config.data_path, self._settled.mark())
         self.ingest.start()
+        self.streams.open()
+        self.apps.start()
         self.fleet.start()
         self.notifier.start()
         loop = asyncio.get_running_loop()
@@ -150,6 +181,8 @@ class Hub:
         self.notifier.close()
         self._publisher.close()
         write_clock(self._config.data_path, self._settled.mark())
+        await asyncio.to_thread(self.apps.close)
+        await asyncio.to_thread(self.streams.close)
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.fleet.close)
         await asyncio.to_thread(self.store.close)
@@ -227,7 +260,13 @@ class Hub:
     def stats(self) -> Mapping[str, float]:
         """Return all counters by their Prometheus name."""
         door = {k: v for k, v in self._door().items() if k.startswith("penstock_")}
-        return {**door, **self.ingest.stats(), "penstock_store_observations": self._observations}
+        return {
+            **door,
+            **self.ingest.stats(),
+            **self.streams.stats(),
+            **self.apps.stats(),
+            "penstock_store_observations": self._observations,
+        }
 
     def health(self) -> Health:
         """Return the state now."""
@@ -238,6 +277,7 @@ class Hub:
             self._check_ingest(),
             self._check_disk(),
             self._check_clock(),
+            self.apps.check(),
         ]
         return Health(
             ready=all(check.ok for check in checks if check.name not in WARNINGS),

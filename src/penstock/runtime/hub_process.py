@@ -64,6 +64,8 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         passwords=hub.passwords,
         fleet=hub.fleet,
         things=hub.things,
+        apps=hub.apps.apps,
+        adhoc=hub.apps.questions,
     )
     await app.state.things.resume()
     server = Server(
