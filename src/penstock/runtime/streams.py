@@ -12,6 +12,7 @@ from penstock.core.queries import Query
 from penstock.core.store import Store
 from penstock.ingest.ingest import Ingest
 from penstock.runtime.config import Config
+from penstock.sql.engine.adhoc import Questions
 from penstock.sql.engine.engine import Engine
 from penstock.sql.plan import Plan
 
@@ -48,6 +49,22 @@ def make_streams(
     )
     ingest.follow(engine)
     return engine
+
+
+def make_questions(config: Config, store: Store, engine: Engine) -> Questions:
+    """Return what answers questions of people."""
+    return Questions(store, engine.pictures, question_of, config.sql)
+
+
+def question_of(sql: str) -> Plan:
+    """Return the plan of a question; loads the language when it is first asked.
+
+    Raises:
+        InvalidQuery: It is not allowed or cannot be understood.
+    """
+    from penstock.sql.language import compile_adhoc
+
+    return compile_adhoc(sql)
 
 
 def plan_of(query: Query) -> Plan:

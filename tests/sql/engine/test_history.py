@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pytest
-from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean, plan_of
+from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean
 
 from penstock.core.access import EVERYTHING, Scope
 from penstock.core.apps import Output, OutputKind
@@ -17,6 +17,7 @@ from penstock.core.queries import Query
 from penstock.sql.engine.adhoc import Questions
 from penstock.sql.engine.duck import Deadline, Duck
 from penstock.sql.engine.topic import TopicSink
+from penstock.sql.language import compile_adhoc
 from penstock.sql.settings import SqlSettings
 
 TWICE = "SELECT result * 2 AS twice FROM observations WHERE result > 3"
@@ -73,12 +74,15 @@ def test_a_slice_that_is_too_large_fails_with_what_to_do(bench: Bench) -> None:
 
 def test_a_question_is_answered_within_limits_and_scope(bench: Bench) -> None:
     fill(bench, 100)
-    questions = Questions(
-        bench.store, bench.engine.pictures, lambda sql: plan_of(Query(sql=sql)), SqlSettings()
-    )
+    questions = Questions(bench.store, bench.engine.pictures, compile_adhoc, SqlSettings())
     answer = questions.ask(TWICE, EVERYTHING, max_rows=100, timeout_s=30)
     assert answer.num_rows == sum(n % 7 > 3 for n in range(100))
     assert questions.ask(TWICE, Scope(), max_rows=100, timeout_s=30).num_rows == 0
+    ordered = questions.ask(
+        "SELECT time, result FROM observations ORDER BY result DESC, time LIMIT 20",
+        EVERYTHING, max_rows=100, timeout_s=30,
+    )  # fmt: skip
+    assert ordered["result"].to_pylist() == [6.0] * 14 + [5.0] * 6
     with pytest.raises(TooMuch, match="more than 10 rows"):
         questions.ask(TWICE, EVERYTHING, max_rows=10, timeout_s=30)
 

@@ -31,8 +31,8 @@ QUERIES = [
         "GROUP BY window_start, window_end, name"
     ),
     (
-        "SELECT MAX(result) OVER (PARTITION BY name ORDER BY time RANGE BETWEEN INTERVAL '7' SECOND "
-        "PRECEDING AND CURRENT ROW) AS top FROM observations"
+        "SELECT MAX(result) OVER (PARTITION BY name ORDER BY time RANGE BETWEEN "
+        "INTERVAL '7' SECOND PRECEDING AND CURRENT ROW) AS top FROM observations"
     ),
 ]
 
