@@ -68,7 +68,7 @@ class Hub:
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
         self.store = LakeStore.open(data / "store", config.store, self._clock)
-        post = make_post(self.doors, internal_secret)
+        self.post = post = make_post(self.doors, internal_secret)
         self.fleet = make_room(
             config,
             self.catalog,
