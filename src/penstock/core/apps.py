@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+import pyarrow as pa
+
 from penstock.core.people import Actor
-from penstock.core.queries import Meaning, RunStatus
+from penstock.core.queries import Meaning, Progress, RunStatus
 
 
 class OutputKind(StrEnum):
@@ -107,6 +109,126 @@ class AppEvent(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class KeptApp(msgspec.Struct, frozen=True, kw_only=True):
+    """An app as it is kept: what somebody said of it, and what is wanted of it.
+
+    Attributes:
+        id: Unique, positive, never used again; 0 before it is kept.
+        system: Id of its system; `spec.system` is its name then.
+        spec: See `AppInfo`, as for the others.
+        version: See there.
+        state: See there.
+        by: See there.
+        changed_us: See there.
+    """
+
+    id: int = 0
+    system: int
+    spec: AppSpec
+    version: int = 1
+    state: AppState = AppState.STOPPED
+    by: str
+    changed_us: int
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is stored otherwise than computed anew; None is a row that is not there."""
+
+    datastream: str
+    time_us: int
+    stored: float | str | None
+    computed: float | str | None
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored of an app for a range, compared with a new computation.
+
+    Attributes:
+        start_us: Begin of the range, inclusive.
+        end_us: End of it, exclusive.
+        rows: Values computed.
+        same: Of these, stored exactly so.
+        different: Stored otherwise, not stored, or stored and not computed.
+        examples: Some of those, by time.
+    """
+
+    start_us: int
+    end_us: int
+    rows: int
+    same: int
+    different: int
+    examples: Sequence[Difference] = ()
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did, by name of app."""
+
+    added: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    unchanged: Sequence[str] = ()
+
+
+class AppRecords(Protocol):
+    """Keeps apps. Safe to call from any thread; durable when a method returns."""
+
+    def apps(self, ids: Sequence[int] | None = None) -> Sequence[KeptApp]:
+        """Return apps by name; None is all."""
+        ...
+
+    def add(self, app: KeptApp) -> KeptApp:
+        """Keep a new one and return it with its id.
+
+        Raises:
+            Conflict: Its system has one of that name.
+        """
+        ...
+
+    def change(self, app: KeptApp) -> KeptApp:
+        """Replace one by its next version, `app.version + 1`, and return it.
+
+        Raises:
+            NotFound: There is none of that id.
+            Conflict: It is not at `app.version` any more.
+        """
+        ...
+
+    def set_state(self, app: int, state: AppState, by: str, now_us: int) -> KeptApp:
+        """Keep what is wanted of one.
+
+        Raises:
+            NotFound: There is none of that id.
+        """
+        ...
+
+    def versions(self, app: int) -> Sequence[KeptApp]:
+        """Return what was said of one over time, newest first."""
+        ...
+
+    def remove(self, app: int) -> None:
+        """Forget one, its versions and its log; its id is not used again."""
+        ...
+
+    def write(self, app: int, events: Sequence[AppEvent], keep: int) -> None:
+        """Write lines into the log of one, of which the newest `keep` stay."""
+        ...
+
+    def log(self, app: int, limit: int) -> Sequence[AppEvent]:
+        """Return lines of a log, newest first."""
+        ...
+
+    def derive(self, app: int, datastreams: Sequence[int]) -> None:
+        """Remember that an app derives these Datastreams."""
+        ...
+
+    def derived(self, app: int) -> Sequence[int]:
+        """Return the Datastreams that an app derives and that still exist, ascending."""
+        ...
+
+    def count_derived(self) -> Mapping[int, int]:
+        """Return how many Datastreams each app derives."""
+        ...
+
+
 class Apps(Protocol):
     """The stream apps. Safe to call from any thread; `by` needs MANAGE on the app's system.
 
@@ -134,8 +256,12 @@ class Apps(Protocol):
     def change(self, by: Actor, app: int, spec: AppSpec, version: int | None = None) -> AppInfo:
         """Replace what was said of one; a running one goes on with it from where it stands.
 
+        Its name and its system stay what they are: others read it by them.
+
         Raises:
-            Conflict: It is not at that version any more, or the name is taken.
+            InvalidInput: It has another name or system, or cannot be kept.
+            InvalidQuery: Its query cannot be run.
+            Conflict: It is not at that version any more.
         """
         ...
 
@@ -157,4 +283,56 @@ class Apps(Protocol):
 
     def log(self, by: Actor, app: int, limit: int = 100) -> Sequence[AppEvent]:
         """Return what happened to one, newest first."""
+        ...
+
+    def datastreams(self, by: Actor, app: int) -> Sequence[int]:
+        """Return the Datastreams that one derives, ascending."""
+        ...
+
+    def explain(self, by: Actor, spec: AppSpec) -> Meaning:
+        """Check a query and tell what is known of it, without keeping it.
+
+        Raises:
+            InvalidQuery: It cannot be run.
+        """
+        ...
+
+    def backtest(
+        self,
+        by: Actor,
+        spec: AppSpec,
+        start_us: int,
+        end_us: int,
+        progress: Progress | None = None,
+    ) -> Iterator[pa.Table]:
+        """Compute the rows of a query over a range of event time, keeping nothing.
+
+        Columns are `__time` and `__end`, then those of the query.
+
+        Raises:
+            InvalidQuery: It cannot be run.
+            InvalidInput: The range is empty.
+        """
+        ...
+
+    def verify(
+        self, by: Actor, app: int, start_us: int, end_us: int, progress: Progress | None = None
+    ) -> Verified:
+        """Compare what is stored of one for a range with a new computation.
+
+        Raises:
+            NotSupported: Its output is not kept.
+        """
+        ...
+
+    def write_out(self, by: Actor) -> str:
+        """Return all that `by` may see as text."""
+        ...
+
+    def read_in(self, by: Actor, text: str) -> Imported:
+        """Make and change apps as a text says; all or none are checked before any is kept.
+
+        Raises:
+            InvalidInput: The text or something in it cannot be kept; it says where.
+        """
         ...

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from penstock.catalog.app_models import AppRow
 from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.companies import refuse_taken_name
 from penstock.catalog.identities.desk import Change, Desk, check_text, only_users
@@ -137,6 +138,10 @@ class SqlSystems:
             query = select(func.count()).where(ClientRow.system_id == system)
             if count := change.connection.execute(query).scalar_one():
                 msg = f"system {held.name} has {count} clients; remove them first"
+                raise Conflict(msg)
+            apps = select(func.count()).where(AppRow.system_id == system)
+            if count := change.connection.execute(apps).scalar_one():
+                msg = f"system {held.name} has {count} stream apps; delete them first"
                 raise Conflict(msg)
             if move_things:
                 change.access.require(by.who, Action.MANAGE, Resource("platform"))

@@ -1,0 +1,1 @@
+"""What the catalog keeps of stream apps: the contract is `core.apps.AppRecords`."""
