@@ -1,0 +1,144 @@
+"""From SQL text to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from sqlglot import exp
+
+from penstock.core.errors import InvalidQuery
+from penstock.core.queries import Column, ColumnKind, Meaning
+from penstock.sql.language.context import Context
+from penstock.sql.language.dialect import parse
+from penstock.sql.language.relations import Relation, quoted, together
+from penstock.sql.language.select import relation
+from penstock.sql.plan import Plan, Source
+from penstock.sql.signature import Kind, Shift, Value
+
+_KINDS = {
+    Kind.NUMBER: ColumnKind.NUMBER, Kind.INTEGER: ColumnKind.NUMBER,
+    Kind.INTERVAL: ColumnKind.NUMBER, Kind.TRUTH: ColumnKind.TRUTH, Kind.TEXT: ColumnKind.TEXT,
+    Kind.JSON: ColumnKind.JSON, Kind.TIME: ColumnKind.TIME, Kind.NUMBERS: ColumnKind.JSON,
+    Kind.TEXTS: ColumnKind.JSON, Kind.ANY: ColumnKind.TEXT,
+}  # fmt: skip
+
+
+def compile_query(sql: str, *, reach_us: int, apps: Container[str] | None = None) -> Plan:
+    """Return the plan of a query.
+
+    Args:
+        sql: One `SELECT` of the language.
+        reach_us: How far `LAG`, `LEAD`, row frames, as-of joins and sessions reach.
+        apps: Names of apps whose output may be read; None lets any name pass.
+
+    Raises:
+        InvalidQuery: It cannot be understood, or not be bounded; says where and what instead.
+    """
+    tree, refusals = parse(sql)
+    context = Context(refusals, reach_us, apps)
+    try:
+        made = relation(context, tree)
+    except RecursionError as error:
+        msg = "the SQL is nested too deep; take parts of it into `WITH`"
+        raise InvalidQuery(msg) from error
+    return _plan(context, tree, made)
+
+
+def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
+    time, shift, end = _event_time(context, tree, made)
+    has_keys = made.keys is not None and made.keys <= {v.key for v in made.fields.values()}
+    _refuse_lost_keys(context, tree, made, has_keys=has_keys)
+    context.use(together(made.fields.values()))
+    if not has_keys:
+        context.use(made.identity)
+    is_rowwise = made.is_rowwise and shift == Shift(0, 0)
+    if is_rowwise:
+        context.use({(number, "end_time") for number, _ in made.identity})
+    columns = [
+        Column(
+            name=name,
+            kind=_KINDS[value.kind],
+            is_key=has_keys and value.key is not None,
+            unit="s" if value.kind is Kind.INTERVAL else value.unit,
+        )
+        for name, value in made.fields.items()
+    ]
+    outputs = ", ".join(
+        f"{_output(value)} AS {quoted(name)}" for name, value in made.fields.items()
+    )
+    row = made.tag if has_keys else "__row"
+    inner = (
+        f"SELECT {time} AS __time, {end} AS __end, __series, {row} AS __row, {outputs} "
+        f"FROM {made.sql} AS __answer"
+    )
+    prelude = context.prelude()
+    text = (
+        f"WITH {', '.join(prelude)} SELECT * FROM ({inner}) AS __all "
+        "WHERE __time >= $start AND __time < $end"
+    )
+    reach = made.needed.shifted(shift).settled()
+    meaning = Meaning(
+        columns=columns,
+        sources=[_source_name(source) for source in context.sources],
+        is_rowwise=is_rowwise,
+        back_us=reach.back,
+        ahead_us=reach.ahead,
+        grid_us=reach.grid,
+        offset_us=reach.offset,
+    )
+    return Plan(text, context.inputs(), tuple(context.tables), meaning)
+
+
+def _event_time(context: Context, tree: exp.Query, made: Relation) -> tuple[str, Shift, str]:
+    """Return SQL of the event time, where it lies from `__time`, and SQL of the end."""
+    named = made.named("time")
+    start = next((v for v in made.fields.values() if v.edge == "window_start"), None)
+    end = next((v for v in made.fields.values() if v.edge == "window_end"), None)
+    if named is not None:
+        if named.time is None:
+            msg = (
+                "the column `time` of an answer is its event time, and must be a time attribute as"
+                " it is: `time` of a source, or an edge of a window; give what is computed another"
+                " name"
+            )
+            raise context.refuse(_item(tree, "time"), msg)
+        until = "__end" if named.time == Shift(0, 0) else "NULL::TIMESTAMP"
+        return named.sql, named.time, until
+    is_by_end = made.window is not None and made.window.form == "CUMULATE"
+    if start is not None and start.time not in {None, Shift(0, 0)} and not is_by_end:
+        assert start.time is not None
+        return start.sql, start.time, end.sql if end is not None else "NULL::TIMESTAMP"
+    return "__time", Shift(0, 0), "__end"
+
+
+def _refuse_lost_keys(context: Context, tree: exp.Query, made: Relation, *, has_keys: bool) -> None:
+    group = tree.args.get("group")
+    if has_keys or made.keys is None or group is None:
+        return
+    present = {value.sql for value in made.fields.values()}
+    for key in group.expressions:
+        if (
+            key.name not in {"window_start", "window_end", "window_time"}
+            and quoted(key.name) not in present
+        ):
+            msg = f"`{key.sql()}` is in GROUP BY and not in the SELECT, so that its rows could not"
+            raise context.refuse(key, f"{msg} be told apart; add it to the SELECT")
+    raise context.refuse(group, "every column of GROUP BY must be in the SELECT too")
+
+
+def _item(tree: exp.Query, name: str) -> exp.Expr:
+    return next((s for s in tree.selects if s.alias_or_name.lower() == name), tree)
+
+
+def _output(value: Value) -> str:
+    if value.kind is Kind.INTERVAL:
+        return f"epoch({value.sql})"
+    if value.kind in {Kind.NUMBERS, Kind.TEXTS}:
+        return f"CAST(to_json({value.sql}) AS VARCHAR)"
+    return f"CAST({value.sql} AS {value.kind.duckdb})"
+
+
+def _source_name(source: Source) -> str:
+    if source.app:
+        return f"apps.{source.app}"
+    return ", ".join(source.names) or "observations"

@@ -1,0 +1,186 @@
+"""What one compilation knows: the text, its inputs, the tables it reads, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from penstock.core.errors import InvalidQuery
+from penstock.sql.language.places import Refusals, did_you_mean
+from penstock.sql.language.reach import Reach
+from penstock.sql.language.relations import Relation, Uses, quoted
+from penstock.sql.plan import INPUT_COLUMNS, TABLES, Input, Source
+from penstock.sql.signature import SOURCE_UNIT, Kind, Shift, Value
+
+_KINDS = {
+    "TIMESTAMP": Kind.TIME,
+    "DOUBLE": Kind.NUMBER,
+    "VARCHAR": Kind.TEXT,
+    "BIGINT": Kind.INTEGER,
+}
+
+#: Columns that hold JSON text.
+_JSON = {"parameters", "properties"}
+
+
+@dataclass(slots=True)
+class Context:
+    """What one compilation knows.
+
+    Attributes:
+        refusals: Makes its errors.
+        reach_us: How far what has no bound of its own looks.
+        apps: Names of apps that may be read; None when that is not known.
+        is_adhoc: It is answered once for all, by one run: nothing has to be bounded.
+        sources: Inputs, in the order of their first mention.
+        used: Columns of inputs that the answer depends on.
+        tables: Tables of the catalog that are read.
+        ctes: Named relations that come before the `SELECT`, by name.
+        names: What `WITH` has named, innermost scope last.
+    """
+
+    refusals: Refusals
+    reach_us: int
+    apps: Container[str] | None
+    is_adhoc: bool = False
+    sources: list[Source] = field(default_factory=list)
+    used: set[tuple[int, str]] = field(default_factory=set)
+    tables: dict[str, None] = field(default_factory=dict)
+    ctes: list[tuple[str, str]] = field(default_factory=list)
+    names: list[dict[str, Relation]] = field(default_factory=list)
+    _keys: int = 0
+
+    def refuse(self, node: exp.Expr | None, message: str) -> InvalidQuery:
+        """Return the error for a node."""
+        return self.refusals.at(node, message)
+
+    def use(self, uses: Uses | Iterable[tuple[int, str]]) -> None:
+        """Note that the answer depends on these columns."""
+        self.used.update(uses)
+
+    def new_key(self) -> int:
+        """Return a number for a group key."""
+        self._keys += 1
+        return self._keys
+
+    def add_cte(self, prefix: str, sql: str) -> str:
+        """Give a `SELECT` a name that comes before the query, and return it, quoted."""
+        name = quoted(f"__{prefix}{len(self.ctes)}")
+        self.ctes.append((name, sql))
+        return name
+
+    def table(self, node: exp.Table) -> Relation:
+        """Return the relation that a name in a `FROM` means.
+
+        Raises:
+            InvalidQuery: There is no such table, datastream pattern or app.
+        """
+        name = node.this
+        if not isinstance(name, exp.Identifier):
+            raise self.refuse(node, "this cannot stand in a FROM; see docs/reference/sql.md")
+        if node.args.get("catalog"):
+            msg = "a name has at most two parts, as in `apps.name`; quote a datastream's name"
+            raise self.refuse(node, msg)
+        schema = node.args.get("db")
+        if schema is not None:
+            return self._app(node, schema.name, name.name)
+        if not name.quoted:
+            lowered = name.name.lower()
+            for names in reversed(self.names):
+                if lowered in names:
+                    return names[lowered]
+            if lowered == "observations":
+                return self._input(Source())
+            if lowered in TABLES:
+                return self._catalog(lowered)
+            known = [*TABLES, "observations", *(name for names in self.names for name in names)]
+            msg = (
+                f"there is no table `{name.name}`.{did_you_mean(name.name, known)} Datastreams are"
+                ' named in double quotes, as in `FROM "Plant.Boiler.TMP"` or `FROM "Plant.*.TMP"`'
+            )
+            raise self.refuse(node, msg)
+        for names in reversed(self.names):
+            if name.name.lower() in names:
+                return names[name.name.lower()]
+        if not name.name or "\0" in name.name:
+            raise self.refuse(node, "a datastream's name is wanted between the quotes")
+        return self._input(Source(names=(name.name,)))
+
+    def _app(self, node: exp.Table, schema: str, name: str) -> Relation:
+        if schema.lower() != "apps":
+            msg = f"there is no `{schema}.{name}`; only `apps.NAME` has two parts" + (
+                '. Quote a datastream\'s whole name: `"a.b.c"`'
+            )
+            raise self.refuse(node, msg)
+        if self.apps is not None and name not in self.apps:
+            known = self.apps if isinstance(self.apps, Iterable) else ()
+            msg = f"there is no app `{name}`.{did_you_mean(name, known)}"
+            raise self.refuse(node, msg)
+        return self._input(Source(app=name))
+
+    def _input(self, source: Source) -> Relation:
+        if source not in self.sources:
+            self.sources.append(source)
+        number = self.sources.index(source)
+        fields = {
+            name: Value(
+                quoted(name),
+                Kind.JSON if name in _JSON else _KINDS[type_],
+                unit=SOURCE_UNIT if name == "result" else None,
+                uses=frozenset({(number, name)}),
+                time=Shift(0, 0) if name == "time" else None,
+            )
+            for name, type_ in INPUT_COLUMNS.items()
+        }
+        identity = frozenset((number, name) for name in ("time", "datastream", "feature"))
+        return Relation(
+            quoted(f"__rows{number}"), fields, Reach(), identity=identity, is_rowwise=True
+        )
+
+    def _catalog(self, name: str) -> Relation:
+        self.tables[name] = None
+        fields = {
+            column: Value(quoted(column), Kind.JSON if column in _JSON else _KINDS[type_])
+            for column, type_ in TABLES[name].items()
+        }
+        return Relation(quoted(name), fields, None)
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Return what is read of observations, once all is analysed."""
+        return tuple(
+            Input(
+                f"__input{number}",
+                source,
+                tuple(name for name in INPUT_COLUMNS if (number, name) in self.used),
+            )
+            for number, source in enumerate(self.sources)
+        )
+
+    def prelude(self) -> list[str]:
+        """Return the `WITH` entries: inputs with unread columns as nulls, then named relations.
+
+        So whatever a query mentions is there, and only what its answer depends on is read.
+        """
+        entries = []
+        for number, input_ in enumerate(self.inputs()):
+            columns = [
+                quoted(name) if name in input_.columns else f"NULL::{type_} AS {quoted(name)}"
+                for name, type_ in INPUT_COLUMNS.items()
+            ]
+            hidden = [
+                f"{quoted(name) if name in input_.columns else f'NULL::{type_}'} AS {alias}"
+                for name, alias, type_ in (
+                    ("time", "__time", "TIMESTAMP"),
+                    ("end_time", "__end", "TIMESTAMP"),
+                    ("datastream", "__series", "BIGINT"),
+                    ("feature", "__row", "BIGINT"),
+                )
+            ]
+            entries.append(
+                f"{quoted(f'__rows{number}')} AS NOT MATERIALIZED (SELECT {', '.join(hidden)}, "
+                f"{', '.join(columns)} FROM {quoted(input_.relation)})"
+            )
+        entries += [f"{name} AS NOT MATERIALIZED ({sql})" for name, sql in self.ctes]
+        return entries

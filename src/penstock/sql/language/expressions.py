@@ -1,0 +1,461 @@
+"""Expressions: each kind of node is understood here, or refused; what comes out is our own SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from penstock.sql.language import literals
+from penstock.sql.language.calls import FUNCTIONS, aggregate_names, called
+from penstock.sql.language.context import Context
+from penstock.sql.language.places import did_you_mean
+from penstock.sql.language.relations import Scope, text, together
+from penstock.sql.signature import KIND_NAMES, Kind, Value
+
+_NUMBERS = {Kind.NUMBER, Kind.INTEGER, Kind.ANY}
+_TEXTS = {Kind.TEXT, Kind.JSON, Kind.ANY}
+
+_COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
+    exp.NullSafeEQ: "IS NOT DISTINCT FROM", exp.NullSafeNEQ: "IS DISTINCT FROM",
+}  # fmt: skip
+_ARITHMETIC: dict[type[exp.Expr], str] = {
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
+}  # fmt: skip
+_UNITS = {
+    "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
+    "DOW", "DOY", "EPOCH", "ISODOW",
+}  # fmt: skip
+
+
+class Expressions:
+    """Understands the expressions of one `SELECT`.
+
+    Args:
+        context: Of the compilation.
+        scope: What names mean.
+        groups: The group keys, when only these and aggregates are there: node and value.
+        order: SQL to order the rows of ordered aggregates by; "" where there are no aggregates.
+        over: Understands `... OVER (...)`, where that is allowed.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        scope: Scope,
+        *,
+        groups: Sequence[tuple[exp.Expr, Value]] | None = None,
+        order: str = "",
+        over: Callable[[exp.Window], Value] | None = None,
+    ) -> None:
+        self._context = context
+        self.scope = scope
+        self._groups = groups
+        self._order = order
+        self._over = over
+        self._inside_aggregate = False
+
+    def truth(self, node: exp.Expr) -> Value:
+        """Understand a condition."""
+        return self.of_kind(node, {Kind.TRUTH, Kind.ANY}, "a condition")
+
+    def of_kind(self, node: exp.Expr, kinds: set[Kind], wanted: str) -> Value:
+        """Understand an expression that must be of one of some kinds."""
+        value = self.value(node)
+        if value.kind not in kinds:
+            msg = f"{wanted} is wanted here, and this is {KIND_NAMES[value.kind]}"
+            raise self._context.refuse(node, msg)
+        return value
+
+    def value(self, node: exp.Expr) -> Value:
+        """Understand an expression.
+
+        Raises:
+            InvalidQuery: It is nothing that the language has, or does not fit together.
+        """
+        if self._groups is not None and not self._inside_aggregate:
+            for group, value in self._groups:
+                if group == node:
+                    return value
+        if type(node) in _COMPARISONS:
+            return self._comparison(node)
+        if type(node) in _ARITHMETIC:
+            return self._arithmetic(node)
+        method = _METHODS.get(type(node))
+        if method is None:
+            msg = f"`{node.sql()[:60]}` is not part of the language; see docs/reference/sql.md"
+            raise self._context.refuse(node, msg)
+        return method(self, node)
+
+    def _literal(self, node: exp.Literal) -> Value:
+        return literals.literal(self._context, node)
+
+    def _interval(self, node: exp.Interval) -> Value:
+        return literals.interval(self._context, node)
+
+    def _boolean(self, node: exp.Boolean) -> Value:
+        return Value("TRUE" if node.this else "FALSE", Kind.TRUTH, literal=bool(node.this))
+
+    def _null(self, _node: exp.Null) -> Value:
+        return Value("NULL", Kind.ANY)
+
+    def _column(self, node: exp.Column) -> Value:
+        name, alias = node.name, node.table
+        if isinstance(node.this, exp.Star):
+            raise self._context.refuse(node, "`*` can only stand on its own in a SELECT")
+        if node.args.get("db"):
+            raise self._context.refuse(node, "a column is named `column` or `alias.column`")
+        if alias:
+            known = next((a for a in self.scope.relations if a.lower() == alias.lower()), None)
+            if known is None:
+                hint = did_you_mean(alias, self.scope.relations)
+                raise self._context.refuse(node, f"there is no `{alias}` in the FROM.{hint}")
+            found = self.scope.column(known, name)
+            names = list(self.scope.relations[known].fields)
+        else:
+            matches = self.scope.matches(name)
+            if len(matches) > 1:
+                choices = " or ".join(f"`{alias}.{name}`" for alias, _ in matches)
+                msg = f"`{name}` may be several columns; write {choices}"
+                raise self._context.refuse(node, msg)
+            found = matches[0][1] if matches else None
+            names = [n for relation in self.scope.relations.values() for n in relation.fields]
+        if found is None:
+            if self._groups is None and not alias and name.upper() in _NOW:
+                raise self._context.refuse(node, _NO_CLOCK.format(name.upper()))
+            hint = did_you_mean(name, names)
+            raise self._context.refuse(node, f"there is no column `{name}`.{hint}")
+        if self._groups is not None and not self._inside_aggregate:
+            for _, group in self._groups:
+                if group.sql == found.sql:
+                    return group
+            msg = f"`{name}` differs within a group: put it into GROUP BY, or into an aggregate" + (
+                f" as in `MAX({name})`"
+            )
+            raise self._context.refuse(node, msg)
+        return found
+
+    def _paren(self, node: exp.Paren) -> Value:
+        return self.value(node.this)
+
+    def _negative(self, node: exp.Neg) -> Value:
+        value = self.of_kind(node.this, _NUMBERS | {Kind.INTERVAL}, "a number")
+        made = value.computed(f"(-{value.sql})", value.kind, value.unit)
+        if isinstance(value.literal, (int, float)):
+            return replace(made, literal=-value.literal)
+        return made
+
+    def _not(self, node: exp.Not) -> Value:
+        value = self.truth(node.this)
+        return value.computed(f"(NOT {value.sql})", Kind.TRUTH)
+
+    def _connected(self, node: exp.And | exp.Or) -> Value:
+        # Flat, so that a long chain of conditions is no deep recursion.
+        parts = [self.truth(part) for part in node.flatten()]
+        word = " AND " if isinstance(node, exp.And) else " OR "
+        return Value(f"({word.join(p.sql for p in parts)})", Kind.TRUTH, uses=together(parts))
+
+    def _comparison(self, node: exp.Expr) -> Value:
+        left, right = self._alike(node, [node.this, node.expression])
+        sql = f"({left.sql} {_COMPARISONS[type(node)]} {right.sql})"
+        return Value(sql, Kind.TRUTH, uses=together((left, right)))
+
+    def _alike(self, node: exp.Expr, parts: Sequence[exp.Expr]) -> list[Value]:
+        """Understand expressions that must be of one family; a text beside a time becomes one."""
+        values = [self.value(part) for part in parts]
+        if any(value.kind is Kind.TIME for value in values):
+            values = [
+                _time_of_literal(value) if value.kind is Kind.TEXT and value.literal else value
+                for value in values
+            ]
+        families = {_family(value.kind) for value in values if value.kind is not Kind.ANY}
+        if len(families) > 1:
+            first, second, *_ = sorted(families)
+            msg = f"{first} and {second} cannot be compared or mixed; CAST one of them"
+            raise self._context.refuse(node, msg)
+        return values
+
+    def _arithmetic(self, node: exp.Expr) -> Value:
+        left, right = self.value(node.this), self.value(node.expression)
+        sign, uses = _ARITHMETIC[type(node)], together((left, right))
+        kinds = (left.kind, right.kind)
+        if (sign in "+-" and Kind.INTERVAL in kinds) or kinds == (Kind.TIME, Kind.TIME):
+            kind = _TIME_ARITHMETIC.get((left.kind, sign, right.kind))
+            if kind is not None:
+                return Value(f"({left.sql} {sign} {right.sql})", kind, uses=uses)
+        if left.kind not in _NUMBERS or right.kind not in _NUMBERS:
+            wrong = node.this if left.kind not in _NUMBERS else node.expression
+            kind = left.kind if left.kind not in _NUMBERS else right.kind
+            msg = f"`{sign}` wants numbers, and this is {KIND_NAMES[kind]}"
+            raise self._context.refuse(wrong, msg)
+        is_whole = kinds == (Kind.INTEGER, Kind.INTEGER)
+        kind = Kind.INTEGER if is_whole else Kind.NUMBER
+        if sign in "/%":
+            # As in Flink, whole numbers divide to whole ones; by zero gives NULL.
+            word = "//" if sign == "/" and is_whole else sign
+            return Value(f"({left.sql} {word} nullif({right.sql}, 0))", kind, uses=uses)
+        unit = _common_unit((left, right)) if sign in "+-" else None
+        if is_whole:
+            # What does not fit into 64 bits is NULL rather than the end of the app.
+            return Value(f"TRY({left.sql} {sign} {right.sql})", kind, unit=unit, uses=uses)
+        return Value(f"({left.sql} {sign} {right.sql})", kind, unit=unit, uses=uses)
+
+    def _concatenated(self, node: exp.DPipe) -> Value:
+        parts = [self.of_kind(part, _TEXTS, "a text") for part in node.flatten()]
+        return Value(
+            f"({' || '.join(part.sql for part in parts)})", Kind.TEXT, uses=together(parts)
+        )
+
+    def _like(self, node: exp.Like) -> Value:
+        escape = ""
+        pattern = node.expression
+        if isinstance(pattern, exp.Escape):
+            escape, pattern = f" ESCAPE {text(pattern.expression.name)}", pattern.this
+        left = self.of_kind(node.this, _TEXTS, "a text")
+        right = self.of_kind(pattern, _TEXTS, "a text")
+        sql = f"({left.sql} LIKE {right.sql}{escape})"
+        return Value(sql, Kind.TRUTH, uses=together((left, right)))
+
+    def _in(self, node: exp.In) -> Value:
+        if node.args.get("query") or node.args.get("unnest"):
+            msg = "IN takes a list of values here; JOIN with a subquery instead"
+            raise self._context.refuse(node, msg)
+        first, *others = self._alike(node, [node.this, *node.expressions])
+        sql = f"({first.sql} IN ({', '.join(value.sql for value in others)}))"
+        return Value(sql, Kind.TRUTH, uses=together((first, *others)))
+
+    def _between(self, node: exp.Between) -> Value:
+        value, low, high = self._alike(node, [node.this, node.args["low"], node.args["high"]])
+        sql = f"({value.sql} BETWEEN {low.sql} AND {high.sql})"
+        return Value(sql, Kind.TRUTH, uses=together((value, low, high)))
+
+    def _is(self, node: exp.Is) -> Value:
+        value = self.value(node.this)
+        if isinstance(node.expression, exp.Null):
+            word = "NULL"
+        elif isinstance(node.expression, exp.Boolean) and value.kind is Kind.TRUTH:
+            word = "TRUE" if node.expression.this else "FALSE"
+        else:
+            raise self._context.refuse(node, "after IS comes NULL, TRUE or FALSE")
+        return value.computed(f"({value.sql} IS {word})", Kind.TRUTH)
+
+    def _case(self, node: exp.Case) -> Value:
+        subject = node.this
+        whens, thens = [], []
+        for branch in node.args["ifs"]:
+            whens.append(
+                self._comparison(exp.EQ(this=subject, expression=branch.this))
+                if subject
+                else self.truth(branch.this)
+            )
+            thens.append(branch.args["true"])
+        default = node.args.get("default")
+        values = self._alike(node, [*thens, *([default] if default else [])])
+        branches = " ".join(
+            f"WHEN {when.sql} THEN {then.sql}" for when, then in zip(whens, values, strict=False)
+        )
+        otherwise = f" ELSE {values[-1].sql}" if default else ""
+        return Value(
+            f"(CASE {branches}{otherwise} END)",
+            common_kind(values),
+            unit=_common_unit(values),
+            uses=together((*whens, *values)),
+        )
+
+    def _cast(self, node: exp.Cast) -> Value:
+        value = self.value(node.this)
+        kind = literals.kind_of_type(self._context, node.args["to"])
+        if kind is None:
+            return value.computed(
+                f"date_trunc('day', TRY_CAST({value.sql} AS TIMESTAMP))", Kind.TIME
+            )
+        if value.literal is not None and value.kind is Kind.TEXT and kind is Kind.TIME:
+            return _time_of_literal(value)
+        unit = value.unit if kind in _NUMBERS else None
+        sql = f"TRY_CAST({value.sql} AS {kind.duckdb})"
+        digits = node.args["to"].expressions
+        if kind is Kind.NUMBER and len(digits) == 2:
+            sql = f"round({sql}, {int(digits[1].name)})"
+        if kind is Kind.INTEGER and value.kind in {Kind.NUMBER, Kind.TEXT}:
+            # As in Flink, towards zero; DuckDB rounds.
+            sql = f"TRY_CAST(trunc(TRY_CAST({value.sql} AS DOUBLE)) AS BIGINT)"
+        return value.computed(sql, kind, unit)
+
+    def _extract(self, node: exp.Extract) -> Value:
+        unit = node.this.name.upper()
+        if unit not in _UNITS:
+            msg = f"EXTRACT has no `{unit}`.{did_you_mean(unit, _UNITS)}"
+            raise self._context.refuse(node, msg)
+        value = self.of_kind(node.expression, {Kind.TIME}, "a time")
+        part = {"DOW": "dow", "ISODOW": "isodow"}.get(unit, unit.lower())
+        return value.computed(
+            f"CAST(floor(date_part({text(part)}, {value.sql})) AS BIGINT)", Kind.INTEGER
+        )
+
+    def _rounded(self, node: exp.Floor | exp.Ceil) -> Value:
+        word = "floor" if isinstance(node, exp.Floor) else "ceil"
+        to = node.args.get("to")
+        if to is None:
+            value = self.of_kind(node.this, _NUMBERS, "a number")
+            return value.computed(f"{word}({value.sql})", value.kind, value.unit)
+        unit = to.name.upper()
+        if unit not in _UNITS - {"DOW", "DOY", "EPOCH", "ISODOW"}:
+            raise self._context.refuse(to, f"times have no `{unit}`.{did_you_mean(unit, _UNITS)}")
+        value = self.of_kind(node.this, {Kind.TIME}, "a time")
+        down = f"date_trunc({text(unit.lower())}, {value.sql})"
+        if word == "floor":
+            return value.computed(down, Kind.TIME)
+        step = "to_milliseconds(1)" if unit == "MILLISECOND" else f"INTERVAL 1 {unit}"
+        return value.computed(
+            f"(CASE WHEN {down} = {value.sql} THEN {down} ELSE {down} + {step} END)", Kind.TIME
+        )
+
+    def _call(self, node: exp.Expr) -> Value:
+        return self._function(node, condition=None)
+
+    def _filtered(self, node: exp.Filter) -> Value:
+        where = node.expression
+        return self._function(node.this, condition=where.this)
+
+    def _function(self, node: exp.Expr, condition: exp.Expr | None) -> Value:
+        if not isinstance(node, exp.Anonymous) or not isinstance(node.this, str):
+            raise self._context.refuse(node, "a function is wanted here")
+        name = node.this.upper()
+        function = FUNCTIONS.get(name)
+        if function is None:
+            if name in _NOW:
+                raise self._context.refuse(node, _NO_CLOCK.format(name))
+            hint = did_you_mean(name, FUNCTIONS)
+            raise self._context.refuse(node, f"there is no function {name}.{hint}")
+        if not function.is_aggregate:
+            if condition is not None:
+                raise self._context.refuse(node, "FILTER belongs behind an aggregate")
+            args = [self.value(arg) for arg in node.expressions]
+            return called(self._context, node, name, args)
+        if self._inside_aggregate:
+            raise self._context.refuse(node, f"{name} cannot stand inside another aggregate")
+        if self._groups is None:
+            raise self._context.refuse(node, _misplaced(name))
+        return self.aggregate(node, name, condition)
+
+    def aggregate(
+        self, node: exp.Anonymous, name: str, condition: exp.Expr | None, order: str | None = None
+    ) -> Value:
+        """Understand a call of an aggregate, over the rows of a group or a frame."""
+        self._inside_aggregate = True
+        try:
+            args, distinct = self._aggregate_args(node)
+            made = called(
+                self._context, node, name, args,
+                order=self._order if order is None else order, distinct=distinct,
+            )  # fmt: skip
+            if condition is None:
+                return made
+            where = self.truth(condition)
+            return replace(
+                made, sql=f"{made.sql} FILTER (WHERE {where.sql})", uses=made.uses | where.uses
+            )
+        finally:
+            self._inside_aggregate = False
+
+    def _aggregate_args(self, node: exp.Anonymous) -> tuple[list[Value], bool]:
+        parts, distinct = node.expressions, False
+        if len(parts) == 1 and isinstance(parts[0], exp.Star):
+            return [], False
+        if parts and isinstance(parts[0], exp.Distinct):
+            parts, distinct = [*parts[0].expressions, *parts[1:]], True
+        return [self.value(part) for part in parts], distinct
+
+    def _windowed(self, node: exp.Window) -> Value:
+        if self._over is None:
+            msg = "an OVER window can stand in a SELECT without GROUP BY only; use a subquery"
+            raise self._context.refuse(node, msg)
+        return self._over(node)
+
+
+_NOW = {
+    "NOW", "CURRENT_TIMESTAMP", "CURRENT_TIME", "CURRENT_DATE", "LOCALTIME", "LOCALTIMESTAMP",
+    "PROCTIME", "RAND", "RANDOM", "RAND_INTEGER", "UUID", "CURRENT_ROW_TIMESTAMP",
+}  # fmt: skip
+_NO_CLOCK = (
+    "{} differs from run to run, and an answer must follow from the data alone; use the column"
+    " `time` of the observation, or `result_time`"
+)
+
+_TIME_ARITHMETIC = {
+    (Kind.TIME, "+", Kind.INTERVAL): Kind.TIME,
+    (Kind.INTERVAL, "+", Kind.TIME): Kind.TIME,
+    (Kind.TIME, "-", Kind.INTERVAL): Kind.TIME,
+    (Kind.TIME, "-", Kind.TIME): Kind.INTERVAL,
+    (Kind.INTERVAL, "+", Kind.INTERVAL): Kind.INTERVAL,
+    (Kind.INTERVAL, "-", Kind.INTERVAL): Kind.INTERVAL,
+}
+
+_METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
+    exp.Literal: Expressions._literal,
+    exp.Interval: Expressions._interval,
+    exp.Boolean: Expressions._boolean,
+    exp.Null: Expressions._null,
+    exp.Column: Expressions._column,
+    exp.Paren: Expressions._paren,
+    exp.Neg: Expressions._negative,
+    exp.Not: Expressions._not,
+    exp.And: Expressions._connected,
+    exp.Or: Expressions._connected,
+    exp.DPipe: Expressions._concatenated,
+    exp.Like: Expressions._like,
+    exp.In: Expressions._in,
+    exp.Between: Expressions._between,
+    exp.Is: Expressions._is,
+    exp.Case: Expressions._case,
+    exp.Cast: Expressions._cast,
+    exp.TryCast: Expressions._cast,
+    exp.Extract: Expressions._extract,
+    exp.Floor: Expressions._rounded,
+    exp.Ceil: Expressions._rounded,
+    exp.Anonymous: Expressions._call,
+    exp.Filter: Expressions._filtered,
+    exp.Window: Expressions._windowed,
+}
+
+
+def common_kind(values: Sequence[Value]) -> Kind:
+    """Return the kind of what may be any of some values, which are of one family."""
+    kinds = [value.kind for value in values if value.kind is not Kind.ANY]
+    if not kinds:
+        return Kind.ANY
+    return Kind.NUMBER if Kind.NUMBER in kinds else kinds[0]
+
+
+def has_aggregate(node: exp.Expr) -> bool:
+    """Tell whether an aggregate is called in it, apart from those with OVER."""
+    if isinstance(node, (exp.Window, exp.Query)):
+        return False
+    if isinstance(node, exp.Anonymous) and str(node.this).upper() in aggregate_names():
+        return True
+    return any(has_aggregate(part) for part in node.iter_expressions())
+
+
+def _misplaced(name: str) -> str:
+    return (
+        f"{name} is an aggregate and cannot stand here; put it into the SELECT or HAVING of a"
+        " query with GROUP BY, or write OVER (...) behind it"
+    )
+
+
+def _family(kind: Kind) -> str:
+    if kind in _NUMBERS:
+        return "numbers"
+    return {Kind.TEXT: "texts", Kind.JSON: "texts", Kind.TIME: "times"}.get(kind, KIND_NAMES[kind])
+
+
+def _common_unit(values: Sequence[Value]) -> str | None:
+    """Return the unit that values share; numbers that are written out take that of the others."""
+    units = {value.unit for value in values if value.literal is None and value.kind is not Kind.ANY}
+    return units.pop() if len(units) == 1 else None
+
+
+def _time_of_literal(value: Value) -> Value:
+    return value.computed(f"CAST({value.sql} AS TIMESTAMP)", Kind.TIME)

@@ -1,0 +1,352 @@
+"""`SELECT`: from a `FROM` to the relation that comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from penstock.sql.language.context import Context
+from penstock.sql.language.dialect import TABLE_FUNCTIONS
+from penstock.sql.language.expressions import Expressions, has_aggregate
+from penstock.sql.language.joins import joined
+from penstock.sql.language.over import Over
+from penstock.sql.language.places import did_you_mean
+from penstock.sql.language.relations import HIDDEN, From, Relation, Scope, Window, quoted, together
+from penstock.sql.language.unions import union
+from penstock.sql.language.windows import arguments, grouped_reach, windowed
+from penstock.sql.signature import Shift, Value
+
+_UNBOUNDED = {
+    "order": "ORDER BY has no end in a stream; rows come in the order of their time anyway",
+    "limit": "LIMIT has no meaning in a stream; `penstock sql` answers such questions",
+    "offset": "OFFSET has no meaning in a stream; `penstock sql` answers such questions",
+}
+_UNKNOWN = {
+    "laterals": "LATERAL", "pivots": "PIVOT", "sample": "TABLESAMPLE", "cluster": "CLUSTER BY",
+    "distribute": "DISTRIBUTE BY", "sort": "SORT BY", "match": "MATCH_RECOGNIZE", "into": "INTO",
+    "locks": "FOR UPDATE", "settings": "SETTINGS", "format": "FORMAT", "hint": "a hint",
+    "prewhere": "PREWHERE", "connect": "CONNECT BY", "kind": "SELECT AS", "options": "OPTION",
+    "operation_modifiers": "a modifier", "for_": "FOR",
+}  # fmt: skip
+
+
+def relation(context: Context, node: exp.Expr) -> Relation:
+    """Analyse a query.
+
+    Raises:
+        InvalidQuery: Something of it is not part of the language, or has no bound.
+    """
+    if isinstance(node, exp.Subquery):
+        _refuse_others(context, node)
+        return _with_names(context, node, node.this)
+    if isinstance(node, exp.Select):
+        return _with_names(context, node, node)
+    if isinstance(node, exp.SetOperation):
+        return union(context, node, relation)
+    raise context.refuse(node, f"`{node.sql()[:60]}` is no query; a SELECT is wanted here")
+
+
+def _with_names(context: Context, owner: exp.Expr, node: exp.Expr) -> Relation:
+    """Analyse a query with what its `WITH` names."""
+    clause = owner.args.get("with_")
+    names: dict[str, Relation] = {}
+    context.names.append(names)
+    try:
+        if clause is not None:
+            if clause.args.get("recursive"):
+                raise context.refuse(clause, "WITH RECURSIVE has no bound and is not supported")
+            for cte in clause.expressions:
+                name = cte.alias
+                if cte.args["alias"].args.get("columns"):
+                    msg = "name the columns in the SELECT, as in `SELECT avg(result) AS mean`"
+                    raise context.refuse(cte, msg)
+                if name.lower() in names:
+                    raise context.refuse(cte, f"`{name}` is named twice in this WITH")
+                made = relation(context, cte.this)
+                names[name.lower()] = replace(made, sql=context.add_cte("with", made.sql))
+        return select(context, node) if isinstance(node, exp.Select) else relation(context, node)
+    finally:
+        context.names.pop()
+
+
+def select(context: Context, node: exp.Select) -> Relation:
+    """Analyse a `SELECT`."""
+    _refuse_others(context, node)
+    source = from_clause(context, node)
+    conditions = []
+    if where := node.args.get("where"):
+        condition = Expressions(context, source.scope).truth(where.this)
+        context.use(condition.uses)
+        conditions.append(condition.sql)
+    where_sql = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    items = [*_items(context, node, source.scope)]
+    is_grouped = node.args.get("group") is not None or any(has_aggregate(item) for _, item in items)
+    if is_grouped:
+        return _grouped(context, node, source, items, where_sql)
+    if having := node.args.get("having"):
+        raise context.refuse(having, "HAVING belongs to GROUP BY; write WHERE here")
+    return _plain(context, node, source, items, where_sql)
+
+
+def from_clause(context: Context, node: exp.Select) -> From:
+    """Analyse the `FROM` of a `SELECT`."""
+    clause = node.args.get("from_")
+    if clause is None:
+        msg = "there is no FROM; write where the rows come from, as in `FROM observations`"
+        raise context.refuse(node, msg)
+    made = table(context, clause.this)
+    if made.reach is None and not context.is_adhoc:
+        msg = f"`{clause.this.name}` has no time of its own; join it to observations"
+        raise context.refuse(clause.this, msg)
+    alias = alias_of(context, clause.this)
+    name = quoted(alias)
+    hidden = (f"{name}.__time", f"{name}.__end", f"{name}.__series", f"{name}.__row")
+    source = From(Scope({alias: made}), f"{made.sql} AS {name}", made, hidden)
+    for join in node.args.get("joins") or ():
+        other = table(context, join.this)
+        source = joined(context, source, join, alias_of(context, join.this), other)
+    return source
+
+
+def table(context: Context, node: exp.Expr) -> Relation:
+    """Analyse what stands in a `FROM`: a name, a table function, or a query."""
+    if isinstance(node, exp.Subquery):
+        _refuse_others(context, node)
+        return relation(context, node)
+    if not isinstance(node, exp.Table):
+        raise context.refuse(node, "a table, a table function or a query is wanted here")
+    for arg, what in (("sample", "TABLESAMPLE"), ("pivots", "PIVOT"), ("hints", "a hint"),
+                      ("only", "ONLY"), ("when", "a version"), ("changes", "CHANGES"),
+                      ("rows_from", "ROWS FROM"), ("ordinality", "ORDINALITY")):  # fmt: skip
+        if node.args.get(arg):
+            raise context.refuse(node, f"{what} is not part of the language")
+    call = node.this
+    if isinstance(call, exp.Identifier):
+        return context.table(node)
+    if isinstance(call, exp.Anonymous) and str(call.this).upper() in TABLE_FUNCTIONS:
+        return _table_function(context, call)
+    name = str(getattr(call, "this", call)) if isinstance(call, exp.Expr) else ""
+    hint = did_you_mean(name, TABLE_FUNCTIONS)
+    raise context.refuse(node, f"there is no table function {name}.{hint}")
+
+
+def _table_function(context: Context, call: exp.Anonymous) -> Relation:
+    name = str(call.this).upper()
+    if name == "SERIES_JOIN":
+        raise context.refuse(call, "SERIES_JOIN is not there yet")
+    args = arguments(context, call)
+    return windowed(context, args, table(context, args.table))
+
+
+def alias_of(context: Context, node: exp.Expr) -> str:
+    """Return the name that a relation of a `FROM` goes by."""
+    alias = node.args.get("alias")
+    if alias is not None and alias.args.get("columns"):
+        raise context.refuse(node, "name columns in the SELECT, not behind the alias")
+    name = alias.name if alias is not None else ""
+    if not name and isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+        name = node.name
+    if name.startswith("__"):
+        raise context.refuse(node, "names must not begin with two underscores")
+    return name or "__t"
+
+
+def _items(context: Context, node: exp.Select, scope: Scope) -> list[tuple[str, exp.Expr]]:
+    """Return the columns of a `SELECT`, with `*` written out, by their names."""
+    items: list[tuple[str, exp.Expr]] = []
+    for expression in node.expressions:
+        star_of = None
+        if isinstance(expression, exp.Star):
+            star_of = list(scope.relations)
+        elif isinstance(expression, exp.Column) and isinstance(expression.this, exp.Star):
+            star_of = [a for a in scope.relations if a.lower() == expression.table.lower()]
+            if not star_of:
+                hint = did_you_mean(expression.table, scope.relations)
+                raise context.refuse(expression, f"there is no `{expression.table}`.{hint}")
+        if star_of is None:
+            items.append((_name(context, expression, len(items)), expression))
+            continue
+        if any(expression.args.get(key) for key in ("except_", "replace", "rename")):
+            raise context.refuse(expression, "name the columns that are wanted instead")
+        for alias in star_of:
+            for name in scope.relations[alias].fields:
+                column = exp.column(exp.to_identifier(name, quoted=True), table=alias)
+                column.meta.update(expression.meta)
+                items.append((name, column))
+    seen: dict[str, None] = {}
+    for name, expression in items:
+        if name.lower() in seen:
+            msg = f"two columns of the answer are called `{name}`; rename one with AS"
+            raise context.refuse(expression, msg)
+        seen[name.lower()] = None
+    return items
+
+
+def _name(context: Context, expression: exp.Expr, number: int) -> str:
+    if isinstance(expression, exp.Alias):
+        name = expression.alias
+    elif isinstance(expression, exp.Column):
+        name = expression.name
+    else:
+        name = ""
+    if name.startswith("__") or "\0" in name:
+        raise context.refuse(expression, "names must not begin with two underscores")
+    return name or f"column{number + 1}"
+
+
+def _bare(expression: exp.Expr) -> exp.Expr:
+    return expression.this if isinstance(expression, exp.Alias) else expression
+
+
+def _plain(
+    context: Context,
+    node: exp.Select,
+    source: From,
+    items: list[tuple[str, exp.Expr]],
+    where_sql: str,
+) -> Relation:
+    """Analyse a `SELECT` that answers a row for each row."""
+    over = None
+    if any(item.find(exp.Window) for _, item in items):
+        source = source.flat(where_sql)
+        where_sql = ""
+        over = Over(context, source, node)
+    expressions = Expressions(context, source.scope, over=over.value if over else None)
+    values = {name: expressions.value(_bare(item)) for name, item in items}
+    whole = source.whole
+    if over is not None:
+        source = replace(source, sql=over.from_sql())
+        whole = replace(whole, reach=over.reach if whole.reach else None, is_rowwise=False)
+    fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
+    hidden = ", ".join(f"{sql} AS {name}" for sql, name in zip(source.hidden, HIDDEN, strict=True))
+    columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
+    return replace(
+        whole,
+        sql=f"(SELECT {hidden}, {columns} FROM {source.sql}{where_sql})",
+        fields=fields,
+        window=source.whole.window if has_edges(fields) else None,
+    )
+
+
+def has_edges(fields: dict[str, Value]) -> bool:
+    """Tell whether the bounds of windows are still there."""
+    edges = {value.edge for value in fields.values()}
+    return "window_start" in edges or "window_end" in edges
+
+
+def _grouped(
+    context: Context,
+    node: exp.Select,
+    source: From,
+    items: list[tuple[str, exp.Expr]],
+    where_sql: str,
+) -> Relation:
+    """Analyse a `SELECT` with `GROUP BY` over windows."""
+    group = node.args.get("group")
+    window = source.whole.window
+    plain = Expressions(context, source.scope)
+    keys: list[tuple[exp.Expr, Value]] = []
+    for key in _group_keys(context, group):
+        value = plain.value(key)
+        context.use(value.uses)
+        if not value.edge:
+            value = replace(value, key=context.new_key(), time=None)
+        keys.append((key, value))
+    edges = {value.edge: value for _, value in keys if value.edge}
+    if window is None or not edges:
+        msg = (
+            "GROUP BY without a window has no end in a stream; put the rows into windows, as in"
+            " `FROM TABLE(TUMBLE(TABLE observations, DESCRIPTOR(time), INTERVAL '1' MINUTE)) GROUP"
+            " BY window_start, window_end`"
+        )
+        raise context.refuse(group or node, msg)
+    lost = [name for name in window.keys if name not in {k.name.lower() for k, _ in keys}]
+    if lost:
+        msg = f"sessions are of one `{lost[0]}` each: put it into GROUP BY"
+        raise context.refuse(group, msg)
+    alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
+    start, end = (f"{quoted(alias)}.{name}" for name in ("window_start", "window_end"))
+    groups = [
+        (key, replace(value, time=_edge_place(window, value.edge)) if value.edge else value)
+        for key, value in keys
+    ]
+    order = ", ".join(source.hidden[i] for i in (0, 2, 3))
+    expressions = Expressions(context, source.scope, groups=groups, order=order)
+    values = {name: expressions.value(_bare(item)) for name, item in items}
+    having_sql = ""
+    if having := node.args.get("having"):
+        condition = expressions.truth(having.this)
+        context.use(condition.uses)
+        having_sql = f" HAVING {condition.sql}"
+    others = [value for value in (value for _, value in groups) if not value.edge]
+    hash_ = f"hash({', '.join(value.sql for value in others)})" if others else "0"
+    time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
+    row = hash_ if window.form != "CUMULATE" else f"hash({start}, {hash_})"
+    columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
+    by = ", ".join(dict.fromkeys([start, end, *(value.sql for value in others)]))
+    sql = (
+        f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
+        f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {source.sql}{where_sql} "
+        f"GROUP BY {by}{having_sql})"
+    )
+    context.use(source.whole.identity if "ORDER BY" in columns else ())
+    fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
+    return Relation(
+        sql,
+        fields,
+        grouped_reach(source.whole, window),
+        identity=together(value for _, value in keys),
+        keys=frozenset(value.key for value in others if value.key is not None),
+        window=window if has_edges(fields) else None,
+    )
+
+
+def _edge_place(window: Window, edge: str) -> Shift:
+    """Return where an edge of a grouped window lies from the event time of its row."""
+    if window.form == "SESSION":
+        return {
+            "window_start": Shift(0, 0),
+            "window_end": Shift(window.step, window.size + window.step),
+            "window_time": Shift(window.step - 1, window.size + window.step - 1),
+        }[edge]
+    if window.form == "CUMULATE":
+        return {
+            "window_start": Shift(-window.size, -window.step),
+            "window_end": Shift(0, 0),
+            "window_time": Shift(-1, -1),
+        }[edge]
+    return {
+        "window_start": Shift(0, 0),
+        "window_end": Shift(window.size, window.size),
+        "window_time": Shift(window.size - 1, window.size - 1),
+    }[edge]
+
+
+def _group_keys(context: Context, group: exp.Group | None) -> list[exp.Expr]:
+    if group is None:
+        return []
+    for form in ("grouping_sets", "cube", "rollup", "totals", "all"):
+        if group.args.get(form):
+            msg = "GROUPING SETS, CUBE and ROLLUP are not there; write a UNION ALL of queries"
+            raise context.refuse(group, msg)
+    for key in group.expressions:
+        if isinstance(key, exp.Literal):
+            raise context.refuse(key, "name the columns of GROUP BY")
+    return list(group.expressions)
+
+
+def _refuse_others(context: Context, node: exp.Expr) -> None:
+    """Refuse clauses that the language does not have."""
+    for arg, message in _UNBOUNDED.items():
+        if node.args.get(arg) and not context.is_adhoc:
+            raise context.refuse(node.args[arg], message)
+    for arg, name in _UNKNOWN.items():
+        found = node.args.get(arg)
+        if found:
+            place = found[0] if isinstance(found, list) else found
+            place = place if isinstance(place, exp.Expr) else node
+            raise context.refuse(place, f"{name} is not part of the language")
+    if node.args.get("distinct") and not context.is_adhoc:
+        msg = "DISTINCT has no end in a stream; GROUP BY window_start, window_end and the columns"
+        raise context.refuse(node.args["distinct"], msg)
