@@ -74,7 +74,7 @@ class Rows:
         _, codes = _unique(codes)
         for name in self._shape.keys:
             column = self.table.column(name).combine_chunks().dictionary_encode("encode")
-            parts = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+            parts = np.asarray(column.indices.cast(pa.int64()))
             _, codes = _unique(codes * (len(column.dictionary) + 1) + parts)
         return _unique(codes)
 
@@ -134,7 +134,7 @@ def plain(value: Any) -> Any:
 
 
 def _integers(column: Any) -> Any:
-    return np.asarray(column.cast(pa.int64()).to_numpy())
+    return np.asarray(pc.fill_null(column.cast(pa.int64()), fill_value=0).to_numpy())
 
 
 def _truth(column: Any) -> tuple[Any, Any]:

@@ -126,6 +126,10 @@ class AlarmRecords(Protocol):
         """Return the newest events of an alarm, newest first, and its activations by time."""
         ...
 
+    def spans(self, rule: int, since_us: int) -> Mapping[tuple[str, int], int]:
+        """Return the alarms of a rule's activations that end after a time, by key and start."""
+        ...
+
     def forget(self, before_us: int) -> None:
         """Remove alarms that were normal, and notifications that were done, before then."""
         ...

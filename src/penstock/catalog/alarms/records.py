@@ -207,6 +207,17 @@ class SqlAlarms:
             ]
         return lines, found[::-1]
 
+    def spans(self, rule: int, since_us: int) -> Mapping[tuple[str, int], int]:
+        """Return the alarms of a rule's activations that end after a time, by key and start."""
+        query = (
+            select(AlarmRow.key, AlarmSpanRow.start_us, AlarmSpanRow.alarm_id)
+            .join(AlarmRow, AlarmRow.id == AlarmSpanRow.alarm_id)
+            .where(AlarmRow.rule_id == rule)
+            .where(or_(AlarmSpanRow.cleared_us.is_(None), AlarmSpanRow.cleared_us >= since_us))
+        )
+        with self._database.read() as connection:
+            return {(key, start): alarm for key, start, alarm in connection.execute(query)}
+
     def forget(self, before_us: int) -> None:
         """Remove alarms that were normal, and notifications that were done, before then."""
         with self._database.write() as connection:
