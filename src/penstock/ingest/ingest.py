@@ -7,8 +7,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
+import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
 from penstock.core.access import Access
@@ -20,6 +21,7 @@ from penstock.core.listening import Listener
 from penstock.core.log import Log
 from penstock.core.platform import DeadLetter, Replayed
 from penstock.core.store import Marks, Store
+from penstock.core.tap import Tap
 from penstock.ingest.approvals import Approvals
 from penstock.ingest.columns import EMPTY
 from penstock.ingest.data_flow import DataFlow, is_wanted
@@ -27,6 +29,7 @@ from penstock.ingest.dead_letters import RESERVED, DeadLetters
 from penstock.ingest.decoding import NOT_DECODED, Decoder, Rejected
 from penstock.ingest.enrolment import Enrolment
 from penstock.ingest.hearing import Hearing
+from penstock.ingest.keeping import Keeping
 from penstock.ingest.live import LiveHub
 from penstock.ingest.messages import Batch
 from penstock.ingest.meters import Meters
@@ -44,6 +47,8 @@ _log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 0.5
 #: Seconds between two looks for dead letters that are too many or too old.
 TRIM_S = 10.0
+#: How often one who waits for ingest looks whether it still runs, seconds.
+LOOK_EVERY_S = 0.5
 #: How often a batch may break ingest before all of it goes to the dead letters.
 MAX_SURPRISES = 3
 
@@ -103,6 +108,7 @@ class Ingest:
         self._failure = ""
         self._fault = ""
         self._thread: threading.Thread | None = None
+        self._tap: Tap | None = None
         self._letters: DeadLetters | None = None
         self.patience = Patience(self._stop, settings.max_retry_s)
         routes = routes_of(settings)
@@ -122,6 +128,7 @@ class Ingest:
             Decoder(known, self.table), self._enrolment, store, self.live, self.patience, flow,
             hearing,
         )  # fmt: skip
+        self._keeping = Keeping(store, self.pipeline, self.patience)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -131,7 +138,9 @@ class Ingest:
         Raises:
             Conflict: Another process writes the dead letters.
         """
-        marks = self.store.marks
+        marks = _of_log(self.store.marks)
+        if self._tap is not None:
+            marks = self._tap.reads_from(marks)
         self._positions.update(marks)
         self._letters = DeadLetters(
             self.log, self._clock, marks=marks,
@@ -150,6 +159,32 @@ class Ingest:
             self._thread = None
         with self._moved:
             self._moved.notify_all()
+
+    def follow(self, tap: Tap) -> None:
+        """Let somebody follow all that is kept; to be called before `start`."""
+        self._tap = self.pipeline.tap = tap
+
+    def keep(self, rows: pa.RecordBatch, marks: Marks, removed: pa.Table | None = None) -> None:
+        """Keep rows that do not come from the log, with marks of their own, and hand them on.
+
+        Waits until it is done; not to be called in ingest's thread. Marks of the store whose
+        names have a `:` or a `.` are not positions in the log, and are free for this.
+
+        Args:
+            rows: In `core.observation.SCHEMA`.
+            marks: Become durable with the rows, or after them.
+            removed: Identities of rows that go first.
+
+        Raises:
+            NotConnected: Ingest does not run (any more); nothing was kept.
+            PenstockError: The store refuses it for good.
+        """
+        done = self._keeping.wish(rows, marks, removed)
+        self._wake.set()
+        while not wait([done], LOOK_EVERY_S).done:
+            if not self.is_running:
+                self._keeping.give_up()
+        done.result()
 
     def wake(self) -> None:
         """Look at the log now rather than in a few milliseconds."""
@@ -298,9 +333,10 @@ class Ingest:
         while self._to_forget:
             self._enrolment.forget()
             self._to_forget.popleft().set()
-        worked = False
+        worked = self._keeping.fulfil()
         for source in self._sources.values():
             worked |= self._advance(source)
+            worked |= self._keeping.fulfil()
         if self._replays:
             self._step()
             return
@@ -400,7 +436,8 @@ class Ingest:
     def _commit(self) -> None:
         for partition, mark in self.store.marks.items():
             if partition in self._sources:
-                self._sources[partition].commit(mark)
+                done = mark if self._tap is None else self._tap.dealt_with(partition, mark)
+                self._sources[partition].commit(done)
         self.meters.corrupt = sum(source.corrupt for source in self._sources.values())
 
     def _replay_enrolled(self) -> None:
@@ -412,6 +449,7 @@ class Ingest:
             self._replays.append(Replay(replay_letters(self, [self.letters.held])))
 
     def _end(self) -> None:
+        self._keeping.give_up()
         for replay in self._replays:
             replay.give_up(NotConnected("Penstock was stopped before the replay was done"))
         try:
@@ -424,3 +462,8 @@ class Ingest:
         self.letters.close()
         with self._moved:
             self._moved.notify_all()
+
+
+def _of_log(marks: Marks) -> Marks:
+    """Return the marks that are positions in the log."""
+    return {name: at for name, at in marks.items() if ":" not in name and "." not in name}

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from penstock.core.listening import Sighting
 from penstock.core.store import Marks, Store
+from penstock.core.tap import Tap
 from penstock.ingest.columns import observations_of
 from penstock.ingest.data_flow import DataFlow
 from penstock.ingest.decoding import Decoder, Rejected
@@ -67,6 +68,8 @@ class Pipeline:
         self._patience = patience
         self._data_flow = data_flow
         self._hearing = hearing
+        #: Follows what is kept, if anybody wants to.
+        self.tap: Tap | None = None
 
     def read(self, batch: Batch) -> Outcome:
         """Turn messages into observations; keeps nothing but newly enrolled series.
@@ -91,7 +94,9 @@ class Pipeline:
         if self._hearing is not None:
             self._hearing.saw(sightings)
 
-    def keep(self, observations: pa.RecordBatch, marks: Marks) -> None:
+    def keep(
+        self, observations: pa.RecordBatch, marks: Marks, *, is_from_log: bool = True
+    ) -> None:
         """Keep observations and hand them to watchers; waits while the store is busy.
 
         Raises:
@@ -99,7 +104,14 @@ class Pipeline:
             Exception: The store refuses these rows for good.
         """
         self._patience.until_done("the store", lambda: self._store.append(observations, marks))
+        if self.tap is not None:
+            self.tap.heard(observations, marks if is_from_log else {})
         try:
             self._live.publish(observations)
         except Exception:
             _log.exception("live watchers missed %d rows", observations.num_rows)
+
+    def tell_removed(self, rows: pa.Table) -> None:
+        """Tell that rows with these identities were removed."""
+        if self.tap is not None:
+            self.tap.heard(rows, {})

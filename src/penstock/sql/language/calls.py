@@ -8,6 +8,7 @@ from functools import cache
 
 from sqlglot import exp
 
+from penstock.sql.functions import FUNCTIONS as OWN
 from penstock.sql.language.aggregates import AGGREGATES
 from penstock.sql.language.context import Context
 from penstock.sql.language.relations import together
@@ -16,7 +17,7 @@ from penstock.sql.signature import KIND_NAMES, Function, Functions, Kind, Value
 
 
 def _all() -> dict[str, Function]:
-    tables: list[Functions] = [SCALARS, AGGREGATES]
+    tables: list[Functions] = [SCALARS, AGGREGATES, OWN]
     together_: dict[str, Function] = {}
     for table in tables:
         together_.update(table)

@@ -67,6 +67,9 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
         f"{_output(value)} AS {quoted(name)}" for name, value in made.fields.items()
     )
     row = made.tag if has_keys else "__row"
+    if shift.lo != shift.hi:
+        # Rows of several times may have this one.
+        row = f"CAST(hash(__time, {row}) >> 1 AS BIGINT)"
     inner = (
         f"SELECT {time} AS __time, {end} AS __end, __series, {row} AS __row, {outputs} "
         f"FROM {made.sql} AS __answer"

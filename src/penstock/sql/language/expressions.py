@@ -25,7 +25,7 @@ _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
 }  # fmt: skip
 _UNITS = {
-    "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
+    "MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
     "DOW", "DOY", "EPOCH", "ISODOW",
 }  # fmt: skip
 
@@ -199,7 +199,8 @@ class Expressions:
         unit = _common_unit((left, right)) if sign in "+-" else None
         if is_whole:
             # What does not fit into 64 bits is NULL rather than the end of the app.
-            return Value(f"TRY({left.sql} {sign} {right.sql})", kind, unit=unit, uses=uses)
+            sql = f"TRY_CAST(CAST({left.sql} AS HUGEINT) {sign} {right.sql} AS BIGINT)"
+            return Value(sql, kind, unit=unit, uses=uses)
         return Value(f"({left.sql} {sign} {right.sql})", kind, unit=unit, uses=uses)
 
     def _concatenated(self, node: exp.DPipe) -> Value:
@@ -332,13 +333,21 @@ class Expressions:
         if not function.is_aggregate:
             if condition is not None:
                 raise self._context.refuse(node, "FILTER belongs behind an aggregate")
-            args = [self.value(arg) for arg in node.expressions]
+            args = [self._argument(name, arg) for arg in node.expressions]
             return called(self._context, node, name, args)
         if self._inside_aggregate:
             raise self._context.refuse(node, f"{name} cannot stand inside another aggregate")
         if self._groups is None:
             raise self._context.refuse(node, _misplaced(name))
         return self.aggregate(node, name, condition)
+
+    def _argument(self, name: str, node: exp.Expr) -> Value:
+        if isinstance(node, exp.DataType) and name.startswith("JSON_"):
+            kind = literals.kind_of_type(self._context, node)
+            return Value("NULL", Kind.TIME if kind is None else kind)
+        if name in _TAKE_UNIT and isinstance(node, exp.Column) and node.name.upper() in _UNITS:
+            return Value("NULL", Kind.TEXT, literal=node.name)
+        return self.value(node)
 
     def aggregate(
         self, node: exp.Anonymous, name: str, condition: exp.Expr | None, order: str | None = None
@@ -379,6 +388,8 @@ _NOW = {
     "NOW", "CURRENT_TIMESTAMP", "CURRENT_TIME", "CURRENT_DATE", "LOCALTIME", "LOCALTIMESTAMP",
     "PROCTIME", "RAND", "RANDOM", "RAND_INTEGER", "UUID", "CURRENT_ROW_TIMESTAMP",
 }  # fmt: skip
+#: Functions whose first argument is a unit of time, as a bare word.
+_TAKE_UNIT = {"TIMESTAMPDIFF", "TIMESTAMPADD"}
 _NO_CLOCK = (
     "{} differs from run to run, and an answer must follow from the data alone; use the column"
     " `time` of the observation, or `result_time`"

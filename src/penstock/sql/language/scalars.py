@@ -119,8 +119,8 @@ SCALARS: dict[str, Function] = {
     "LN": _number("(CASE WHEN {0} > 0 THEN ln({0}) END)"),
     "LOG10": _number("(CASE WHEN {0} > 0 THEN log10({0}) END)"),
     "LOG2": _number("(CASE WHEN {0} > 0 THEN log2({0}) END)"),
-    "SIN": _number("TRY(sin({0}))"), "COS": _number("TRY(cos({0}))"),
-    "TAN": _number("TRY(tan({0}))"), "COT": _number("TRY(cot({0}))"),
+    "SIN": _number("(CASE WHEN isfinite({0}) THEN sin({0}) END)"), "COS": _number("(CASE WHEN isfinite({0}) THEN cos({0}) END)"),
+    "TAN": _number("(CASE WHEN isfinite({0}) THEN tan({0}) END)"), "COT": _number("(CASE WHEN isfinite({0}) AND {0} <> 0 THEN cot({0}) END)"),
     "ASIN": _number("(CASE WHEN abs({0}) <= 1 THEN asin({0}) END)"),
     "ACOS": _number("(CASE WHEN abs({0}) <= 1 THEN acos({0}) END)"),
     "ATAN": _number("atan({0})"), "ATAN2": _number("atan2({0}, {1})", 2),
@@ -172,7 +172,8 @@ SCALARS: dict[str, Function] = {
     ),
     "TO_TIMESTAMP": Function((_T,), _W, "TRY_CAST({0} AS TIMESTAMP)"),
     "TO_TIMESTAMP_LTZ": Function(
-        (_I, _I), _W, "TRY(make_timestamp(CAST({0} * power(10, 6 - {1}) AS BIGINT)))",
+        (_I, _I), _W, "make_timestamp(CAST(CASE WHEN abs({0} * power(10, 6 - {1})) < 9e18 "
+        "THEN {0} * power(10, 6 - {1}) END AS BIGINT))",
         example="TO_TIMESTAMP_LTZ(1700000000000, 3)",
     ),
     "UNIX_TIMESTAMP": Function((_W,), _I, "CAST(floor(epoch({0})) AS BIGINT)"),

@@ -11,6 +11,7 @@ from penstock.sql.language.dialect import TABLE_FUNCTIONS
 from penstock.sql.language.expressions import Expressions, has_aggregate
 from penstock.sql.language.joins import joined
 from penstock.sql.language.over import Over
+from penstock.sql.language.pairs import series_joined
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.relations import HIDDEN, From, Relation, Scope, Window, quoted, together
 from penstock.sql.language.unions import union
@@ -39,11 +40,13 @@ def relation(context: Context, node: exp.Expr) -> Relation:
     """
     if isinstance(node, exp.Subquery):
         _refuse_others(context, node)
+        if node.args.get("with_") is None:
+            return relation(context, node.this)
         return _with_names(context, node, node.this)
     if isinstance(node, exp.Select):
         return _with_names(context, node, node)
     if isinstance(node, exp.SetOperation):
-        return union(context, node, relation)
+        return _with_names(context, node, node)
     raise context.refuse(node, f"`{node.sql()[:60]}` is no query; a SELECT is wanted here")
 
 
@@ -65,7 +68,11 @@ def _with_names(context: Context, owner: exp.Expr, node: exp.Expr) -> Relation:
                     raise context.refuse(cte, f"`{name}` is named twice in this WITH")
                 made = relation(context, cte.this)
                 names[name.lower()] = replace(made, sql=context.add_cte("with", made.sql))
-        return select(context, node) if isinstance(node, exp.Select) else relation(context, node)
+        if isinstance(node, exp.Select):
+            return select(context, node)
+        if isinstance(node, exp.SetOperation):
+            return union(context, node, relation)
+        return relation(context, node)
     finally:
         context.names.pop()
 
@@ -134,7 +141,7 @@ def table(context: Context, node: exp.Expr) -> Relation:
 def _table_function(context: Context, call: exp.Anonymous) -> Relation:
     name = str(call.this).upper()
     if name == "SERIES_JOIN":
-        raise context.refuse(call, "SERIES_JOIN is not there yet")
+        return series_joined(context, call, table)
     args = arguments(context, call)
     return windowed(context, args, table(context, args.table))
 
@@ -284,7 +291,7 @@ def _grouped(
     time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
     row = hash_ if window.form != "CUMULATE" else f"hash({start}, {hash_})"
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
-    by = ", ".join(dict.fromkeys([start, end, *(value.sql for value in others)]))
+    by = ", ".join(dict.fromkeys([start, end, *(value.sql for _, value in keys)]))
     sql = (
         f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
         f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {source.sql}{where_sql} "

@@ -1,0 +1,117 @@
+"""Computes the answer of a plan for a range, from the store or from rows at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from penstock.core.access import EVERYTHING, Scope
+from penstock.core.errors import TooMuch
+from penstock.core.queries import END, ROW, SERIES, TIME, ColumnKind
+from penstock.sql.engine.duck import Duck, timestamp
+from penstock.sql.engine.inputs import Scans, Wanted, relations_of, union
+from penstock.sql.engine.picture import Picture
+from penstock.sql.engine.ranges import Range, floor
+from penstock.sql.plan import Plan
+
+_KINDS = {
+    ColumnKind.NUMBER: pa.float64(), ColumnKind.TRUTH: pa.bool_(), ColumnKind.TEXT: pa.string(),
+    ColumnKind.JSON: pa.string(), ColumnKind.TIME: pa.timestamp("us"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The answer for the first part of a range: up to where, and from how many rows."""
+
+    answer: pa.Table
+    end_us: int
+    rows_in: int
+
+
+class Computer:
+    """Runs plans; made when the first query is. For one thread.
+
+    Args:
+        duck: Where they are run.
+        scope_of: What a query's system may read, for tables of the catalog.
+        max_rows: Rows that are read at once.
+    """
+
+    def __init__(self, duck: Duck, max_rows: int) -> None:
+        self._duck = duck
+        self._max_rows = max_rows
+        #: What is seen of the catalog's tables.
+        self.scope: Callable[[], Scope] = lambda: EVERYTHING
+
+    def close(self) -> None:
+        """Release what it runs in."""
+        self._duck.close()
+
+    def part(self, wanted: Wanted, scans: Scans, picture: Picture) -> Part:
+        """Compute as much of a range, from its start, as can be read at once.
+
+        Raises:
+            InvalidQuery: A value in it cannot be computed.
+            TooMuch: A single slice has too many rows, or takes too much memory.
+        """
+        while True:
+            rows = self._read(wanted, scans)
+            if rows is not None:
+                break
+            end = self._shorter(wanted, scans)
+            wanted = Wanted(wanted.plan, wanted.ids, wanted.start_us, end)
+        span = wanted.start_us, wanted.end_us
+        answer = self.answer(wanted.plan, rows, span, picture)
+        return Part(answer, wanted.end_us, sum(part.num_rows for part in rows.values()))
+
+    def answer(
+        self, plan: Plan, parts: Mapping[str, pa.Table], span: Range, picture: Picture
+    ) -> pa.Table:
+        """Run a plan over rows, and return the answer by time, in the types that are promised."""
+        if not any(rows.num_rows for rows in parts.values()):
+            return schema_of(plan).empty_table()
+        relations = relations_of(plan, parts, picture)
+        relations |= {name: picture.table(name, self.scope()) for name in plan.tables}
+        bounds = {"start": timestamp(span[0]), "end": timestamp(span[1])}
+        parameters = {name: at for name, at in bounds.items() if f"${name}" in plan.sql}
+        answer = self._duck.run(plan.sql, relations, parameters)
+        schema = schema_of(plan)
+        answer = answer.select(schema.names).cast(schema)
+        return answer if answer.num_rows < 2 else answer.sort_by(TIME)
+
+    def _read(self, wanted: Wanted, scans: Scans) -> dict[str, pa.Table] | None:
+        parts = {}
+        for name, ids in wanted.ids.items():
+            rows = scans.rows(wanted.reach, ids)
+            if rows is None:
+                return None
+            parts[name] = rows
+        return parts
+
+    def _shorter(self, wanted: Wanted, scans: Scans) -> int:
+        meaning = wanted.plan.meaning
+        behind = scans.first_behind(wanted.reach, union(wanted.ids))
+        end = min(
+            floor(behind - meaning.ahead_us, meaning),
+            floor((wanted.start_us + wanted.end_us) // 2, meaning),
+        )
+        if end <= wanted.start_us:
+            msg = (
+                f"a single slice of it reads more than {self._max_rows} rows; take shorter windows "
+                "or fewer sources, or set sql.max_slice_rows higher"
+            )
+            raise TooMuch(msg)
+        return end
+
+
+def schema_of(plan: Plan) -> pa.Schema:
+    """Return the types of a plan's answer."""
+    first = [
+        (TIME, pa.timestamp("us")), (END, pa.timestamp("us")), (SERIES, pa.int64()),
+        (ROW, pa.int64()),
+    ]  # fmt: skip
+    columns = [(column.name, _KINDS[column.kind]) for column in plan.meaning.columns]
+    return pa.schema([*first, *columns])

@@ -1,0 +1,285 @@
+"""Answers become observations of derived Datastreams, with unit, property and provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.core.apps import Output
+from penstock.core.catalog import Catalog, DatastreamInfo
+from penstock.core.clock import Clock
+from penstock.core.observation import SCHEMA
+from penstock.core.queries import END, ROW, SERIES, TIME, Column, ColumnKind, Meaning
+from penstock.core.registration import DatastreamFacts, Registration
+from penstock.core.selection import Selection
+from penstock.core.series import ObservationType, Series, Unit
+from penstock.core.store import CanSummarise, Store
+from penstock.sql.engine.outlet import Outlet
+from penstock.sql.engine.picture import Pictures
+from penstock.sql.engine.ranges import NEVER_US, Int64s
+from penstock.sql.engine.tap import int64s
+
+#: Datastreams that are registered in one step.
+PAGE = 1000
+#: Longest name of a Thing, or of a Datastream within it.
+MAX_NAME = 255
+_UTC = SCHEMA.field("time").type
+_IDENTITY = ["datastream", "time", "feature"]
+_TYPES = {
+    ColumnKind.NUMBER: ObservationType.MEASUREMENT, ColumnKind.TRUTH: ObservationType.TRUTH,
+    ColumnKind.TEXT: ObservationType.CATEGORY, ColumnKind.JSON: ObservationType.COMPLEX,
+    ColumnKind.TIME: ObservationType.CATEGORY,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Whose answers they are.
+
+    Attributes:
+        id: Of the app.
+        name: Of the app.
+        version: What was said of it then.
+        system: The system that the Datastreams belong to.
+        prefix: What names of that system's Things begin with.
+    """
+
+    id: int
+    name: str
+    version: int
+    system: int
+    prefix: str = ""
+
+
+class DatastreamSink:
+    """Keeps answers as derived Datastreams: one for each series, keys and value column.
+
+    Args:
+        origin: Whose answers they are.
+        output: Where they go, and in which units.
+        meaning: Columns of the answer.
+        outlet: The engine's.
+        pictures: The engine's.
+        catalog: Where Datastreams are registered.
+        store: Where earlier answers are.
+        clock: Tells the time.
+    """
+
+    def __init__(
+        self, origin: Origin, output: Output, meaning: Meaning, *, outlet: Outlet,
+        pictures: Pictures, catalog: Catalog, store: Store, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._origin = origin
+        self._output = output
+        self._sources = list(meaning.sources)
+        self._keys = [column for column in meaning.columns if column.is_key]
+        self._values = [column for column in meaning.columns if not column.is_key]
+        self._outlet = outlet
+        self._pictures = pictures
+        self._catalog = catalog
+        self._store = store
+        self._clock = clock
+        self._ids: dict[tuple[object, ...], Int64s] = {}
+        self._all: set[int] | None = None
+        self._newest_us = NEVER_US
+
+    @property
+    def datastreams(self) -> int:
+        """How many Datastreams there are of it."""
+        return len(self._own())
+
+    def put(self, rows: pa.Table, start_us: int | None, end_us: int | None) -> None:
+        """Take rows; see `core.queries.Sink`."""
+        made = self._observations(rows)
+        if start_us is not None and end_us is not None:
+            self._own()
+            if start_us <= self._newest_us:
+                self._outlet.flush()
+                self._outlet.remove(self._gone(made, start_us, end_us))
+        for part in made:
+            if part.num_rows:
+                self._newest_us = max(self._newest_us, int(int64s(part, "time").max()))
+                self._outlet.add(part)
+
+    def _own(self) -> set[int]:
+        """Return the ids of all that was derived so far."""
+        if self._all is None:
+            picture = self._pictures.now()
+            ids = picture.ids[picture.app_ids == self._origin.id].tolist()
+            self._all = set(ids)
+            if ids and isinstance(self._store, CanSummarise):
+                last = int64s(self._store.summaries(ids), "last_time")
+                self._newest_us = int(last.max()) if len(last) else NEVER_US
+        return self._all
+
+    def _gone(self, made: Sequence[pa.Table], start_us: int, end_us: int) -> pa.Table:
+        """Return identities of rows that are held for a range and not in the answer any more."""
+        ids = tuple(sorted(self._own()))
+        held = self._store.scan(Selection(datastreams=ids, start_us=start_us, end_us=end_us))
+        held = held.select(_IDENTITY)
+        new = pa.concat_tables([SCHEMA.empty_table(), *made]).select(_IDENTITY)
+        if not held.num_rows or not new.num_rows:
+            return held
+        return held.join(new, _IDENTITY, join_type="left anti")
+
+    def _observations(self, rows: pa.Table) -> list[pa.Table]:
+        if not rows.num_rows:
+            return []
+        names, which = self._combinations(rows)
+        unknown = [name for name in names if name not in self._ids]
+        if unknown:
+            self._register(unknown)
+        ids = np.stack([self._ids[name] for name in names])
+        shared = {
+            "time": rows.column(TIME).cast(_UTC),
+            "feature": rows.column(ROW),
+            "end_time": rows.column(END).cast(_UTC),
+        }
+        return [
+            _rows_of(rows.column(column.name), column.kind, ids[:, at][which], shared)
+            for at, column in enumerate(self._values)
+        ]
+
+    def _combinations(self, rows: pa.Table) -> tuple[list[tuple[object, ...]], Int64s]:
+        """Return which series and keys there are, and which of them each row has."""
+        codes = np.zeros(rows.num_rows, np.int64)
+        parts: list[pa.DictionaryArray] = []
+        for name in (SERIES, *(key.name for key in self._keys)):
+            column = rows.column(name).combine_chunks()
+            if isinstance(column, pa.ChunkedArray):
+                column = pa.concat_arrays(column.chunks)
+            part = pc.dictionary_encode(column, null_encoding="encode")
+            parts.append(part)
+            codes = codes * max(1, len(part.dictionary)) + part.indices.to_numpy()
+            _, codes = np.unique(codes, return_inverse=True)
+        _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+        at = pa.array(first)
+        columns = [part.take(at).to_pylist() for part in parts]
+        return list(zip(*columns, strict=True)), which
+
+    def _register(self, names: Sequence[tuple[object, ...]]) -> None:
+        sources = self._source_infos(int(name[0]) for name in names if isinstance(name[0], int))
+        per_page = max(1, PAGE // max(1, len(self._values)))
+        for start in range(0, len(names), per_page):
+            page = names[start : start + per_page]
+            facts = [
+                DatastreamFacts(
+                    series=self._series(name, column, sources.get(name[0])),
+                    description=f"{column.name} of stream app {self._origin.name}",
+                )
+                for name in page
+                for column in self._values
+            ]
+            wanted = Registration(system=self._origin.system, datastreams=facts)
+            ids = self._catalog.register(wanted, self._clock.now_us())
+            found = np.array(ids, np.int64).reshape(len(page), len(self._values))
+            self._ids.update(zip(page, found, strict=True))
+            self._own().update(ids)
+
+    def _source_infos(self, ids: object) -> dict[object, DatastreamInfo]:
+        wanted = np.unique(np.array([*ids], np.int64))  # type: ignore[misc]
+        wanted = wanted[wanted > 0]
+        if not len(wanted):
+            return {}
+        picture = self._pictures.knowing(wanted)
+        at = picture.index(wanted)
+        return {picture.infos[i].id: picture.infos[i] for i in at[at >= 0].tolist()}
+
+    def _series(
+        self, name: tuple[object, ...], column: Column, source: DatastreamInfo | None
+    ) -> Series:
+        keys = dict(zip((key.name for key in self._keys), name[1:], strict=True))
+        thing = self._thing(keys, source)
+        further = [_text(value) for key, value in keys.items() if key != "thing"]
+        if source is not None:
+            further.append(source.name.removeprefix(f"{source.thing}."))
+        own = _short(".".join([self._origin.name, column.name, *filter(None, further)]))
+        given = self._output.units.get(column.name)
+        unit = Unit() if given is None else Unit(symbol=given)
+        if given is None and column.unit is not None:
+            unit = source.unit if source is not None else Unit(symbol=column.unit)
+        return Series(
+            thing=thing,
+            name=own,
+            observed_property=self._output.properties.get(column.name, column.name),
+            observation_type=_TYPES[column.kind],
+            unit=unit,
+            sensor=f"stream app {self._origin.name}",
+            properties={
+                "app": self._origin.name,
+                "app_id": self._origin.id,
+                "app_version": self._origin.version,
+                "column": column.name,
+                "sources": [source.name] if source is not None else self._sources,
+                **({"keys": {k: _text(v) for k, v in keys.items()}} if keys else {}),
+            },
+            system=self._origin.system,
+        )
+
+    def _thing(self, keys: Mapping[str, object], source: DatastreamInfo | None) -> str:
+        if self._output.thing:
+            texts = {key: _text(value) for key, value in keys.items()}
+            if source is not None:
+                texts.setdefault("thing", source.thing)
+            thing = fill(self._output.thing, texts)
+        elif keys.get("thing"):
+            thing = _text(keys["thing"])
+        else:
+            thing = source.thing if source is not None else self._origin.name
+        prefix = self._origin.prefix
+        return _short(thing if thing.startswith(prefix) else prefix + thing)
+
+
+def _rows_of(
+    values: pa.ChunkedArray, kind: ColumnKind, ids: Int64s, shared: Mapping[str, pa.ChunkedArray]
+) -> pa.Table:
+    """Return the observations of one column; those without a value are left out."""
+    length = len(values)
+    number = text = None
+    if kind in (ColumnKind.NUMBER, ColumnKind.TRUTH):
+        number = values.cast(pa.float64())
+    elif kind is ColumnKind.TIME:
+        text = pc.strftime(values.cast(_UTC), "%Y-%m-%dT%H:%M:%SZ")
+    else:
+        text = values.cast(pa.string())
+    columns = {
+        "datastream": pa.array(ids), "time": shared["time"],
+        "number": pa.nulls(length, pa.float64()) if number is None else number,
+        "text": pa.nulls(length, pa.string()) if text is None else text,
+        "feature": shared["feature"], "end_time": shared["end_time"],
+        "result_time": pa.nulls(length, _UTC), "parameters": pa.nulls(length, pa.string()),
+    }  # fmt: skip
+    table = pa.table(columns, schema=SCHEMA)
+    return table if not values.null_count else table.filter(values.is_valid())
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Return a text with `{name}` replaced by values; unknown names stay as they are."""
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", value)
+    return template
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _short(name: str) -> str:
+    """Return a name that can be kept, still unlike others."""
+    if len(name) <= MAX_NAME:
+        return name or "-"
+    mark = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: MAX_NAME - 13]}-{mark}"
+
+
+#: Makes the sink of an app.
+MakeSink = Callable[[Origin, Output, Meaning], DatastreamSink]

@@ -1,0 +1,426 @@
+"""The engine: one thread that computes whatever is due of all queries, turn by turn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.access import Scope
+from penstock.core.catalog import Catalog
+from penstock.core.clock import Clock
+from penstock.core.errors import Conflict, PenstockError
+from penstock.core.queries import Meaning, Query, RunState, RunStatus, Sink
+from penstock.core.store import CanSummarise, Marks, Store
+from penstock.sql.engine.computing import Computer
+from penstock.sql.engine.duck import Duck
+from penstock.sql.engine.expiry import Expiry
+from penstock.sql.engine.inputs import Scans, Wanted
+from penstock.sql.engine.ledger import Entry, Ledger
+from penstock.sql.engine.outlet import Keep, Outlet
+from penstock.sql.engine.picture import Picture, Pictures
+from penstock.sql.engine.ranges import NEVER_US, Int64s, floor
+from penstock.sql.engine.running import Running, by_id
+from penstock.sql.engine.standing import Standing, marks_of
+from penstock.sql.engine.tap import Heard, Tap, int64s
+from penstock.sql.plan import Plan
+from penstock.sql.settings import SqlSettings
+
+_log = logging.getLogger(__name__)
+
+#: What the names of the store's marks begin with that say how far the engine has dealt with the
+#: log, and with a query.
+LOG_MARK, QUERY_MARK = "sql:", "app:"
+#: The mark that counts turns which kept something.
+TURN_MARK = "sql.turn"
+#: Seconds between two turns while nothing is heard, for sources that follow the clock.
+IDLE_S = 0.2
+#: Seconds between two marks that say only how far the log was read.
+MARK_EVERY_S = 0.5
+#: Rounds of a turn in which apps read what other apps derived in it.
+MAX_ROUNDS = 16
+
+
+class Engine:
+    """Runs queries live. Implements `core.queries.Streams` together with `history`.
+
+    Args:
+        store: Where rows are; read only.
+        catalog: Who they are of.
+        keep: Brings derived rows to the store, in ingest's turn.
+        plan_of: Makes a plan of a query; raises `InvalidQuery`.
+        scope_of: Tells what a system may read.
+        folder: Where the ledger is.
+        clock: Tells the time.
+        settings: See there.
+        positions: Tells where the log is read, by partition.
+        retention_s: How long the store keeps what has no retention of its own.
+        system_name: Gives the name of a system.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        keep: Keep,
+        plan_of: Callable[[Query], Plan],
+        scope_of: Callable[[int], Scope],
+        folder: Path,
+        clock: Clock,
+        settings: SqlSettings | None = None,
+        *,
+        positions: Callable[[], Marks] = dict,
+        retention_s: float | None = None,
+        system_name: Callable[[int], str] = str,
+    ) -> None:
+        self._store = store
+        self.settings = settings or SqlSettings()
+        self._plan_of = plan_of
+        self._scope_of = scope_of
+        self._clock = clock
+        self._positions = positions
+        self.tap = Tap(self.settings.max_waiting_rows)
+        self.outlet = Outlet(keep)
+        self.pictures = Pictures(catalog, clock, self.settings.catalog_age_s, system_name)
+        self._expiry = Expiry(catalog, clock, retention_s)
+        self._ledger = Ledger(folder)
+        self._lock = threading.RLock()
+        self._entries = {entry.id: entry for entry in self._ledger.read()}
+        marks = store.marks
+        now_s = clock.monotonic_s()
+        self._standings = {
+            id_: Standing(entry, _stood(entry, marks), now_s)
+            for id_, entry in self._entries.items()
+        }
+        self._running: dict[int, Running] = {}
+        self._newest: dict[int, int] | None = None
+        self._computer: Computer | None = None
+        self._scans = Scans(store, self.settings.max_slice_rows)
+        self._turn = marks.get(TURN_MARK, 0)
+        self._dealt: dict[str, int] = {}
+        self._marked: dict[str, int] = {}
+        self._marked_s = -1e9
+        self._is_ledger_old = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.turns = 0
+        self.busy_s = 0.0
+        self.tap.is_open = bool(self._entries)
+
+    # -- life
+
+    def start_thread(self) -> None:
+        """Begin to compute in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="sql", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Compute what is due of what was heard, and end; ingest must still run."""
+        self._stop.set()
+        self.tap.wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._guarded_turn()
+        if self._computer is not None:
+            self._computer.close()
+
+    # -- core.tap.Tap
+
+    def heard(self, rows: pa.RecordBatch | pa.Table, marks: Marks) -> None:
+        """Take what was kept or removed; see `core.tap.Tap`."""
+        self.tap.heard(rows, marks)
+
+    def reads_from(self, marks: Marks) -> Marks:
+        """Return where ingest is to read the log from, given how far the store is durable."""
+        if not self._entries:
+            return marks
+        return {name: min(at, self.dealt_with(name, at)) for name, at in marks.items()}
+
+    def dealt_with(self, partition: str, at: int) -> int:
+        """Return up to where the engine has durably dealt with a partition, at most `at`."""
+        with self._lock:
+            if not self._entries:
+                return at
+            since = [e.since[partition] for e in self._entries.values() if partition in e.since]
+        mark = self._store.marks.get(LOG_MARK + partition, 0)
+        return min(at, max([mark, *([min(since)] if since else [])]))
+
+    # -- core.queries.Streams
+
+    def explain(self, query: Query) -> Meaning:
+        """Check a query and tell what is known of it."""
+        return self._plan_of(query).meaning
+
+    def start(self, id_: int, query: Query, sink: Sink, start_us: int | None) -> None:
+        """Run a query from now on, until `stop`."""
+        plan = self._plan_of(query)
+        sources = tuple(dict.fromkeys(one.source for one in plan.inputs))
+        with self._lock:
+            if id_ in self._running:
+                msg = f"query {id_} runs already; stop it first"
+                raise Conflict(msg)
+            self.tap.is_open = True
+            standing = self._standing(id_, query, plan, sources, start_us)
+            self._standings[id_] = standing
+            self._entries[id_] = standing.entry
+            self._write()
+            self._running[id_] = Running(
+                standing, plan, sink, self._clock, self.settings.max_retry_s
+            )
+        self.tap.wake.set()
+
+    def _standing(
+        self, id_: int, query: Query, plan: Plan, sources: tuple[object, ...], start_us: int | None
+    ) -> Standing:
+        now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
+        held = self._standings.get(id_)
+        meaning = plan.meaning
+        began = floor(now_us if start_us is None else start_us, meaning)
+        if held is None:
+            entry = Entry(
+                id=id_, query=query, mark=f"{QUERY_MARK}{id_}.{now_us}", began_us=began,
+                meaning=meaning, sources=sources, since=_of_log(self._positions()),
+            )  # fmt: skip
+            standing = Standing(entry, began, now_s)
+        else:
+            old = held.entry
+            entry = Entry(
+                id=id_, query=query, mark=old.mark, began_us=floor(old.began_us, meaning),
+                meaning=meaning, sources=sources, since=old.since,
+            )  # fmt: skip
+            done = began if old.meaning.is_rowwise else held.done_us
+            standing = Standing(entry, done, now_s)
+            standing.late_rows, standing.too_late_rows = held.late_rows, held.too_late_rows
+            standing.settling = held.settling
+            standing.touch([(floor(a, meaning), b) for a, b in held.pending])
+        picture = self.pictures.now()
+        standing.resolve(picture, self._scope_of(query.system))
+        first = self._look_back(standing, now_us, now_s)
+        if held is None:
+            self._begin(standing, first, now_us)
+        standing.is_direct = True
+        return standing
+
+    def _look_back(self, standing: Standing, now_us: int, now_s: float) -> int | None:
+        """Tell a query what is stored of its sources; return the first time of that."""
+        first: list[int] = []
+        for watch in standing.watches.values():
+            if not len(watch.ids) or not isinstance(self._store, CanSummarise):
+                continue
+            found = self._store.summaries(watch.ids.tolist())
+            if found.num_rows:
+                watch.hear(int64s(found, "last_time"), now_us, now_s)
+                first.append(int(int64s(found, "first_time").min()))
+        return min(first, default=None)
+
+    def _begin(self, standing: Standing, first: int | None, now_us: int) -> None:
+        """Skip what lies before the first row; let a row-by-row query begin with history."""
+        meaning = standing.meaning
+        if meaning.is_rowwise:
+            if first is not None and first <= now_us:
+                standing.touch([(max(first, standing.entry.began_us), now_us + 1)])
+            return
+        begin = floor(now_us, meaning) if first is None else floor(first - meaning.ahead_us, meaning)
+        standing.done_us = max(standing.done_us, min(begin, floor(now_us, meaning)))
+
+    def stop(self, id_: int) -> None:
+        """Stop a query after the slice at hand."""
+        with self._lock:
+            running = self._running.pop(id_, None)
+        if running is not None:
+            with running.lock:
+                running.is_stopped = True
+            standing = running.standing
+            standing.is_direct = False
+
+    def forget(self, id_: int) -> None:
+        """Stop a query and forget where it stood."""
+        self.stop(id_)
+        with self._lock:
+            self._standings.pop(id_, None)
+            if self._entries.pop(id_, None) is not None:
+                self._write()
+            self.tap.is_open = bool(self._entries)
+
+    def status(self, id_: int) -> RunStatus | None:
+        """Return how a query fares, or None when it does not run."""
+        running = self._running.get(id_)
+        return None if running is None else running.status()
+
+    def stats(self) -> Mapping[str, float]:
+        """Return counters and gauges by their Prometheus names; counters end in `_total`."""
+        running = list(self._running.values())
+        now_us = self._clock.now_us()
+        sliced = [r.standing for r in running if not r.standing.meaning.is_rowwise]
+        lags = [(now_us - s.done_us) / 1e6 for s in sliced if s.done_us > NEVER_US]
+        return {
+            "penstock_sql_queries": len(running),
+            "penstock_sql_queries_failing": sum(
+                r.state in (RunState.FAILED, RunState.FAILING) for r in running
+            ),
+            "penstock_sql_slices_total": sum(r.slices for r in running),
+            "penstock_sql_repairs_total": sum(r.repairs for r in running),
+            "penstock_sql_late_rows_total": sum(r.standing.late_rows for r in running),
+            "penstock_sql_rows_read_total": self._scans.rows_read,
+            "penstock_sql_rows_kept_total": self.outlet.rows_kept,
+            "penstock_sql_waiting_rows": self.tap.waiting_rows,
+            "penstock_sql_busy_seconds_total": self.busy_s,
+            "penstock_sql_lag_seconds": max(lags, default=0.0),
+        }
+
+    # -- the thread
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began_s = self._clock.monotonic_s()
+            self.tap.wake.clear()
+            is_done = self._guarded_turn()
+            took_s = self._clock.monotonic_s() - began_s
+            if not is_done:
+                continue
+            self._stop.wait(max(0.0, self.settings.tick_s - took_s))
+            self.tap.wake.wait(IDLE_S if self._running else 1.0)
+
+    def _guarded_turn(self) -> bool:
+        try:
+            return self.turn()
+        except Exception as error:
+            known = isinstance(error, PenstockError)
+            _log.warning(
+                "what queries answered was not kept; trying again: %s", error,
+                exc_info=None if known else error,
+            )  # fmt: skip
+            self._stop.wait(0.2)
+            return True
+
+    def turn(self) -> bool:
+        """Deal with what was heard and what is due; return whether nothing is left to do.
+
+        Raises:
+            PenstockError: What was answered could not be kept; it waits for the next turn.
+        """
+        began_s = self._clock.monotonic_s()
+        try:
+            return self._whole_turn()
+        finally:
+            self.turns += 1
+            self.busy_s += self._clock.monotonic_s() - began_s
+
+    def _whole_turn(self) -> bool:
+        self._turn += 1
+        for _ in range(MAX_ROUNDS):
+            heard = self.tap.take()
+            self._round(heard)
+            if not self.outlet.holds_rows or not self._is_chained():
+                self._commit()
+                return not any(r.is_behind and r.may_work for r in self._running.values())
+            self.outlet.flush()
+        return False
+
+    def _round(self, heard: Sequence[Heard]) -> None:
+        with self._lock:
+            standings, running = list(self._standings.values()), by_id(self._running)
+        if not standings:
+            return
+        picture = self._resolve(standings, heard)
+        now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
+        for one in heard:
+            if one.rows:
+                before = self._newest_before(one)
+                for standing in standings:
+                    standing.hear(one, before, now_us, now_s)
+            if one.marks:
+                self._dealt.update(_of_log(one.marks))
+        for standing in standings:
+            self._expiry.cut(standing)
+        ready = [one for one in running if one.may_work]
+        if not ready:
+            return
+        computer = self._computing()
+        self._scans.forget()
+        for one in ready:
+            for start, end in one.due():
+                self._scans.expect(Wanted(one.plan, one.ids(), start, end))
+        for one in ready:
+            system = one.standing.entry.query.system
+            computer.scope = lambda system=system: self._scope_of(system)
+            one.work(computer, self._scans, picture, self._turn)
+        self._scans.forget()
+
+    def _resolve(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:
+        ids = [one.datastream for one in heard if one.rows]
+        every = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
+        picture = self.pictures.knowing(every)
+        scopes = {s.entry.query.system: Scope() for s in standings}
+        scopes = {system: self._scope_of(system) for system in scopes}
+        for standing in standings:
+            standing.resolve(picture, scopes[standing.entry.query.system])
+        return picture
+
+    def _newest_before(self, heard: Heard) -> Int64s:
+        """Return the newest time of datastreams before a batch, and remember it with it."""
+        if self._newest is None:
+            self._newest = {}
+            if isinstance(self._store, CanSummarise):
+                held = self._store.summaries()
+                ids, last = int64s(held, "datastream"), int64s(held, "last_time")
+                self._newest = dict(zip(ids.tolist(), last.tolist(), strict=True))
+        newest, ids = self._newest, heard.datastream.tolist()
+        before = np.array([newest.get(id_, NEVER_US) for id_ in ids], np.int64)
+        after = np.maximum(before, heard.last).tolist()
+        newest.update(zip(ids, after, strict=True))
+        return before
+
+    def _computing(self) -> Computer:
+        if self._computer is None:
+            duck = Duck(self.settings.memory_bytes, self.settings.threads)
+            self._computer = Computer(duck, self.settings.max_slice_rows)
+        return self._computer
+
+    def _is_chained(self) -> bool:
+        """Tell whether a query reads what another one derives."""
+        picture = self.pictures.now()
+        derived = picture.ids[picture.app_ids != 0]
+        return bool(len(derived)) and any(
+            np.isin(s.ids, derived, assume_unique=True).any() for s in self._standings.values()
+        )
+
+    def _commit(self) -> None:
+        """Keep what was answered, and how far that is."""
+        with self._lock:
+            standings = list(self._standings.values())
+            if not all(s.is_written for s in standings) or self._is_ledger_old:
+                self._write()
+        marks = {LOG_MARK + name: at for name, at in self._dealt.items()}
+        marks |= marks_of(standings)
+        marks = {name: at for name, at in marks.items() if self._marked.get(name) != at}
+        settles = any(s.settling and s.settling[-1][0] == self._turn for s in standings)
+        if not self.outlet.holds_rows and not settles:
+            is_news = any(name.startswith(QUERY_MARK) for name in marks)
+            since_s = self._clock.monotonic_s() - self._marked_s
+            if not marks or (not is_news and since_s < MARK_EVERY_S and not self._stop.is_set()):
+                return
+        self.outlet.flush({**marks, TURN_MARK: self._turn})
+        self._marked.update(marks)
+        self._marked_s = self._clock.monotonic_s()
+
+    def _write(self) -> None:
+        """Write down which ranges are to be computed again, until that is durable."""
+        durable = self._store.marks.get(TURN_MARK, 0)
+        standings = list(self._standings.values())
+        self._ledger.write([standing.ledger_entry(durable) for standing in standings])
+        self._is_ledger_old = False
+
+
+def _stood(entry: Entry, marks: Marks) -> int:
+    return marks.get(entry.mark, entry.began_us)
+
+
+def _of_log(marks: Marks) -> dict[str, int]:
+    """Return the marks that are positions in the log."""
+    return {name: at for name, at in marks.items() if ":" not in name and "." not in name}

@@ -1,0 +1,191 @@
+"""A query that runs: computes what is due, and hands it on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from penstock.core.clock import Clock
+from penstock.core.errors import InvalidQuery, PenstockError, TooMuch
+from penstock.core.queries import RunState, RunStatus, Sink
+from penstock.sql.engine.computing import Computer
+from penstock.sql.engine.inputs import Scans, Wanted, chosen
+from penstock.sql.engine.picture import Picture
+from penstock.sql.engine.ranges import Int64s, Range
+from penstock.sql.engine.standing import Standing
+from penstock.sql.plan import Plan
+
+_log = logging.getLogger(__name__)
+
+#: First wait after a failure, seconds; doubled up to the limit in the settings.
+FIRST_WAIT_S = 0.5
+#: Seconds of computing after which the others have their turn.
+TURN_S = 0.5
+
+
+class Running:
+    """A query that runs.
+
+    Args:
+        standing: Where it stands.
+        plan: What is to be run.
+        sink: Takes the answer.
+        clock: Tells the time.
+        max_retry_s: Longest wait after a failure.
+    """
+
+    def __init__(
+        self, standing: Standing, plan: Plan, sink: Sink, clock: Clock, max_retry_s: float
+    ) -> None:
+        self.standing = standing
+        self.plan = plan
+        self.sink = sink
+        #: Held while a slice is computed.
+        self.lock = threading.Lock()
+        self.is_stopped = False
+        self.rows_in = self.rows_out = self.repairs = self.slices = 0
+        self.busy_s = 0.0
+        self.state = RunState.CATCHING_UP
+        self.message = ""
+        self.is_behind = True
+        self._late_before = (standing.late_rows, standing.too_late_rows)
+        self._clock = clock
+        self._max_retry_s = max_retry_s
+        self._retry_s = 0.0
+        self._wait_s = FIRST_WAIT_S
+
+    def status(self) -> RunStatus:
+        """Return how it fares."""
+        standing, (late, too_late) = self.standing, self._late_before
+        is_sliced = not standing.meaning.is_rowwise
+        return RunStatus(
+            state=self.state,
+            done_us=standing.done_us if is_sliced else None,
+            watermark_us=standing.watermark_us,
+            rows_in=self.rows_in,
+            rows_out=self.rows_out,
+            late_rows=standing.late_rows - late,
+            repairs=self.repairs,
+            too_late_rows=standing.too_late_rows - too_late,
+            busy_s=self.busy_s,
+            message=self.message,
+        )
+
+    @property
+    def may_work(self) -> bool:
+        """Whether it is neither broken nor waiting after a failure."""
+        return self.state is not RunState.FAILED and self._clock.monotonic_s() >= self._retry_s
+
+    def ids(self) -> dict[str, Int64s]:
+        """Return the datastreams of each input."""
+        return {one.relation: self.standing.watches[one.source].ids for one in self.plan.inputs}
+
+    def due(self) -> list[Range]:
+        """Return ranges to be computed now; the first are repairs, the last may be new."""
+        standing = self.standing
+        boundary = standing.advance(self._clock.now_us(), self._clock.monotonic_s())
+        ranges = list(standing.pending)
+        if boundary > standing.done_us:
+            ranges.append((standing.done_us, boundary))
+        return ranges
+
+    def work(self, computer: Computer, scans: Scans, picture: Picture, turn: int) -> None:
+        """Compute what is due, as long as a turn allows; never raises."""
+        began_s = self._clock.monotonic_s()
+        try:
+            self._direct(computer, picture)
+            for span in self.due():
+                self._cover(span, computer, scans, picture, turn, began_s + TURN_S)
+            self.is_behind = bool(self.standing.pending)
+        except (InvalidQuery, TooMuch) as error:
+            self.state, self.message = RunState.FAILED, str(error)
+            _log.warning("query %d cannot go on: %s", self.standing.entry.id, error)
+        except Exception as error:
+            self._failed(error)
+        else:
+            self.state = RunState.CATCHING_UP if self.is_behind else RunState.RUNNING
+            self.message, self._wait_s = "", FIRST_WAIT_S
+        self.standing.is_direct = self.state in (RunState.RUNNING, RunState.CATCHING_UP)
+        self.busy_s += self._clock.monotonic_s() - began_s
+
+    def _failed(self, error: Exception) -> None:
+        known = isinstance(error, PenstockError)
+        self.state = RunState.FAILING
+        self.message = str(error) if known else f"{type(error).__name__}: {error}"[:500]
+        _log.warning(
+            "query %d failed and is tried again in %g s: %s",
+            self.standing.entry.id, self._wait_s, self.message, exc_info=None if known else error,
+        )  # fmt: skip
+        self._retry_s = self._clock.monotonic_s() + self._wait_s
+        self._wait_s = min(2 * self._wait_s, self._max_retry_s)
+
+    def _direct(self, computer: Computer, picture: Picture) -> None:
+        """Answer new rows of a row-by-row query."""
+        standing = self.standing
+        batches, standing.direct = standing.direct, []
+        if not batches:
+            return
+        rows = pa.Table.from_batches(batches)
+        span = _span(rows)
+        with self.lock:
+            if self.is_stopped:
+                standing.touch([span])
+                return
+            parts = {name: chosen(rows, ids) for name, ids in self.ids().items()}
+            try:
+                answer = computer.answer(self.plan, parts, span, picture)
+                if answer.num_rows:
+                    self.sink.put(answer, None, None)
+            except BaseException:
+                standing.touch([span])
+                raise
+        self.rows_in += rows.num_rows
+        self.rows_out += answer.num_rows
+
+    def _cover(
+        self, span: Range, computer: Computer, scans: Scans, picture: Picture, turn: int,
+        until_s: float,
+    ) -> None:  # fmt: skip
+        """Compute a range in parts; what the turn has no time for waits in `standing`."""
+        standing = self.standing
+        start, end = span
+        while start < end:
+            with self.lock:
+                if self.is_stopped or self._clock.monotonic_s() > until_s:
+                    return
+                wanted = Wanted(self.plan, self.ids(), start, end)
+                part = computer.part(wanted, scans, picture)
+                self.sink.put(part.answer, start, part.end_us)
+                done = (start, part.end_us)
+                if start < standing.done_us or standing.meaning.is_rowwise:
+                    standing.pending = _without(standing.pending, done)
+                    standing.settling.append((turn, done))
+                    self.repairs += 1
+                if not standing.meaning.is_rowwise:
+                    standing.done_us = max(standing.done_us, part.end_us)
+                    self.slices += (part.end_us - start) // standing.meaning.grid_us
+            self.rows_in += part.rows_in
+            self.rows_out += part.answer.num_rows
+            start = part.end_us
+
+
+def _span(rows: pa.Table) -> Range:
+    times = rows.column("time").combine_chunks().view(pa.int64())
+    times = times.to_numpy()
+    return int(times.min()), int(times.max()) + 1
+
+
+def _without(ranges: list[Range], done: Range) -> list[Range]:
+    """Return ranges without one that is done."""
+    left: list[Range] = []
+    for a, b in ranges:
+        left += [(x, y) for x, y in ((a, min(b, done[0])), (max(a, done[1]), b)) if x < y]
+    return left
+
+
+def by_id(queries: Mapping[int, Running]) -> list[Running]:
+    """Return queries in the order of their ids."""
+    return [queries[key] for key in sorted(queries)]
