@@ -29,11 +29,13 @@ from penstock.api import (
     users,
     web,
 )
+from penstock.api.apps.routers import ROUTERS as APPS
 from penstock.api.context import Context
 from penstock.api.fleet.routers import ROUTERS
 from penstock.api.guard import Guard, is_loopback
 from penstock.api.meters import Meters
 from penstock.api.settings import ApiSettings
+from penstock.core.apps import Apps
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import ConfigError
@@ -42,6 +44,7 @@ from penstock.core.identity import Identities
 from penstock.core.live import Live
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
+from penstock.core.queries import Adhoc
 from penstock.core.store import Store
 from penstock.sensorthings.things import Things
 
@@ -62,6 +65,8 @@ def create_app(
     passwords: Passwords | None = None,
     fleet: Fleet | None = None,
     things: Things | None = None,
+    apps: Apps | None = None,
+    adhoc: Adhoc | None = None,
 ) -> FastAPI:
     """Return the API over the parts of a platform; touches none of them yet.
 
@@ -81,6 +86,8 @@ def create_app(
         passwords: Checks passwords; one of its own when not given.
         fleet: Devices and commands to them; without, the API says that it has none.
         things: The SensorThings API; without, the API says that it has none.
+        apps: Stream apps; without, the API says that it has none.
+        adhoc: Answers questions in SQL; without, the API says that it answers none.
 
     Raises:
         ConfigError: `settings` would open the API to everybody, since there are no accounts.
@@ -113,6 +120,8 @@ def create_app(
         identities=identities,
         passwords=passwords,
         fleet=fleet,
+        apps=apps,
+        adhoc=adhoc,
     )
     registry.register(operation.PlatformCollector(platform))
     app.state.things = None if things is None else sensorthings.SensorThings(things, context)
@@ -135,6 +144,7 @@ def _versioned() -> list[APIRouter]:
         observations.router,
         messages.router,
         *ROUTERS,
+        *APPS,
         registration.router,
         operation.health,
         sessions.router,

@@ -17,6 +17,7 @@ from penstock.api.settings import ApiSettings
 from penstock.api.signing_in import SigningIn
 from penstock.api.stream_slots import StreamSlots
 from penstock.core.access import Access, Action, Principal, Resource, Scope
+from penstock.core.apps import Apps
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
 from penstock.core.errors import Backpressure, NotFound, NotSupported
@@ -26,6 +27,7 @@ from penstock.core.live import Live
 from penstock.core.organisation import Organisation
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Platform
+from penstock.core.queries import Adhoc
 from penstock.core.shares import Shares
 from penstock.core.store import CanDownsample, CanSummarise, Store
 
@@ -34,6 +36,8 @@ R = TypeVar("R")
 
 #: Calls that may wait until passwords are hashed.
 MAX_HASHING = 20
+#: Calls that may wait until queries are computed.
+MAX_COMPUTING = 50
 #: Stands for no datastream at all: ids begin at 1.
 NONE = (0,)
 #: Largest id of anything.
@@ -55,6 +59,8 @@ class Context:
         identities: Identities | None = None,
         passwords: Passwords | None = None,
         fleet: Fleet | None = None,
+        apps: Apps | None = None,
+        adhoc: Adhoc | None = None,
     ) -> None:
         self.store = store
         self.catalog = catalog
@@ -64,6 +70,8 @@ class Context:
         self.clock = clock
         self.identities = identities
         self._fleet = fleet
+        self._apps = apps
+        self._adhoc = adhoc
         self.signing_in = SigningIn(clock, passwords or Passwords())
         self.secrets = Secrets(clock)
         self.rates = Rates(clock, settings)
@@ -76,6 +84,7 @@ class Context:
         self._limiter = anyio.CapacityLimiter(settings.threads)
         self._probes = anyio.CapacityLimiter(2)
         self._hashing = anyio.CapacityLimiter(1)
+        self._computing = anyio.CapacityLimiter(settings.sql_threads)
 
     @property
     def access(self) -> Access:
@@ -111,9 +120,46 @@ class Context:
             raise NotSupported(msg)
         return self._fleet
 
+    @property
+    def apps(self) -> Apps:
+        """The stream apps.
+
+        Raises:
+            NotSupported: This platform has none.
+        """
+        if self._apps is None:
+            msg = "this platform has no stream apps"
+            raise NotSupported(msg)
+        return self._apps
+
+    @property
+    def adhoc(self) -> Adhoc:
+        """What answers questions in SQL.
+
+        Raises:
+            NotSupported: This platform answers none.
+        """
+        if self._adhoc is None:
+            msg = "this platform answers no questions in SQL"
+            raise NotSupported(msg)
+        return self._adhoc
+
     async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a call that waits for disk or lock in a thread, never in the event loop."""
         return await anyio.to_thread.run_sync(partial(call, *args, **kwargs), limiter=self._limiter)
+
+    async def computing(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a call that computes for long, of which few run at one time.
+
+        Raises:
+            Backpressure: Too many wait for it.
+        """
+        if self._computing.statistics().tasks_waiting >= MAX_COMPUTING:
+            msg = f"{MAX_COMPUTING} queries wait to be computed; try again in a moment"
+            raise Backpressure(msg, retry_after_s=5.0)
+        return await anyio.to_thread.run_sync(
+            partial(call, *args, **kwargs), limiter=self._computing
+        )
 
     async def probe(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a quick call about the platform's state; slow queries never keep it waiting."""

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from penstock import __version__
 from penstock.api import answers, people_answers
+from penstock.api.apps import answers as apps
 from penstock.api.errors import ErrorAnswer
 from penstock.api.fleet import answers as fleet
 from penstock.api.registration_document import Document
@@ -30,6 +31,7 @@ TAGS = [
     {"name": "messages", "description": "Messages in, dead letters, replay."},
     {"name": "devices", "description": "Devices: enrolment, commands, state, logs, targets."},
     {"name": "sensors", "description": "Vibration sensors, by routes that their programs know."},
+    {"name": "apps", "description": "Stream apps: SQL that runs live and on history; questions."},
     {"name": "people", "description": "Users, companies, systems, clients, keys, grants."},
     {"name": "operation", "description": "Health, readiness, metrics."},
 ]
@@ -60,6 +62,7 @@ _TYPES = (
     Health,
     Replayed,
     *fleet.TYPES,
+    *apps.TYPES,
 )
 _REF = "#/components/schemas/{name}"
 #: One server-sent event. An OpenAPI document before 3.2 describes each event of a stream.

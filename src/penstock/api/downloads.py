@@ -83,8 +83,13 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:120] or "observations"
 
 
-class _Sheet:
-    """A file that grows in memory and is taken away piece by piece."""
+class Sheet:
+    """A file that grows in memory and is taken away piece by piece.
+
+    Args:
+        form: What it is.
+        schema: Of the tables that are written.
+    """
 
     def __init__(self, form: FileFormat, schema: pa.Schema) -> None:
         self._form = form
@@ -95,14 +100,17 @@ class _Sheet:
         self._writer = form.writer(self._sink, self._shown(schema.empty_table()).schema)
 
     def write(self, table: pa.Table) -> bytes:
+        """Write rows and return the piece that they make."""
         self._writer.write_table(self._shown(table))
         return self.take()
 
     def finish(self) -> bytes:
+        """Return the last piece."""
         self._writer.close()
         return self.take()
 
     def take(self) -> bytes:
+        """Take away what is written."""
         self._sink.flush()
         piece = self._buffer.getvalue()
         self._taken += len(piece)
@@ -111,9 +119,11 @@ class _Sheet:
         return piece
 
     def add(self, data: bytes) -> int:
+        """Grow."""
         return self._buffer.write(data)
 
     def position(self) -> int:
+        """Return how much was written, pieces taken away included."""
         return self._taken + self._buffer.tell()
 
     def _shown(self, table: pa.Table) -> pa.Table:
@@ -128,7 +138,7 @@ class _Sheet:
 class _Tell(io.RawIOBase):
     """The writing end of a sheet, as Arrow wants it."""
 
-    def __init__(self, sheet: _Sheet) -> None:
+    def __init__(self, sheet: Sheet) -> None:
         super().__init__()
         self._sheet = sheet
 
@@ -150,7 +160,7 @@ async def download(ctx: Context, selection: Selection, kind: str, name: str) -> 
     """
     form = FORMATS[kind]
     left = selection.limit
-    sheet = _Sheet(form, SCHEMA)
+    sheet = Sheet(form, SCHEMA)
 
     def read(after: Cursor | None, rows: int) -> pa.Table:
         return ctx.store.scan(msgspec.structs.replace(selection, after=after, limit=rows))
@@ -178,7 +188,7 @@ async def download_table(ctx: Context, table: pa.Table, kind: str, name: str) ->
     form = FORMATS[kind]
 
     def write() -> bytes:
-        sheet = _Sheet(form, table.schema)
+        sheet = Sheet(form, table.schema)
         return sheet.write(table) + sheet.finish()
 
     return Response(await ctx.blocking(write), media_type=form.media, headers=_headers(form, name))

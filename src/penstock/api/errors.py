@@ -19,6 +19,7 @@ from penstock.core.errors import (
     DiskFull,
     Forbidden,
     InvalidInput,
+    InvalidQuery,
     MissingDependency,
     NotConnected,
     NotFound,
@@ -38,11 +39,15 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         code: Stable name of the kind of problem.
         message: What failed, the value given, what is allowed.
         hint: What to do next, where the message does not say it.
+        line: Line of the SQL that it is about, from 1; left out where there is none.
+        column: Column in that line, from 1.
     """
 
     code: str
     message: str
     hint: str = ""
+    line: int = 0
+    column: int = 0
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -104,10 +109,18 @@ def status_of(error: PenstockError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def problem_of(error: PenstockError) -> Problem:
+    """Return what an error of ours tells."""
+    if isinstance(error, InvalidQuery):
+        return Problem(error.code, str(error), line=error.line, column=error.column)
+    return Problem(error.code, str(error))
+
+
 def answer(error: Exception) -> Response:
     """Return the answer that tells of an error; the only place that makes one."""
     headers: dict[str, str] = {}
     hint = ""
+    place = (0, 0)
     if isinstance(error, PenstockError):
         status, code, message = status_of(error), error.code, str(error)
         if isinstance(error, Backpressure):
@@ -116,6 +129,8 @@ def answer(error: Exception) -> Response:
             headers["Retry-After"] = "1"
         elif isinstance(error, Unauthenticated):
             headers["WWW-Authenticate"] = "Bearer"
+        elif isinstance(error, InvalidQuery):
+            place = (error.line, error.column)
     elif isinstance(error, RecursionError):
         status, code = HTTPStatus.BAD_REQUEST, InvalidInput.code
         message = "objects and arrays within each other are too deep; a few levels are allowed"
@@ -133,7 +148,7 @@ def answer(error: Exception) -> Response:
         status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
         message = "something inside Penstock failed; its log says what"
         hint = "please report it with the lines of the log"
-    body = msgspec.json.encode(ErrorAnswer(Problem(code, message, hint)))
+    body = msgspec.json.encode(ErrorAnswer(Problem(code, message, hint, *place)))
     return Response(body, status, headers, "application/json")
 
 

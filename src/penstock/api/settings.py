@@ -116,3 +116,15 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int,
         msgspec.Meta(ge=1, le=256, description="Store and catalog calls at one time."),
     ] = 8
+    sql_threads: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, le=64, description="Questions in SQL and backtests computed at one time."
+        ),
+    ] = 2
+    max_sql_rows: Annotated[
+        int, msgspec.Meta(ge=1, description="Most rows that the answer to one question may have.")
+    ] = 100_000
+    max_sql_s: Annotated[
+        float, msgspec.Meta(gt=0, description="Longest time that one question may take, seconds.")
+    ] = 30.0

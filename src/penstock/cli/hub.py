@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -82,17 +82,48 @@ def ask(method: str, url: str, path: str, body: object = None, **query: object) 
     return answer.json() if answer.content else None
 
 
-@contextmanager
-def asking_long(url: str, path: str, **query: object) -> Iterator[httpx.Response]:
+def send_text(url: str, path: str, text: str) -> Any:
+    """Return what the API answers to a text that is sent to it.
+
+    Raises:
+        PenstockError: As `ask`.
+    """
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    with _answered(url), _client(url) as client:
+        answer = client.post(f"/api/v1{path}", content=text.encode(), headers=headers)
+    _check(answer)
+    return answer.json()
+
+
+def asking_long(
+    url: str, path: str, **query: object
+) -> AbstractContextManager[httpx.Response]:
     """Give the answer to a GET while it arrives: a large file, or events that follow.
 
     Raises:
         PenstockError: As `ask`.
     """
+    return _long("GET", url, path, None, query)
+
+
+def posting_long(url: str, path: str, body: object) -> AbstractContextManager[httpx.Response]:
+    """Give the answer to a POST while it arrives.
+
+    Raises:
+        PenstockError: As `ask`.
+    """
+    return _long("POST", url, path, body, {})
+
+
+@contextmanager
+def _long(
+    method: str, url: str, path: str, body: object, query: Mapping[str, object]
+) -> Iterator[httpx.Response]:
     import httpx
 
     with _answered(url), _client(url) as client:
-        request = client.build_request("GET", f"/api/v1{path}", params=_known(query))
+        address = f"/api/v1{path}"
+        request = client.build_request(method, address, params=_known(query), **_body(body))
         request.extensions["timeout"] = httpx.Timeout(5.0, read=None).as_dict()
         answer = client.send(request, stream=True)
         try:

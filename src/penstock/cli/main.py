@@ -7,6 +7,7 @@ import sys
 import typer
 
 from penstock.cli import (
+    apps,
     audit,
     clients,
     commanding,  # noqa: F401 - adds to `devices`
@@ -23,6 +24,7 @@ from penstock.cli import (
     login,
     observations,
     simulate,
+    sql,
     systems,
     targets,
     up,
@@ -73,6 +75,8 @@ app.add_typer(devices.app, name="devices")
 app.add_typer(targets.app, name="targets")
 app.add_typer(observations.app, name="observations")
 app.command("export")(observations.export)
+app.add_typer(apps.app, name="apps")
+app.command("sql")(sql.sql)
 app.add_typer(users.app, name="users")
 app.add_typer(companies.app, name="companies")
 app.add_typer(systems.app, name="systems")

@@ -17,7 +17,7 @@ from penstock.core.observation import SCHEMA, observations
 from penstock.core.queries import END, ROW, TIME, Column, ColumnKind, Meaning
 from penstock.core.registration import DatastreamFacts, Registration, SensorFacts
 from penstock.core.selection import Selection
-from penstock.core.store import CanDeleteRows, CanSummarise, Store
+from penstock.core.store import CanSummarise, Store
 from penstock.sql.apps.naming import Groups, Naming
 
 #: What identifies an observation.
@@ -26,14 +26,22 @@ IDENTITY = ["datastream", "time", "feature"]
 MANY = 100_000
 
 
-class Keep(Protocol):
-    """Keeps observations, in the order of the calls; returns when `scan` of the store sees them."""
+class Shelf(Protocol):
+    """Brings observations to the store. Called by the engine's thread only."""
 
-    def __call__(self, rows: pa.RecordBatch) -> None:
-        """Keep rows.
+    def add(self, rows: pa.Table) -> None:
+        """Take rows in `SCHEMA`, to be kept with the next `flush` or before."""
+        ...
+
+    def remove(self, rows: pa.Table) -> None:
+        """Take rows whose identities are to go before those added now come."""
+        ...
+
+    def flush(self) -> None:
+        """Bring what waits; `scan` of the store sees it then.
 
         Raises:
-            PenstockError: They were not kept.
+            PenstockError: It could not be kept, and waits on.
         """
         ...
 
@@ -158,7 +166,7 @@ class DatastreamSink:
         derivation: Makes observations of answers.
         derived: Gives the Datastreams of the app, as they are now.
         store: Where they are.
-        keep: Keeps more.
+        shelf: Keeps more.
     """
 
     def __init__(
@@ -166,12 +174,12 @@ class DatastreamSink:
         derivation: Derivation,
         derived: Callable[[], Sequence[int]],
         store: Store,
-        keep: Keep,
+        shelf: Shelf,
     ) -> None:
         self._derivation = derivation
         self._derived = derived
         self._store = store
-        self._keep = keep
+        self._shelf = shelf
         #: Event time from which nothing was ever put; None until it is known.
         self._fresh_us: int | None = None
 
@@ -181,7 +189,7 @@ class DatastreamSink:
         if start_us is not None and end_us is not None and start_us < self._fresh():
             self._remove_others(table, start_us, end_us)
         if table.num_rows:
-            self._keep(table.combine_chunks().to_batches()[0])
+            self._shelf.add(table)
         if end_us is not None:
             self._fresh_us = max(self._fresh(), end_us)
 
@@ -202,23 +210,13 @@ class DatastreamSink:
         ids = tuple(self._derived())
         if not ids:
             return
+        # What was put in the same turn may wait still, and is to be seen.
+        self._shelf.flush()
         held = self._store.scan(Selection(datastreams=ids, start_us=start_us, end_us=end_us))
-        gone = held.select(IDENTITY).join(table.select(IDENTITY), IDENTITY, join_type="left anti")
-        if not gone.num_rows:
-            return
-        if isinstance(self._store, CanDeleteRows):
-            self._store.delete_rows(gone)
-            return
-        for row in gone.to_pylist():
-            at = pa.scalar(row["time"], pa.timestamp("us", tz="UTC")).value
-            self._store.delete(
-                Selection(
-                    datastreams=(row["datastream"],),
-                    features=(row["feature"],),
-                    start_us=at,
-                    end_us=at + 1,
-                )
-            )
+        if held.num_rows:
+            keys = table.select(IDENTITY)
+            gone = held.join(keys, IDENTITY, join_type="left anti").select(SCHEMA.names)
+            self._shelf.remove(gone)
 
 
 def _results(values: pa.ChunkedArray, column: Column) -> tuple[pa.Array | None, pa.Array | None]:

@@ -1,0 +1,1 @@
+"""Stream apps and questions in SQL, over HTTP."""
