@@ -15,7 +15,7 @@ from penstock.alarms.folding import Outcome
 from penstock.alarms.messages import render
 from penstock.alarms.rows import Shape, subject_of
 from penstock.alarms.watching import fold_of, query_of, shape_of
-from penstock.core.alarms import Backtest, BacktestState, Episode, RuleSpec, Span
+from penstock.core.alarms import AlarmBacktest, BacktestState, Episode, RuleSpec, Span
 from penstock.core.errors import InvalidInput, NotFound, PenstockError, TooManyRequests
 from penstock.core.queries import Query, Streams
 
@@ -60,12 +60,12 @@ class Backtests:
         self._max_episodes = max_episodes
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
-        self._known: dict[int, tuple[object, Backtest]] = {}
+        self._known: dict[int, tuple[object, AlarmBacktest]] = {}
         self._pool = ThreadPoolExecutor(RUNNING, "backtest")
 
     def begin(
         self, owner: object, spec: RuleSpec, system: int, start_us: int, end_us: int
-    ) -> Backtest:
+    ) -> AlarmBacktest:
         """Begin one.
 
         Raises:
@@ -83,7 +83,7 @@ class Backtests:
                 msg = f"{going} backtests run or wait already; wait for one, or cancel it"
                 raise TooManyRequests(msg, retry_after_s=5.0)
             id_ = next(self._ids)
-            made = Backtest(
+            made = AlarmBacktest(
                 id=id_,
                 state=BacktestState.RUNNING,
                 progress=0.0,
@@ -97,7 +97,7 @@ class Backtests:
         self._pool.submit(self._run, made, spec, query, shape)
         return made
 
-    def get(self, owner: object, id_: int) -> Backtest:
+    def get(self, owner: object, id_: int) -> AlarmBacktest:
         """Return how one fares.
 
         Raises:
@@ -122,7 +122,7 @@ class Backtests:
             self._known.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, made: Backtest, spec: RuleSpec, query: Query, shape: Shape) -> None:
+    def _run(self, made: AlarmBacktest, spec: RuleSpec, query: Query, shape: Shape) -> None:
         try:
             parts = episodes_over(
                 self._streams, spec, query, shape, made.start_us, made.end_us
@@ -141,13 +141,13 @@ class Backtests:
             _log.exception("a backtest of %s failed", spec.name)
             self._fail(made, "it failed; the log of the platform says why")
 
-    def _tell(self, now: Backtest) -> None:
+    def _tell(self, now: AlarmBacktest) -> None:
         with self._lock:
             if now.id not in self._known:
                 raise _Cancelled
             self._known[now.id] = (self._known[now.id][0], now)
 
-    def _fail(self, made: Backtest, message: str) -> None:
+    def _fail(self, made: AlarmBacktest, message: str) -> None:
         with self._lock:
             if made.id in self._known:
                 owner, last = self._known[made.id]
@@ -156,8 +156,8 @@ class Backtests:
 
 
 def summary(
-    made: Backtest, share: float, rows: int, episodes: Sequence[Episode], limit: int
-) -> Backtest:
+    made: AlarmBacktest, share: float, rows: int, episodes: Sequence[Episode], limit: int
+) -> AlarmBacktest:
     """Return a backtest with what was found so far."""
     lengths = [
         (made.end_us if one.span.cleared_us is None else one.span.cleared_us) - one.span.raised_us

@@ -24,10 +24,10 @@ from penstock.core.alarms import (
     Act,
     Alarm,
     AlarmEvent,
-    Mode,
+    AlarmMode,
     Severity,
     Span,
-    State,
+    AlarmState,
     follow,
 )
 from penstock.core.clock import Clock
@@ -140,8 +140,8 @@ class Board:
             else:
                 changes.shelves.append(shelf)
             act = Act.UNSHELVE if shelf is None else Act.SHELVE
-            mode = Mode.SHELVED if shelf is not None else Mode.NORMAL
-            mode = rule.mode if rule.mode is not Mode.NORMAL else mode
+            mode = AlarmMode.SHELVED if shelf is not None else AlarmMode.NORMAL
+            mode = rule.mode if rule.mode is not AlarmMode.NORMAL else mode
             until = None if shelf is None else shelf.until_us
             moved = msgspec.structs.replace(alarm, mode=mode, shelved_until_us=until)
             after = desk.move(moved, act, by=by, comment="" if shelf is None else shelf.reason)
@@ -213,11 +213,11 @@ class _Desk:
         self._said: list[tuple[Act, Alarm]] = []
         self._next = board._next
 
-    def mode_of(self, key: str) -> Mode:
+    def mode_of(self, key: str) -> AlarmMode:
         """Return whether people are told of a key."""
-        if self._rule.mode is not Mode.NORMAL:
+        if self._rule.mode is not AlarmMode.NORMAL:
             return self._rule.mode
-        return Mode.SHELVED if (self._rule.id, key) in self._board._shelves else Mode.NORMAL
+        return AlarmMode.SHELVED if (self._rule.id, key) in self._board._shelves else AlarmMode.NORMAL
 
     def take(self, key: str, change: Difference) -> None:
         """Let the alarm of a key follow one difference."""
@@ -269,7 +269,7 @@ class _Desk:
         self._changes.events.append((after.id, line))
         self._keep(after)
         self._said.append((act, after))
-        if act is not Act.COMMENT and after.mode is Mode.NORMAL and not after.flapping:
+        if act is not Act.COMMENT and after.mode is AlarmMode.NORMAL and not after.flapping:
             self._notify(act, after, by, comment)
         return after
 
@@ -283,7 +283,7 @@ class _Desk:
         for _, alarm in sorted(self._changes.alarms.items()):
             spot = (self._rule.id, alarm.key)
             held = board._open.get(spot)
-            if alarm.state is not State.NORMAL:
+            if alarm.state is not AlarmState.NORMAL:
                 board._open[spot] = alarm
             elif held is not None and held.id == alarm.id:
                 del board._open[spot]
@@ -319,7 +319,7 @@ class _Desk:
     def _begin(self, key: str, span: Span) -> None:
         """Take a new activation: into the alarm that is open, or into a new one."""
         alarm = self._alarm(key)
-        if alarm is None or alarm.state is State.NORMAL:
+        if alarm is None or alarm.state is AlarmState.NORMAL:
             alarm = Alarm(
                 id=self._next,
                 rule_id=self._rule.id,
@@ -330,14 +330,14 @@ class _Desk:
                 severity=Severity.LOW,
                 message="",
                 values={},
-                state=State.NORMAL,
+                state=AlarmState.NORMAL,
                 start_us=span.start_us,
                 raised_us=span.raised_us,
                 occurrences=0,
                 activations=0,
             )
             self._next += 1
-        is_newest = span.start_us >= alarm.start_us or alarm.state is State.NORMAL
+        is_newest = span.start_us >= alarm.start_us or alarm.state is AlarmState.NORMAL
         alarm = msgspec.structs.replace(
             alarm,
             occurrences=alarm.occurrences + span.occurrences,

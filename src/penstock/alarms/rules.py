@@ -15,7 +15,7 @@ from penstock.alarms.settings import AlarmSettings
 from penstock.alarms.watching import Expected, Watch, query_of, shape_of
 from penstock.core.access import Action
 from penstock.core.alarm_records import AlarmRecords, RuleRecord
-from penstock.core.alarms import Backtest, Mode, RuleInfo, RuleSpec
+from penstock.core.alarms import AlarmBacktest, AlarmMode, RuleInfo, RuleSpec
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, InvalidInput, NotFound, PenstockError
 from penstock.core.people import Actor, Event
@@ -28,7 +28,7 @@ MAX_S = 31_536_000.0
 #: What of a rule may change while it is watched; everything else begins it anew.
 _LIGHT = frozenset({"severity", "message", "notify", "latched", "flapping", "description"})
 #: Modes that a rule as a whole can have.
-MODES = (Mode.NORMAL, Mode.SUPPRESSED, Mode.OUT_OF_SERVICE)
+MODES = (AlarmMode.NORMAL, AlarmMode.SUPPRESSED, AlarmMode.OUT_OF_SERVICE)
 #: How often it is looked who is expected, in microseconds.
 EXPECT_EVERY_US = 10_000_000
 
@@ -161,12 +161,12 @@ class Rules:
         self._note(by, _event("enable" if enabled else "disable", after))
         return self._info(after)
 
-    def set_mode(self, by: Actor, rule: int, mode: Mode, reason: str) -> RuleInfo:
+    def set_mode(self, by: Actor, rule: int, mode: AlarmMode, reason: str) -> RuleInfo:
         """Suppress the alarms of one, take it out of service, or go back to normal."""
         if mode not in MODES:
             msg = f"a rule can be {', '.join(MODES)}; shelving is for single alarms"
             raise InvalidInput(msg)
-        if mode is not Mode.NORMAL and not reason.strip():
+        if mode is not AlarmMode.NORMAL and not reason.strip():
             msg = "say why: `reason` must not be empty"
             raise InvalidInput(msg)
         with self._changing:
@@ -189,13 +189,13 @@ class Rules:
             del self._rules[rule]
         self._note(by, _event("remove", held))
 
-    def begin_backtest(self, by: Actor, spec: RuleSpec, start_us: int, end_us: int) -> Backtest:
+    def begin_backtest(self, by: Actor, spec: RuleSpec, start_us: int, end_us: int) -> AlarmBacktest:
         """Begin to find out what a rule would have raised."""
         system = self._permits.system_for(by, spec.system)
         self._check_plain(spec)
         return self.backtests.begin(by.who, spec, system, start_us, end_us)
 
-    def backtest(self, by: Actor, id_: int) -> Backtest:
+    def backtest(self, by: Actor, id_: int) -> AlarmBacktest:
         """Return how a backtest fares."""
         return self.backtests.get(by.who, id_)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from penstock.core.alarms import Alarm, AlarmEvent, AlarmQuery, Mode, RuleSpec, Span
+from penstock.core.alarms import Alarm, AlarmEvent, AlarmQuery, AlarmMode, RuleSpec, Span
 from penstock.core.notifications import Delivery, TargetSpec
 
 
@@ -18,7 +18,7 @@ class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     system_id: int
     spec: RuleSpec
     enabled: bool = True
-    mode: Mode = Mode.NORMAL
+    mode: AlarmMode = AlarmMode.NORMAL
     mode_reason: str = ""
     by: str
     changed_us: int

@@ -77,7 +77,7 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     description: str = ""
 
 
-class Mode(StrEnum):
+class AlarmMode(StrEnum):
     """Whether people are told of alarms of a rule, or of one key; the condition is watched on."""
 
     NORMAL = "normal"
@@ -111,7 +111,7 @@ class RuleInfo(msgspec.Struct, frozen=True, kw_only=True):
     spec: RuleSpec
     system_id: int
     enabled: bool
-    mode: Mode
+    mode: AlarmMode
     mode_reason: str
     run: RunStatus | None
     active: int
@@ -121,7 +121,7 @@ class RuleInfo(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-class State(StrEnum):
+class AlarmState(StrEnum):
     """Where an alarm stands (ISA-18.2, figure 3), but for whether people are told of it."""
 
     #: Nothing to do: it returned, and was acknowledged.
@@ -139,9 +139,9 @@ class State(StrEnum):
 
 
 #: States in which the condition is there.
-ACTIVE = frozenset({State.UNACKNOWLEDGED, State.ACKNOWLEDGED})
+ACTIVE = frozenset({AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED})
 #: States in which an alarm is in the list of those that want attention.
-OPEN = frozenset(State) - {State.NORMAL}
+OPEN = frozenset(AlarmState) - {AlarmState.NORMAL}
 
 
 class Act(StrEnum):
@@ -160,25 +160,25 @@ class Act(StrEnum):
     UNSHELVE = "unshelve"
 
 
-_FOLLOWS: Mapping[tuple[State, Act], State] = {
-    (State.NORMAL, Act.RAISE): State.UNACKNOWLEDGED,
-    (State.RETURNED, Act.RAISE): State.UNACKNOWLEDGED,
-    (State.LATCHED, Act.RAISE): State.UNACKNOWLEDGED,
-    (State.LATCHED_ACKNOWLEDGED, Act.RAISE): State.UNACKNOWLEDGED,
-    (State.UNACKNOWLEDGED, Act.RETURN): State.RETURNED,
-    (State.ACKNOWLEDGED, Act.RETURN): State.NORMAL,
-    (State.UNACKNOWLEDGED, Act.ACKNOWLEDGE): State.ACKNOWLEDGED,
-    (State.RETURNED, Act.ACKNOWLEDGE): State.NORMAL,
-    (State.LATCHED, Act.ACKNOWLEDGE): State.LATCHED_ACKNOWLEDGED,
-    (State.LATCHED_ACKNOWLEDGED, Act.RESET): State.NORMAL,
+_FOLLOWS: Mapping[tuple[AlarmState, Act], AlarmState] = {
+    (AlarmState.NORMAL, Act.RAISE): AlarmState.UNACKNOWLEDGED,
+    (AlarmState.RETURNED, Act.RAISE): AlarmState.UNACKNOWLEDGED,
+    (AlarmState.LATCHED, Act.RAISE): AlarmState.UNACKNOWLEDGED,
+    (AlarmState.LATCHED_ACKNOWLEDGED, Act.RAISE): AlarmState.UNACKNOWLEDGED,
+    (AlarmState.UNACKNOWLEDGED, Act.RETURN): AlarmState.RETURNED,
+    (AlarmState.ACKNOWLEDGED, Act.RETURN): AlarmState.NORMAL,
+    (AlarmState.UNACKNOWLEDGED, Act.ACKNOWLEDGE): AlarmState.ACKNOWLEDGED,
+    (AlarmState.RETURNED, Act.ACKNOWLEDGE): AlarmState.NORMAL,
+    (AlarmState.LATCHED, Act.ACKNOWLEDGE): AlarmState.LATCHED_ACKNOWLEDGED,
+    (AlarmState.LATCHED_ACKNOWLEDGED, Act.RESET): AlarmState.NORMAL,
 }
-_LATCHED_FOLLOWS: Mapping[tuple[State, Act], State] = {
-    (State.UNACKNOWLEDGED, Act.RETURN): State.LATCHED,
-    (State.ACKNOWLEDGED, Act.RETURN): State.LATCHED_ACKNOWLEDGED,
+_LATCHED_FOLLOWS: Mapping[tuple[AlarmState, Act], AlarmState] = {
+    (AlarmState.UNACKNOWLEDGED, Act.RETURN): AlarmState.LATCHED,
+    (AlarmState.ACKNOWLEDGED, Act.RETURN): AlarmState.LATCHED_ACKNOWLEDGED,
 }
 
 
-def follow(state: State, act: Act, *, latched: bool = False) -> State | None:
+def follow(state: AlarmState, act: Act, *, latched: bool = False) -> AlarmState | None:
     """Return the state that follows when something happens to an alarm, or None if it cannot.
 
     The one place that says so. What only speaks of an alarm (comments, shelving) leaves its state;
@@ -187,7 +187,7 @@ def follow(state: State, act: Act, *, latched: bool = False) -> State | None:
     if act in (Act.COMMENT, Act.SHELVE, Act.UNSHELVE):
         return state
     if act is Act.WITHDRAW:
-        return None if state is State.NORMAL else State.NORMAL
+        return None if state is AlarmState.NORMAL else AlarmState.NORMAL
     found = _LATCHED_FOLLOWS.get((state, act)) if latched else None
     return found or _FOLLOWS.get((state, act))
 
@@ -246,8 +246,8 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     message: str
     values: Mapping[str, Any]
-    state: State
-    mode: Mode = Mode.NORMAL
+    state: AlarmState
+    mode: AlarmMode = AlarmMode.NORMAL
     shelved_until_us: int | None = None
     start_us: int
     raised_us: int
@@ -265,7 +265,7 @@ class AlarmEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     time_us: int
     act: Act
-    state: State
+    state: AlarmState
     by: str = ""
     comment: str = ""
 
@@ -285,7 +285,7 @@ class AlarmQuery(msgspec.Struct, frozen=True, kw_only=True):
         limit: At most so many.
     """
 
-    states: frozenset[State] = frozenset()
+    states: frozenset[AlarmState] = frozenset()
     severity: Severity = Severity.LOW
     rule: int | None = None
     system: int | None = None
@@ -314,7 +314,7 @@ class BacktestState(StrEnum):
     FAILED = "failed"
 
 
-class Backtest(msgspec.Struct, frozen=True, kw_only=True):
+class AlarmBacktest(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule would have raised over a range of event time.
 
     Attributes:
@@ -390,7 +390,7 @@ class AlarmRules(Protocol):
         """Watch one, or stop watching it."""
         ...
 
-    def set_mode(self, by: Actor, rule: int, mode: Mode, reason: str) -> RuleInfo:
+    def set_mode(self, by: Actor, rule: int, mode: AlarmMode, reason: str) -> RuleInfo:
         """Suppress the alarms of one, take it out of service, or go back to normal."""
         ...
 
@@ -398,7 +398,7 @@ class AlarmRules(Protocol):
         """Delete one with its alarms."""
         ...
 
-    def begin_backtest(self, by: Actor, spec: RuleSpec, start_us: int, end_us: int) -> Backtest:
+    def begin_backtest(self, by: Actor, spec: RuleSpec, start_us: int, end_us: int) -> AlarmBacktest:
         """Begin to find out what a rule would have raised; it needs not be kept for that.
 
         Raises:
@@ -407,7 +407,7 @@ class AlarmRules(Protocol):
         """
         ...
 
-    def backtest(self, by: Actor, id_: int) -> Backtest:
+    def backtest(self, by: Actor, id_: int) -> AlarmBacktest:
         """Return how a backtest fares."""
         ...
 

@@ -27,11 +27,11 @@ from penstock.core.alarms import (
     Alarm,
     AlarmEvent,
     AlarmQuery,
-    Mode,
+    AlarmMode,
     RuleSpec,
     Severity,
     Span,
-    State,
+    AlarmState,
 )
 from penstock.core.errors import Conflict
 
@@ -58,7 +58,7 @@ class SqlAlarms:
                 system_id=row.system_id,
                 spec=msgspec.convert(row.spec, RuleSpec),
                 enabled=row.enabled,
-                mode=Mode(row.mode),
+                mode=AlarmMode(row.mode),
                 mode_reason=row.mode_reason,
                 by=row.changed_by,
                 changed_us=row.changed_us,
@@ -115,7 +115,7 @@ class SqlAlarms:
     def open_alarms(self) -> Sequence[Alarm]:
         """Return all alarms that are not normal."""
         with self._database.read() as connection:
-            return _load(connection, _alarms().where(AlarmRow.state != State.NORMAL.value))
+            return _load(connection, _alarms().where(AlarmRow.state != AlarmState.NORMAL.value))
 
     def shelves(self) -> Sequence[Shelf]:
         """Return all keys that are shelved."""
@@ -190,7 +190,7 @@ class SqlAlarms:
                 AlarmEvent(
                     time_us=row.time_us,
                     act=Act(row.act),
-                    state=State(row.state),
+                    state=AlarmState(row.state),
                     by=row.made_by,
                     comment=row.comment,
                 )
@@ -223,7 +223,7 @@ class SqlAlarms:
         with self._database.write() as connection:
             connection.execute(
                 delete(AlarmRow).where(
-                    AlarmRow.state == State.NORMAL.value, AlarmRow.updated_us < before_us
+                    AlarmRow.state == AlarmState.NORMAL.value, AlarmRow.updated_us < before_us
                 )
             )
             connection.execute(
@@ -340,7 +340,7 @@ def _alarms() -> Select[Any]:
 
 def _load(connection: Connection, query: Select[Any]) -> list[Alarm]:
     names = [name for name in Alarm.__struct_fields__ if name != "rule"]
-    kinds = {"severity": Severity, "state": State, "mode": Mode}
+    kinds = {"severity": Severity, "state": AlarmState, "mode": AlarmMode}
     found = []
     for row in connection.execute(query).mappings():
         values = {name: row[name] for name in names}
