@@ -238,7 +238,15 @@ class Access:
         """Return all that someone may read."""
         if self._may_everything(who):
             return Scope(everything=True)
-        own = self._own_systems(who)
+        return self._granted_to(self._own_systems(who))
+
+    def system_scope(self, system: int) -> Scope:
+        """Return all that a system may read: its own, and what it was granted."""
+        if not self.organisation.accounts:
+            return Scope(everything=True)
+        return self._granted_to({system})
+
+    def _granted_to(self, own: set[int]) -> Scope:
         grants = [grant for system in own for grant in self._grants_to(system)]
         whole = {g.owner for g in grants if g.thing is None and g.datastream is None}
         return Scope(

@@ -27,6 +27,7 @@ from penstock.door.settings import DoorSettings
 from penstock.ingest.settings import IngestSettings
 from penstock.log.settings import LogSettings
 from penstock.sensorthings.settings import ThingsSettings
+from penstock.sql.settings import SqlSettings
 from penstock.stores.settings import LakeSettings
 
 #: Prefix of environment variables that override settings.
@@ -78,6 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     alarms: AlarmSettings = AlarmSettings()
     api: ApiSettings = ApiSettings()
     sensorthings: ThingsSettings = ThingsSettings()
+    sql: SqlSettings = SqlSettings()
 
     @property
     def data_path(self) -> Path:

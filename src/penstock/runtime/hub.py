@@ -28,6 +28,7 @@ from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
+from penstock.runtime.streams import make_streams
 from penstock.runtime.things import make_notifier, make_things
 from penstock.sensorthings.mqtt_changes import Change
 from penstock.stores.lake.store import LakeStore
@@ -91,6 +92,14 @@ class Hub:
             access=self.identities.access,
             listener=self.fleet.listener,
         )
+        self.streams = make_streams(
+            config,
+            self.store,
+            self.catalog,
+            self.ingest,
+            self.identities.access,
+            self._clock,
+        )
         self.fleet.forget_series = self.ingest.forget_series
         self.fleet.log_passed = self._passing
         #: Where the HTTP server is, for links in what subscribers are told.
@@ -133,6 +142,7 @@ class Hub:
         """Begin to take in messages; to be called in the event loop."""
         write_clock(self._config.data_path, self._settled.mark())
         self.ingest.start()
+        self.streams.open()
         self.fleet.start()
         self.notifier.start()
         loop = asyncio.get_running_loop()
@@ -149,6 +159,7 @@ class Hub:
         self.notifier.close()
         self._publisher.close()
         write_clock(self._config.data_path, self._settled.mark())
+        await asyncio.to_thread(self.streams.close)
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.fleet.close)
         await asyncio.to_thread(self.store.close)
@@ -226,7 +237,12 @@ class Hub:
     def stats(self) -> Mapping[str, float]:
         """Return all counters by their Prometheus name."""
         door = {k: v for k, v in self._door().items() if k.startswith("penstock_")}
-        return {**door, **self.ingest.stats(), "penstock_store_observations": self._observations}
+        return {
+            **door,
+            **self.ingest.stats(),
+            **self.streams.stats(),
+            "penstock_store_observations": self._observations,
+        }
 
     def health(self) -> Health:
         """Return the state now."""

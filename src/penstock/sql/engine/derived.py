@@ -23,11 +23,19 @@ from penstock.sql.engine.outlet import Outlet
 from penstock.sql.engine.picture import Pictures
 from penstock.sql.engine.ranges import NEVER_US, Int64s
 from penstock.sql.engine.tap import int64s
+from penstock.sql.signature import SOURCE_UNIT
 
 #: Datastreams that are registered in one step.
 PAGE = 1000
 #: Longest name of a Thing, or of a Datastream within it.
 MAX_NAME = 255
+#: Columns that make no Datastream: the times of a row and the name of its series say them.
+TOLD_OTHERWISE = frozenset(
+    {
+        "time", "end_time", "window_start", "window_end", "window_time", "datastream", "feature",
+        "name", "thing", "system", "property", "unit", "sensor",
+    }
+)  # fmt: skip
 _UTC = SCHEMA.field("time").type
 _IDENTITY = ["datastream", "time", "feature"]
 _TYPES = {
@@ -68,22 +76,27 @@ class DatastreamSink:
         catalog: Where Datastreams are registered.
         store: Where earlier answers are.
         clock: Tells the time.
+        inputs: Tells which datastreams the app reads.
     """
 
     def __init__(
         self, origin: Origin, output: Output, meaning: Meaning, *, outlet: Outlet,
         pictures: Pictures, catalog: Catalog, store: Store, clock: Clock,
+        inputs: Callable[[], Int64s],
     ) -> None:  # fmt: skip
         self._origin = origin
         self._output = output
         self._sources = list(meaning.sources)
         self._keys = [column for column in meaning.columns if column.is_key]
-        self._values = [column for column in meaning.columns if not column.is_key]
+        self._values = [
+            c for c in meaning.columns if not c.is_key and c.name.lower() not in TOLD_OTHERWISE
+        ]
         self._outlet = outlet
         self._pictures = pictures
         self._catalog = catalog
         self._store = store
         self._clock = clock
+        self._inputs = inputs
         self._ids: dict[tuple[object, ...], Int64s] = {}
         self._all: set[int] | None = None
         self._newest_us = NEVER_US
@@ -201,8 +214,10 @@ class DatastreamSink:
         own = _short(".".join([self._origin.name, column.name, *filter(None, further)]))
         given = self._output.units.get(column.name)
         unit = Unit() if given is None else Unit(symbol=given)
-        if given is None and column.unit is not None:
-            unit = source.unit if source is not None else Unit(symbol=column.unit)
+        if given is None and column.unit == SOURCE_UNIT:
+            unit = self._unit_of(source)
+        elif given is None and column.unit is not None:
+            unit = Unit(symbol=column.unit)
         return Series(
             thing=thing,
             name=own,
@@ -220,6 +235,15 @@ class DatastreamSink:
             },
             system=self._origin.system,
         )
+
+    def _unit_of(self, source: DatastreamInfo | None) -> Unit:
+        """Return the unit that all sources have, if they have one in common."""
+        if source is not None:
+            return source.unit
+        picture = self._pictures.now()
+        at = picture.index(self._inputs())
+        units = {picture.infos[i].unit for i in at[at >= 0].tolist()}
+        return units.pop() if len(units) == 1 else Unit()
 
     def _thing(self, keys: Mapping[str, object], source: DatastreamInfo | None) -> str:
         if self._output.thing:
@@ -279,7 +303,3 @@ def _short(name: str) -> str:
         return name or "-"
     mark = hashlib.sha256(name.encode()).hexdigest()[:12]
     return f"{name[: MAX_NAME - 13]}-{mark}"
-
-
-#: Makes the sink of an app.
-MakeSink = Callable[[Origin, Output, Meaning], DatastreamSink]

@@ -29,7 +29,10 @@ class Duck:
     """
 
     def __init__(self, memory_bytes: int, threads: int) -> None:
-        import duckdb  # noqa: PLC0415 - takes time and memory that only queries need
+        # They take time and memory that only queries need.
+        import duckdb
+
+        from penstock.sql.functions import register
 
         self._errors = duckdb
         self._connection = duckdb.connect(
@@ -42,12 +45,12 @@ class Duck:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "allow_community_extensions": "false",
-                "enable_external_access": "false",
                 "preserve_insertion_order": "false",
-                "TimeZone": "UTC",
-                "lock_configuration": "true",
             },
         )
+        register(self._connection)
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
 
     @property
     def connection(self) -> Any:

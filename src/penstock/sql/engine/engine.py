@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.core.access import Scope
+from penstock.core.apps import Output
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
-from penstock.core.queries import Meaning, Query, RunState, RunStatus, Sink
+from penstock.core.queries import Meaning, Progress, Query, RunState, RunStatus, Sink
 from penstock.core.store import CanSummarise, Marks, Store
 from penstock.sql.engine.computing import Computer
+from penstock.sql.engine.derived import DatastreamSink, Origin
 from penstock.sql.engine.duck import Duck
 from penstock.sql.engine.expiry import Expiry
+from penstock.sql.engine.history import over
 from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.ledger import Entry, Ledger
 from penstock.sql.engine.outlet import Keep, Outlet
@@ -27,7 +31,7 @@ from penstock.sql.engine.ranges import NEVER_US, Int64s, floor
 from penstock.sql.engine.running import Running, by_id
 from penstock.sql.engine.standing import Standing, marks_of
 from penstock.sql.engine.tap import Heard, Tap, int64s
-from penstock.sql.plan import Plan
+from penstock.sql.plan import Plan, Source
 from penstock.sql.settings import SqlSettings
 
 _log = logging.getLogger(__name__)
@@ -46,7 +50,7 @@ MAX_ROUNDS = 16
 
 
 class Engine:
-    """Runs queries live. Implements `core.queries.Streams` together with `history`.
+    """Runs queries live. Implements `core.queries.Streams` and `core.tap.Tap`.
 
     Args:
         store: Where rows are; read only.
@@ -78,6 +82,7 @@ class Engine:
         system_name: Callable[[int], str] = str,
     ) -> None:
         self._store = store
+        self._catalog = catalog
         self.settings = settings or SqlSettings()
         self._plan_of = plan_of
         self._scope_of = scope_of
@@ -113,7 +118,7 @@ class Engine:
 
     # -- life
 
-    def start_thread(self) -> None:
+    def open(self) -> None:
         """Begin to compute in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="sql", daemon=True)
         self._thread.start()
@@ -175,7 +180,7 @@ class Engine:
         self.tap.wake.set()
 
     def _standing(
-        self, id_: int, query: Query, plan: Plan, sources: tuple[object, ...], start_us: int | None
+        self, id_: int, query: Query, plan: Plan, sources: tuple[Source, ...], start_us: int | None
     ) -> Standing:
         now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         held = self._standings.get(id_)
@@ -225,7 +230,9 @@ class Engine:
             if first is not None and first <= now_us:
                 standing.touch([(max(first, standing.entry.began_us), now_us + 1)])
             return
-        begin = floor(now_us, meaning) if first is None else floor(first - meaning.ahead_us, meaning)
+        begin = (
+            floor(now_us, meaning) if first is None else floor(first - meaning.ahead_us, meaning)
+        )
         standing.done_us = max(standing.done_us, min(begin, floor(now_us, meaning)))
 
     def stop(self, id_: int) -> None:
@@ -251,6 +258,28 @@ class Engine:
         """Return how a query fares, or None when it does not run."""
         running = self._running.get(id_)
         return None if running is None else running.status()
+
+    def over(
+        self, query: Query, start_us: int, end_us: int, progress: Progress | None = None
+    ) -> Iterator[pa.Table]:
+        """Compute the answer for a range of event time from what is stored, in order, in parts."""
+        return over(
+            self._plan_of(query), start_us, end_us, store=self._store,
+            picture=self.pictures.now(), scope=self._scope_of(query.system),
+            settings=self.settings, progress=progress,
+        )  # fmt: skip
+
+    def sink(self, origin: Origin, output: Output, meaning: Meaning) -> Sink:
+        """Return what keeps the answers of an app as derived Datastreams."""
+        return DatastreamSink(
+            origin, output, meaning, outlet=self.outlet, pictures=self.pictures,
+            catalog=self._catalog, store=self._store, clock=self._clock,
+            inputs=lambda: self._inputs(origin.id),
+        )  # fmt: skip
+
+    def _inputs(self, id_: int) -> Int64s:
+        standing = self._standings.get(id_)
+        return np.zeros(0, np.int64) if standing is None else standing.ids
 
     def stats(self) -> Mapping[str, float]:
         """Return counters and gauges by their Prometheus names; counters end in `_total`."""
@@ -343,13 +372,12 @@ class Engine:
             return
         computer = self._computing()
         self._scans.forget()
-        for one in ready:
-            for start, end in one.due():
-                self._scans.expect(Wanted(one.plan, one.ids(), start, end))
-        for one in ready:
-            system = one.standing.entry.query.system
-            computer.scope = lambda system=system: self._scope_of(system)
-            one.work(computer, self._scans, picture, self._turn)
+        for query in ready:
+            for start, end in query.due():
+                self._scans.expect(Wanted(query.plan, query.ids(), start, end))
+        for query in ready:
+            computer.scope = partial(self._scope_of, query.standing.entry.query.system)
+            query.work(computer, self._scans, picture, self._turn)
         self._scans.forget()
 
     def _resolve(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:

@@ -145,7 +145,9 @@ def union(ids: Mapping[str, Int64s]) -> Int64s:
     return np.unique(np.concatenate(every)) if every else np.zeros(0, np.int64)
 
 
-def relations_of(plan: Plan, parts: Mapping[str, pa.Table], picture: Picture) -> dict[str, pa.Table]:
+def relations_of(
+    plan: Plan, parts: Mapping[str, pa.Table], picture: Picture
+) -> dict[str, pa.Table]:
     """Return the relations of a plan's inputs, from the rows of each."""
     return {
         one.relation: relation(parts[one.relation], one.columns, picture) for one in plan.inputs

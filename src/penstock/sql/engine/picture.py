@@ -67,7 +67,9 @@ class Picture:
 
     def _named(self, source: Source) -> Int64s:
         if source.app:
-            found = [i for i, one in enumerate(self.infos) if one.properties.get("app") == source.app]
+            found = [
+                i for i, one in enumerate(self.infos) if one.properties.get("app") == source.app
+            ]
             return np.array(found, np.int64)
         if not source.names:
             return np.flatnonzero(self.app_ids == 0)
@@ -115,6 +117,7 @@ class Picture:
     def table(self, name: str, scope: Scope) -> pa.Table:
         """Return one of `plan.TABLES`, of what is in a scope."""
         seen = [o for o in self.infos if scope.holds(o.system, o.thing_id, o.id)]
+        rows: list[dict[str, object] | None]
         if name == "datastreams":
             rows = [self._datastream(one) for one in seen]
         elif name == "units":

@@ -23,7 +23,6 @@ from penstock.sql.engine.ranges import (
     within,
 )
 from penstock.sql.engine.tap import Heard, int64s
-from penstock.sql.plan import Source
 
 #: How far a row's time may be ahead of the clock to count as the present; what is further ahead
 #: says nothing about how far its source is.
