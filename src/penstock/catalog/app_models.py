@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from penstock.catalog.models import Datastream
 from penstock.catalog.organisation_models import SystemRow
 from penstock.catalog.tables import Base, Id
 
@@ -53,14 +52,3 @@ class AppLogRow(Base):
     time_us: Mapped[int] = mapped_column(BigInteger)
     level: Mapped[str] = mapped_column(String(16))
     message: Mapped[str]
-
-
-class AppDatastream(Base):
-    """A Datastream that an app derives."""
-
-    __tablename__ = "app_datastream"
-
-    datastream_id: Mapped[int] = mapped_column(
-        ForeignKey(Datastream.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
-    app_id: Mapped[int] = mapped_column(ForeignKey(AppRow.id, ondelete="CASCADE"), index=True)

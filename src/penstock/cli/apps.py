@@ -396,5 +396,3 @@ def _say_imported(done: Mapping[str, Any], *, as_json: bool) -> None:
     for what in ("added", "changed", "unchanged"):
         if done[what]:
             typer.echo(f"{what}: {', '.join(done[what])}")
-
-

@@ -95,9 +95,7 @@ def send_text(url: str, path: str, text: str) -> Any:
     return answer.json()
 
 
-def asking_long(
-    url: str, path: str, **query: object
-) -> AbstractContextManager[httpx.Response]:
+def asking_long(url: str, path: str, **query: object) -> AbstractContextManager[httpx.Response]:
     """Give the answer to a GET while it arrives: a large file, or events that follow.
 
     Raises:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Protocol
 
 import msgspec
-
 import pyarrow as pa
 
 from penstock.core.people import Actor
@@ -214,10 +213,6 @@ class AppRecords(Protocol):
 
     def log(self, app: int, limit: int) -> Sequence[AppEvent]:
         """Return lines of a log, newest first."""
-        ...
-
-    def derive(self, app: int, datastreams: Sequence[int]) -> None:
-        """Remember that an app derives these Datastreams."""
         ...
 
     def derived(self, app: int) -> Sequence[int]:

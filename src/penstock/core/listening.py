@@ -13,6 +13,8 @@ import msgspec
 PLATFORM_CLIENT = "$penstock"
 #: The hub's own connection to the door; what it publishes is for devices and is not taken in.
 HUB_CLIENT = f"{PLATFORM_CLIENT}/hub"
+#: Client identifier of the connection that brings what stream apps say.
+APPS_CLIENT = f"{PLATFORM_CLIENT}/apps"
 
 
 class Kind(StrEnum):

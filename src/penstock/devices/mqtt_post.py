@@ -45,9 +45,16 @@ class MqttPost:
         address: Asked before every attempt, since a door may come back on another port; None when
             it is not known yet.
         secret: Password of the platform's own connections.
+        name: Client identifier; no two connections have the same.
     """
 
-    def __init__(self, address: Callable[[], tuple[str, int] | None], secret: str) -> None:
+    def __init__(
+        self,
+        address: Callable[[], tuple[str, int] | None],
+        secret: str,
+        name: str = HUB_CLIENT,
+    ) -> None:
+        self._name = name
         self._address = address
         self._secret = secret
         self._stop = threading.Event()
@@ -113,7 +120,7 @@ class MqttPost:
     def _prepare(self, came: threading.Event, ended: threading.Event) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            HUB_CLIENT,
+            self._name,
             protocol=paho.MQTTv5,
             reconnect_on_failure=False,
         )

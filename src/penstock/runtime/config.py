@@ -27,6 +27,7 @@ from penstock.door.settings import DoorSettings
 from penstock.ingest.settings import IngestSettings
 from penstock.log.settings import LogSettings
 from penstock.sensorthings.settings import ThingsSettings
+from penstock.sql.apps.settings import AppSettings
 from penstock.sql.settings import SqlSettings
 from penstock.stores.settings import LakeSettings
 
@@ -80,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api: ApiSettings = ApiSettings()
     sensorthings: ThingsSettings = ThingsSettings()
     sql: SqlSettings = SqlSettings()
+    apps: AppSettings = AppSettings()
 
     @property
     def data_path(self) -> Path:

@@ -12,6 +12,7 @@ from penstock.catalog.devices.tracks import SqlTracks
 from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.access import Access
 from penstock.core.clock import Clock
+from penstock.core.listening import HUB_CLIENT
 from penstock.core.store import Store
 from penstock.devices.mqtt_post import MqttPost
 from penstock.devices.post import Post
@@ -62,6 +63,6 @@ def door_address(doors: Callable[[], Doors]) -> Callable[[], tuple[str, int] | N
     return address
 
 
-def make_post(doors: Callable[[], Doors], secret: str) -> MqttPost:
+def make_post(doors: Callable[[], Doors], secret: str, name: str = HUB_CLIENT) -> MqttPost:
     """Return the post to the plain MQTT listener of the door, wherever it is by then."""
-    return MqttPost(door_address(doors), secret)
+    return MqttPost(door_address(doors), secret, name)

@@ -16,11 +16,13 @@ from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
+from penstock.core.listening import APPS_CLIENT
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
+from penstock.runtime.apps import AppRoom
 from penstock.runtime.awaiting import Awaited
 from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
@@ -39,7 +41,7 @@ _log = logging.getLogger(__name__)
 PARTITION = "hub"
 PARTITIONS = ("door", PARTITION)
 #: Checks that warn: the platform does its work all the same.
-WARNINGS = ("disk", "clock")
+WARNINGS = ("disk", "clock", "apps")
 #: Age in seconds from which the door's counters mean that the door is gone.
 DOOR_SILENT_S = 5.0
 #: How often retention is looked at, in seconds.
@@ -123,6 +125,17 @@ class Hub:
             secret=internal_secret,
             address=lambda: self.http,
         )
+        self.apps = AppRoom(
+            config=config,
+            catalog=self.catalog,
+            store=self.store,
+            engine=self.streams,
+            clock=self._clock,
+            access=self.identities.access,
+            note=self.identities.trail.write,
+            post=make_post(self.doors, internal_secret, APPS_CLIENT),
+            delete=self._delete_datastreams,
+        )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._awaited = Awaited(
             lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
@@ -138,11 +151,19 @@ class Hub:
         """Tell whether somebody listens to SensorThings entities of a type."""
         return self.notifier.is_wanted(type_)
 
+    def _delete_datastreams(self, ids: Sequence[int]) -> None:
+        """Delete Datastreams and their observations, as SensorThings does."""
+        for id_ in ids:
+            self.things.writer.delete("Datastream", id_)
+        self.fleet.forget()
+        self.fleet.bury()
+
     def start(self) -> None:
         """Begin to take in messages; to be called in the event loop."""
         write_clock(self._config.data_path, self._settled.mark())
         self.ingest.start()
         self.streams.open()
+        self.apps.start()
         self.fleet.start()
         self.notifier.start()
         loop = asyncio.get_running_loop()
@@ -159,6 +180,7 @@ class Hub:
         self.notifier.close()
         self._publisher.close()
         write_clock(self._config.data_path, self._settled.mark())
+        await asyncio.to_thread(self.apps.close)
         await asyncio.to_thread(self.streams.close)
         await asyncio.to_thread(self.ingest.close)
         await asyncio.to_thread(self.fleet.close)
@@ -241,6 +263,7 @@ class Hub:
             **door,
             **self.ingest.stats(),
             **self.streams.stats(),
+            **self.apps.stats(),
             "penstock_store_observations": self._observations,
         }
 
@@ -253,6 +276,7 @@ class Hub:
             self._check_ingest(),
             self._check_disk(),
             self._check_clock(),
+            self.apps.check(),
         ]
         return Health(
             ready=all(check.ok for check in checks if check.name not in WARNINGS),

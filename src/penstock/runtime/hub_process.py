@@ -64,6 +64,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         passwords=hub.passwords,
         fleet=hub.fleet,
         things=hub.things,
+        apps=hub.apps.apps,
     )
     server = Server(
         uvicorn.Config(

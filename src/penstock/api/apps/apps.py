@@ -83,9 +83,7 @@ async def post_app(
     return await once(request, ctx, by, lambda: ctx.blocking(ctx.apps.add, by, spec))
 
 
-@router.get(
-    "/apps/{app_id}", summary="One app", responses=gives("The app.", AppInfo, example=_APP)
-)
+@router.get("/apps/{app_id}", summary="One app", responses=gives("The app.", AppInfo, example=_APP))
 async def get_app(ctx: Ctx, by: By, app_id: AppId) -> Response:
     """Return one app and how it fares."""
     return Json(await ctx.blocking(ctx.apps.get, by, app_id))

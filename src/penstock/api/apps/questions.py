@@ -35,9 +35,7 @@ router = APIRouter(tags=["apps"], default_response_class=Response)
         csv=FORMATS["csv"].media,
         arrow=FORMATS["arrow"].media,
     ),
-    openapi_extra=takes(
-        Question, {"sql": "SELECT COUNT(*) AS n FROM observations"}, "One SELECT."
-    ),
+    openapi_extra=takes(Question, {"sql": "SELECT COUNT(*) AS n FROM observations"}, "One SELECT."),
 )
 async def ask(request: Request, ctx: Ctx, who: Who) -> Response:
     """Answer one SELECT about observations, things, datastreams, units and locations.

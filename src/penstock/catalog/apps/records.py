@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from penstock.catalog.admission import chunks
-from penstock.catalog.app_models import AppDatastream, AppLogRow, AppRow, AppVersionRow
+from penstock.catalog.app_models import AppLogRow, AppRow, AppVersionRow
 from penstock.catalog.database import Database
+from penstock.catalog.models import Datastream, Thing
 from penstock.catalog.organisation_models import SystemRow
 from penstock.core.apps import AppEvent, AppSpec, AppState, KeptApp
 from penstock.core.errors import Conflict, NotFound
@@ -155,50 +154,33 @@ class SqlApps:
                 for at, level, message in connection.execute(query)
             ]
 
-    def derive(self, app: int, datastreams: Sequence[int]) -> None:
-        """Remember that an app derives these Datastreams."""
-        rows = [{"app_id": app, "datastream_id": id_} for id_ in dict.fromkeys(datastreams)]
-        if not rows:
-            return
-        with self._database.write() as connection:
-            made = upsert(AppDatastream)
-            connection.execute(
-                made.on_conflict_do_update(
-                    index_elements=["datastream_id"], set_={"app_id": made.excluded.app_id}
-                ),
-                rows,
-            )
-
     def derived(self, app: int) -> Sequence[int]:
         """Return the Datastreams that an app derives and that still exist, ascending."""
         query = (
-            select(AppDatastream.datastream_id)
-            .where(AppDatastream.app_id == app)
-            .order_by(AppDatastream.datastream_id)
+            select(Datastream.id)
+            .join(Thing, Thing.id == Datastream.thing_id)
+            .join(AppRow, AppRow.system_id == Thing.system_id)
+            .where(AppRow.id == app, app == _APP_ID)
+            .order_by(Datastream.id)
         )
         with self._database.read() as connection:
             return connection.execute(query).scalars().all()
 
-    def owners(self, datastreams: Sequence[int]) -> Mapping[int, int]:
-        """Return which app derives each of these Datastreams, where one does."""
-        found: dict[int, int] = {}
-        with self._database.read() as connection:
-            for chunk in chunks(datastreams):
-                rows = connection.execute(
-                    select(AppDatastream.datastream_id, AppDatastream.app_id).where(
-                        AppDatastream.datastream_id.in_(chunk)
-                    )
-                )
-                found.update((row.datastream_id, row.app_id) for row in rows)
-        return found
-
     def count_derived(self) -> Mapping[int, int]:
         """Return how many Datastreams each app derives."""
-        query = select(AppDatastream.app_id, func.count()).group_by(AppDatastream.app_id)
+        query = (
+            select(_APP_ID, func.count())
+            .join(Thing, Thing.id == Datastream.thing_id)
+            .join(AppRow, (AppRow.system_id == Thing.system_id) & (AppRow.id == _APP_ID))
+            .group_by(_APP_ID)
+        )
         with self._database.read() as connection:
-            return {app: count for app, count in connection.execute(query)}
+            return {int(app): count for app, count in connection.execute(query)}
 
 
+#: By which app a Datastream says that it is derived. Whoever else may say so, only those of the
+#: app's own system count.
+_APP_ID = func.json_extract(Datastream.properties, "$.app_id")
 _APPS = select(
     AppRow.id,
     AppRow.system_id,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from penstock.core.apps import AppSpec, Output, OutputKind
+from penstock.core.apps import AppSpec, OutputKind
 from penstock.core.errors import InvalidInput
 from penstock.sql.apps.durations import parse_duration, print_duration
 
@@ -79,7 +79,9 @@ def check_sql(sql: str) -> None:
     """
     for number, line in enumerate(split(sql), 1):
         if BEGIN.match(line):
-            msg = f"line {number} of the SQL is `-- app:`, which begins another app; write it so not"
+            msg = (
+                f"line {number} of the SQL is `-- app:`, which begins another app; write it so not"
+            )
             raise InvalidInput(msg)
 
 
@@ -131,7 +133,8 @@ def _app(part: _Part) -> AppSpec:
         target[key] = kept
     sql = "\n".join(part.lines[len(header) :]).strip()
     if not sql:
-        msg = f"line {part.line + len(header)}: app {said['name']!r} has no SQL; write it below the header"
+        end = part.line + len(header)
+        msg = f"line {end}: app {said['name']!r} has no SQL; write it below the header"
         raise InvalidInput(msg)
     document = {
         **said,
@@ -160,7 +163,7 @@ def _said(line: str, number: int) -> tuple[str, str, str]:
     return key, column, value
 
 
-def _once(is_there: bool, key: str, number: int) -> None:  # noqa: FBT001
+def _once(is_there: bool, key: str, number: int) -> None:
     if is_there:
         msg = f"line {number}: `{key}` stands twice; keep one"
         raise InvalidInput(msg)

@@ -11,6 +11,7 @@ import msgspec
 from penstock.core.apps import AppSpec, Output, OutputKind
 from penstock.core.errors import InvalidInput
 from penstock.core.publish import encode_publish
+from penstock.core.queries import Meaning
 from penstock.sql.apps.app_text import check_sql
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -65,8 +66,8 @@ def start_of(start: str) -> int | None:
         time = datetime.fromisoformat(start)
     except ValueError as error:
         msg = (
-            f"start {start[:40]!r} is not allowed; take `now`, `beginning` or an ISO 8601 time like "
-            "2026-01-31T12:00:00Z"
+            f"start {start[:40]!r} is not allowed; take `now`, `beginning` or an ISO 8601 time "
+            "like 2026-01-31T12:00:00Z"
         )
         raise InvalidInput(msg) from error
     return (time.replace(tzinfo=time.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -75,6 +76,31 @@ def start_of(start: str) -> int | None:
 def columns_in(template: str) -> list[str]:
     """Return the columns that a topic or the name of a Thing is made with."""
     return _COLUMN.findall(template)
+
+
+def check_columns(spec: AppSpec, meaning: Meaning) -> None:
+    """Do nothing if the output names columns that the query has.
+
+    Raises:
+        InvalidInput: It names others, or there is nothing to keep.
+    """
+    every = [column.name for column in meaning.columns]
+    keys = [column.name for column in meaning.columns if column.is_key]
+    of_thing = [*keys, "thing"] if meaning.is_rowwise else keys
+    output = spec.output
+    for what, names, known in (
+        ("topic", columns_in(output.topic), every),
+        ("thing", columns_in(output.thing), of_thing),
+        ("unit", output.units, every),
+        ("property", output.properties, every),
+    ):
+        for name in names:
+            if name not in known:
+                msg = f"{what} names the column {name!r}; possible are {', '.join(known) or 'none'}"
+                raise InvalidInput(msg)
+    if output.kind is OutputKind.DATASTREAMS and every == keys:
+        msg = "the query gives no values to keep; select one beside the keys, as AVG(result)"
+        raise InvalidInput(msg)
 
 
 def _output(output: Output) -> Output:
@@ -95,7 +121,9 @@ def _output(output: Output) -> Output:
         topic=topic,
         thing=thing,
         units={name: _line(f"unit.{name}", text) for name, text in output.units.items()},
-        properties={name: _line(f"property.{name}", text) for name, text in output.properties.items()},
+        properties={
+            name: _line(f"property.{name}", text) for name, text in output.properties.items()
+        },
     )
 
 
@@ -115,4 +143,6 @@ def _text(what: str, text: str, most: int, *, is_line: bool = False) -> None:
 
 
 def _is_no_text(character: str) -> bool:
-    return character < " " or character in "\x7f\u2028\u2029\x85" or "\ud800" <= character <= "\udfff"
+    return (
+        character < " " or character in "\x7f\u2028\u2029\x85" or "\ud800" <= character <= "\udfff"
+    )

@@ -31,7 +31,9 @@ def refuse_cycle(
     def reads(one: KeptApp, known: Meaning) -> list[str]:
         return [*_apps_read(known), *_derived_read(one, known, catalog)]
 
-    waiting = [(name, (ours, name)) for name in reads(app, meaning)]
+    waiting: list[tuple[str, tuple[str, ...]]] = [
+        (name, (ours, name)) for name in reads(app, meaning)
+    ]
     passed: set[str] = set()
     while waiting:
         name, way = waiting.pop()

@@ -32,11 +32,11 @@ from penstock.core.errors import (
 )
 from penstock.core.organisation import DEFAULT_SYSTEM, System
 from penstock.core.people import Actor, Event
-from penstock.core.queries import END, ROW, SERIES, TIME, Meaning, Progress, Streams
+from penstock.core.queries import Meaning, Progress, Streams
+from penstock.sql.apps.answers import answers
 from penstock.sql.apps.app_text import parse_apps, print_apps
 from penstock.sql.apps.checking import checked
 from penstock.sql.apps.cycles import refuse_cycle
-from penstock.sql.apps.derived import Derivation
 from penstock.sql.apps.running import MakeSink, Running, query_of
 from penstock.sql.apps.verifying import Verifier
 
@@ -112,7 +112,9 @@ class AppDesk:
             system = self._system(by, spec.system, Action.MANAGE)
             app, meaning = self._check(by, checked(spec), system)
             if len(self._records.apps()) >= self._max_apps:
-                msg = f"there are {self._max_apps} apps, which is all there may be (`apps.max_apps`)"
+                msg = (
+                    f"there are {self._max_apps} apps, which is all there may be (`apps.max_apps`)"
+                )
                 raise Conflict(msg)
             made = self._records.add(app)
             self._meanings[made.id, made.version] = meaning
@@ -217,9 +219,7 @@ class AppDesk:
         query = query_of(self._unkept(by, spec))
         meaning = self._streams.explain(query)
         parts = self._streams.over(query, start_us, end_us, progress)
-        hidden = (SERIES, ROW)
-        wanted = [TIME, END, *(c.name for c in meaning.columns if c.name not in hidden)]
-        return (part.select(wanted) for part in parts)
+        return answers(parts, meaning)
 
     def verify(
         self, by: Actor, app: int, start_us: int, end_us: int, progress: Progress | None = None
@@ -233,8 +233,8 @@ class AppDesk:
         query = query_of(held)
         meaning = self._streams.explain(query)
         parts = self._streams.over(query, start_us, end_us, progress)
-        derivation = Derivation(held, meaning, self._catalog, self._records, self._clock)
-        return self._verifier.compare(derivation, self._records.derived(app), parts, start_us, end_us)
+        derived = self._records.derived(app)
+        return self._verifier.compare(held, meaning, derived, parts, start_us, end_us)
 
     def write_out(self, by: Actor) -> str:
         """Return all that `by` may see as text."""

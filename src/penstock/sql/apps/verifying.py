@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.core.apps import Difference, Verified
+from penstock.core.apps import Difference, KeptApp, Verified
 from penstock.core.catalog import Catalog
 from penstock.core.observation import SCHEMA
+from penstock.core.queries import Meaning, Sink
+from penstock.core.registration import Registration
 from penstock.core.selection import Selection
 from penstock.core.store import Store
-from penstock.sql.apps.derived import IDENTITY, Derivation
 
+#: What identifies an observation.
+IDENTITY = ["datastream", "time", "feature"]
+#: Datastreams looked up at once.
+MANY = 1_000_000
 #: Differences that are shown.
 EXAMPLES = 20
 #: How far two computations of a number may be apart: sums depend on the order of their parts.
@@ -25,33 +31,82 @@ _UNKNOWN = False
 _COMPARED = ("number", "text", "end_time")
 
 
+#: Makes what takes the answer of an app, with a catalog and a shelf of its own.
+MakeRecorder = Callable[[KeptApp, Meaning, Catalog, "Recorder"], Sink]
+
+
+class Recorder:
+    """Takes observations in place of the store. Looks like `engine.outlet.Outlet`."""
+
+    def __init__(self) -> None:
+        self.rows: list[pa.Table] = [SCHEMA.empty_table()]
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows."""
+        self.rows.append(rows)
+
+    def remove(self, rows: pa.Table) -> None:
+        """Do nothing: nothing was there."""
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+
+class Finding:
+    """A catalog that finds Datastreams and makes none: those that do not exist have the id 0.
+
+    Args:
+        catalog: The true one.
+        system: Where to look.
+    """
+
+    def __init__(self, catalog: Catalog, system: int) -> None:
+        self._catalog = catalog
+        self._system = system
+        self._known: dict[str, dict[str, int]] = {}
+
+    def register(self, wanted: Registration, now_us: int) -> Sequence[int]:  # noqa: ARG002
+        """Return the id of each Datastream that is named, in order."""
+        series = [facts.series for facts in wanted.datastreams]
+        return [self._of(one.thing).get(f"{one.thing}.{one.name}", 0) for one in series]
+
+    def _of(self, thing: str) -> dict[str, int]:
+        if thing not in self._known:
+            found = self._catalog.datastreams(thing=thing, limit=MANY)
+            self._known[thing] = {one.name: one.id for one in found if one.system == self._system}
+        return self._known[thing]
+
+
 class Verifier:
     """Compares what is stored with what is computed.
 
     Args:
         store: Where it is.
         catalog: Tells the names of Datastreams.
+        make_sink: Makes what turns answers into observations.
     """
 
-    def __init__(self, store: Store, catalog: Catalog) -> None:
+    def __init__(self, store: Store, catalog: Catalog, make_sink: MakeRecorder) -> None:
         self._store = store
         self._catalog = catalog
+        self._make_sink = make_sink
 
     def compare(
         self,
-        derivation: Derivation,
+        app: KeptApp,
+        meaning: Meaning,
         derived: Sequence[int],
         parts: Iterable[pa.Table],
         start_us: int,
         end_us: int,
     ) -> Verified:
         """Return how far the two agree for a range of event time, `end_us` exclusive."""
-        computed = _one_each(
-            pa.concat_tables(
-                [SCHEMA.empty_table()]
-                + [derivation.observations(part, register=False) for part in parts]
-            )
-        )
+        recorder = Recorder()
+        finding = cast("Catalog", Finding(self._catalog, app.system))
+        sink = self._make_sink(app, meaning, finding, recorder)
+        for part in parts:
+            sink.put(part, None, None)
+        computed = _one_each(pa.concat_tables(recorder.rows))
         ids = tuple(derived)
         stored = (
             self._store.scan(Selection(datastreams=ids, start_us=start_us, end_us=end_us))
@@ -59,13 +114,15 @@ class Verifier:
             else SCHEMA.empty_table()
         )
         wanted = [*IDENTITY, *_COMPARED]
-        both = computed.select(wanted).append_column(
-            "computed", pa.repeat(True, computed.num_rows)
-        ).join(
-            stored.select(wanted).append_column("stored", pa.repeat(True, stored.num_rows)),
-            IDENTITY,
-            join_type="full outer",
-            right_suffix="_stored",
+        both = (
+            computed.select(wanted)
+            .append_column("computed", pa.repeat(True, computed.num_rows))
+            .join(
+                stored.select(wanted).append_column("stored", pa.repeat(True, stored.num_rows)),
+                IDENTITY,
+                join_type="full outer",
+                right_suffix="_stored",
+            )
         )
         differs = both.filter(pc.invert(_is_same(both))).sort_by([("time", "ascending")])
         shown = differs.slice(0, EXAMPLES)

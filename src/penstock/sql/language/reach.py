@@ -74,8 +74,14 @@ class Reach:
         )
 
     def on_grid(self, grid: int, offset: int) -> Reach:
-        """Return the reach on slices of another grid."""
-        return self.joined(Reach(grid=grid, offset=offset))
+        """Return the reach on slices that begin and end at points of another grid."""
+        is_aligned = (self.offset - offset) % min(self.grid, grid) == 0
+        if is_aligned and grid % self.grid == 0:
+            return Reach(self.back, self.ahead, grid, offset)
+        if is_aligned and self.grid % grid == 0:
+            return self
+        slack = self.grid - 1
+        return Reach(self.back + slack, self.ahead + slack, grid, offset)
 
     def settled(self) -> Reach:
         """Return it with nothing negative, as the engine wants it."""

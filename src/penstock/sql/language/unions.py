@@ -39,7 +39,11 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
         name: _united(context, branches, name, [[*m.fields.values()][number] for m in made])
         for number, name in enumerate(first.fields)
     }
-    is_keyed = all(m.keys is not None and m.keys <= _keys(m) for m in made) and (
+    # Rows of a union within one are told apart by more than keys and the number of the query.
+    is_keyed = all(
+        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == "0::BIGINT"
+        for m in made
+    ) and (
         len({tuple(v.key is None for v in m.fields.values()) for m in made}) == 1
     )
     keys = frozenset(v.key for v in fields.values() if v.key is not None) if is_keyed else None

@@ -1,4 +1,4 @@
-"""Stream apps: what was said of them over time, their logs, what they derive."""
+"""Stream apps: what was said of them over time, their logs."""
 
 from __future__ import annotations
 
@@ -51,20 +51,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_app_log_app_id_id"), "app_log", ["app_id", "id"])
-    op.create_table(
-        "app_datastream",
-        sa.Column("datastream_id", ID, autoincrement=False, nullable=False),
-        sa.Column("app_id", ID, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["datastream_id"],
-            ["datastream.id"],
-            name=op.f("fk_app_datastream_datastream_id"),
-            ondelete="CASCADE",
-        ),
-        _of_app("app_datastream"),
-        sa.PrimaryKeyConstraint("datastream_id", name=op.f("pk_app_datastream")),
-    )
-    op.create_index(op.f("ix_app_datastream_app_id"), "app_datastream", ["app_id"])
 
 
 def _of_app(table: str) -> sa.ForeignKeyConstraint:
