@@ -14,7 +14,7 @@ from penstock.alarms.folding import LATE_US, Outcome
 from penstock.alarms.rows import Rows, Shape
 from penstock.core.alarms import Span
 
-_NEVER = -(2**63)
+_NEVER = -(2**62)
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True):

@@ -26,7 +26,7 @@ MAX_TURNS = 300
 LATE_US = 86_400_000_000
 
 _time_of = attrgetter("time_us")
-_NEVER = -(2**63)
+_NEVER = -(2**62)
 
 
 class Key(msgspec.Struct, array_like=True):
