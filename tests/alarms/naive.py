@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from tests.alarms.arrivals import Row
 
@@ -51,7 +52,7 @@ def silences(times: Iterable[int], absent: int, until: int) -> list[tuple[int, i
     """Return the gaps between some times that are longer than allowed."""
     known = sorted(set(times))
     found: list[tuple[int, int, int | None]] = [
-        (a, a + absent, b) for a, b in zip(known, known[1:], strict=False) if b - a > absent
+        (a, a + absent, b) for a, b in pairwise(known) if b - a > absent
     ]
     if known and until > known[-1] + absent:
         found.append((known[-1], known[-1] + absent, None))

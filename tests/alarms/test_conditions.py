@@ -11,34 +11,46 @@ from penstock.core.errors import InvalidInput, InvalidQuery
             "SELECT time, result FROM observations WHERE result > 80",
             "",
             "result < 75",
-            "SELECT time, result, (result > 80) AS raised, (result < 75) AS cleared "
-            "FROM observations",
+            (
+                "SELECT time, result, (result > 80) AS raised, (result < 75) AS cleared "
+                "FROM observations"
+            ),
         ),
         (
-            "SELECT time, thing FROM observations WHERE name LIKE 'a AND b%' AND "
-            "result BETWEEN 1 AND 2 AND thing IN ('x', 'y') AND text = 'it''s'",
+            (
+                "SELECT time, thing FROM observations WHERE name LIKE 'a AND b%' AND "
+                "result BETWEEN 1 AND 2 AND thing IN ('x', 'y') AND text = 'it''s'"
+            ),
             "",
             "",
-            "SELECT time, thing, ((result BETWEEN 1 AND 2) AND (text = 'it''s')) AS raised "
-            "FROM observations WHERE name LIKE 'a AND b%' AND thing IN ('x', 'y')",
+            (
+                "SELECT time, thing, ((result BETWEEN 1 AND 2) AND (text = 'it''s')) AS raised "
+                "FROM observations WHERE name LIKE 'a AND b%' AND thing IN ('x', 'y')"
+            ),
         ),
         (
             "SELECT time, result * 1.8 + 32 AS f FROM observations WHERE property = 'temperature'",
             "f > 100",
             "f < 90",
-            "SELECT time, result * 1.8 + 32 AS f, ((result * 1.8 + 32) > 100) AS raised, "
-            "((result * 1.8 + 32) < 90) AS cleared FROM observations "
-            "WHERE property = 'temperature'",
+            (
+                "SELECT time, result * 1.8 + 32 AS f, ((result * 1.8 + 32) > 100) AS raised, "
+                "((result * 1.8 + 32) < 90) AS cleared FROM observations "
+                "WHERE property = 'temperature'"
+            ),
         ),
         (
-            "SELECT window_start, thing, AVG(result) AS mean FROM TABLE(TUMBLE(TABLE observations, "
-            "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing "
-            "HAVING AVG(result) > 80",
+            (
+                "SELECT window_start, thing, AVG(result) AS mean FROM TABLE(TUMBLE(TABLE observations, "
+                "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing "
+                "HAVING AVG(result) > 80"
+            ),
             "",
             "mean < 70",
-            "SELECT window_start, thing, AVG(result) AS mean, (AVG(result) > 80) AS raised, "
-            "((AVG(result)) < 70) AS cleared FROM TABLE(TUMBLE(TABLE observations, "
-            "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing",
+            (
+                "SELECT window_start, thing, AVG(result) AS mean, (AVG(result) > 80) AS raised, "
+                "((AVG(result)) < 70) AS cleared FROM TABLE(TUMBLE(TABLE observations, "
+                "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing"
+            ),
         ),
         (
             "SELECT time, result > 80 AS raised, result FROM observations;",

@@ -3,13 +3,13 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.alarms.arrivals import Row, deliver, spans, table
+from tests.alarms.naive import activations, silences
 
 from penstock.alarms.absences import Absences
 from penstock.alarms.folding import Conditions
 from penstock.alarms.machine import Timing
 from penstock.alarms.rows import Shape
-from tests.alarms.arrivals import Row, deliver, spans, table
-from tests.alarms.naive import activations, silences
 
 UNTIL = 60
 SHAPE = Shape(has_raised=True, has_cleared=True)
@@ -54,11 +54,7 @@ def test_rows_in_any_order_and_batches_end_as_the_plain_meaning(
     expected = {
         f"[{series}]": found
         for series in {row.series for row in rows}
-        if (
-            found := activations(
-                [row for row in rows if row.series == series], hold, off, UNTIL
-            )
-        )
+        if (found := activations([row for row in rows if row.series == series], hold, off, UNTIL))
     }
     assert plain(fold) == expected
 
@@ -77,9 +73,7 @@ def test_live_ends_as_a_backtest(rows: list[Row], hold: int, seed: int, size: in
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    rows=some_rows(), seed=st.integers(0, 5), size=st.integers(1, 20), absent=st.integers(1, 20)
-)
+@given(rows=some_rows(), seed=st.integers(0, 5), size=st.integers(1, 20), absent=st.integers(1, 20))
 def test_absence_ends_as_the_plain_meaning_in_any_order(
     rows: list[Row], seed: int, size: int, absent: int
 ) -> None:

@@ -11,7 +11,9 @@ LENGTHS = st.sampled_from([0.0, 0.25, 1.0, 90.0, 600.0, 7200.0, 12.5])
 RULES = st.builds(
     RuleSpec,
     name=st.from_regex(r"[a-z0-9_-]{1,63}", fullmatch=True),
-    sql=st.sampled_from(["SELECT time FROM observations WHERE result > 1", "SELECT a,\n  b\nFROM c"]),
+    sql=st.sampled_from(
+        ["SELECT time FROM observations WHERE result > 1", "SELECT a,\n  b\nFROM c"]
+    ),
     severity=st.sampled_from(Severity),
     raise_=WORDS | st.just(""),
     clear=WORDS | st.just(""),

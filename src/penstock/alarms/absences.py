@@ -61,7 +61,7 @@ class Absences:
         self.newest_us = max((key.last_us for key in self.keys.values()), default=_NEVER)
         self._next_us: int | None = None
 
-    def put(self, table: pa.Table, start_us: int | None, end_us: int | None) -> Outcome:
+    def put(self, table: pa.Table, _start_us: int | None, _end_us: int | None) -> Outcome:
         """Take rows, as `core.queries.Sink.put` does; rows once seen are never taken back."""
         outcome = Outcome()
         self.rows += table.num_rows
@@ -112,9 +112,7 @@ class Absences:
         self._next_us = at_most_us if next_us is None else min(next_us, at_most_us)
         return outcome
 
-    def expect(
-        self, names: Mapping[str, Mapping[str, Any]], since_us: int, now_us: int
-    ) -> Outcome:
+    def expect(self, names: Mapping[str, Mapping[str, Any]], since_us: int, now_us: int) -> Outcome:
         """Miss keys that never sent, from `since_us` on; those expected before may be known now."""
         outcome = Outcome()
         for name, values in names.items():

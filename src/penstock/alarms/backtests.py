@@ -124,9 +124,7 @@ class Backtests:
 
     def _run(self, made: AlarmBacktest, spec: RuleSpec, query: Query, shape: Shape) -> None:
         try:
-            parts = episodes_over(
-                self._streams, spec, query, shape, made.start_us, made.end_us
-            )
+            parts = episodes_over(self._streams, spec, query, shape, made.start_us, made.end_us)
             for share, rows, episodes in parts:
                 self._tell(summary(made, share, rows, episodes, self._max_episodes))
             with self._lock:

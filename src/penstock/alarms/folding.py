@@ -87,9 +87,7 @@ class Conditions:
         keys: What was kept.
     """
 
-    def __init__(
-        self, shape: Shape, timing: Timing, keys: Mapping[str, Key] | None = None
-    ) -> None:
+    def __init__(self, shape: Shape, timing: Timing, keys: Mapping[str, Key] | None = None) -> None:
         self._shape = shape
         self._timing = timing
         self.keys: dict[str, Key] = dict(keys or {})

@@ -42,9 +42,7 @@ class LiveAlarms:
 class Watching:
     """One watcher's queue. See `core.alarms.AlarmWatch`."""
 
-    def __init__(
-        self, sees: Callable[[Alarm], bool], leave: Callable[[Watching], None]
-    ) -> None:
+    def __init__(self, sees: Callable[[Alarm], bool], leave: Callable[[Watching], None]) -> None:
         self._sees = sees
         self._leave = leave
         self._loop = asyncio.get_running_loop()

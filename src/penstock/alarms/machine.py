@@ -86,13 +86,14 @@ class Machine(msgspec.Struct, frozen=True, array_like=True):
         """Take the next row; rows come by time."""
         here, ended = self.advance(timing, turn.time_us)
         if turn.signal is Signal.PULSE:
-            return here._pulse(turn), ended
+            return here.on_pulse(turn), ended
         if turn.signal is Signal.RAISED:
-            return here._raise(timing, turn), ended
-        machine, ended_now = here._clear(timing, turn)
+            return here.on_raise(timing, turn), ended
+        machine, ended_now = here.on_clear(timing, turn)
         return machine, ended or ended_now
 
-    def _raise(self, timing: Timing, turn: Turn) -> Machine:
+    def on_raise(self, timing: Timing, turn: Turn) -> Machine:
+        """Take a row that is raised, when all that was due has happened."""
         if self.phase is Phase.NORMAL:
             span = Span(
                 start_us=turn.time_us, raised_us=turn.time_us + timing.hold_us, values=turn.values
@@ -103,14 +104,16 @@ class Machine(msgspec.Struct, frozen=True, array_like=True):
             return Machine(Phase.ACTIVE, 0, _again(self.span))
         return self
 
-    def _pulse(self, turn: Turn) -> Machine:
+    def on_pulse(self, turn: Turn) -> Machine:
+        """Take a moment at which the condition was met."""
         if self.phase is Phase.NORMAL or self.span is None:
             span = Span(start_us=turn.time_us, raised_us=turn.time_us, values=turn.values)
         else:
             span = _again(self.span)
         return Machine(Phase.CLEARING, turn.time_us, span)
 
-    def _clear(self, timing: Timing, turn: Turn) -> tuple[Machine, Span | None]:
+    def on_clear(self, timing: Timing, turn: Turn) -> tuple[Machine, Span | None]:
+        """Take a row that is not raised; return the activation that it ends too."""
         if self.phase is Phase.PENDING:
             return Machine(), None
         if turn.signal is Signal.BETWEEN or self.span is None:

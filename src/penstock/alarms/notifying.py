@@ -90,7 +90,9 @@ class Notifier:
             gives_up = age_s > self._settings.give_up_s
             outcome = str(error)
             state = DeliveryState.FAILED if gives_up else DeliveryState.WAITING
-        pause_s = min(self._settings.retry_s * 2 ** min(attempts - 1, 30), self._settings.max_retry_s)
+        pause_s = min(
+            self._settings.retry_s * 2 ** min(attempts - 1, 30), self._settings.max_retry_s
+        )
         done_us = self._clock.now_us()
         return msgspec.structs.replace(
             delivery,

@@ -65,9 +65,7 @@ class AlarmRoom:
         self._settings = settings
         self._permits = Permits(access)
         self._live = LiveAlarms()
-        self.notifications = Targets(
-            notifications, self._permits, publish, settings, clock, note
-        )
+        self.notifications = Targets(notifications, self._permits, publish, settings, clock, note)
         self._board = Board(records, clock, self.notifications.all, self._tell)
         self.rules = Rules(
             records=records,
@@ -178,4 +176,3 @@ class AlarmRoom:
                     self._records.forget(self._clock.now_us() - kept_us)
             except Exception:
                 _log.exception("alarms cannot go on; trying again")
-

@@ -81,8 +81,7 @@ class Rows:
     def key(self, row: int) -> str:
         """Return the key of a row, as it is kept."""
         parts: list[Any] = [_integers(self.table.column(SERIES).slice(row, 1))[0].item()]
-        for name in self._shape.keys:
-            parts.append(plain(self.table.column(name)[row].as_py()))
+        parts += [plain(self.table.column(name)[row].as_py()) for name in self._shape.keys]
         return msgspec.json.encode(parts).decode()
 
     def values(self, row: int) -> Mapping[str, Any]:

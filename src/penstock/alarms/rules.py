@@ -189,7 +189,9 @@ class Rules:
             del self._rules[rule]
         self._note(by, _event("remove", held))
 
-    def begin_backtest(self, by: Actor, spec: RuleSpec, start_us: int, end_us: int) -> AlarmBacktest:
+    def begin_backtest(
+        self, by: Actor, spec: RuleSpec, start_us: int, end_us: int
+    ) -> AlarmBacktest:
         """Begin to find out what a rule would have raised."""
         system = self._permits.system_for(by, spec.system)
         self._check_plain(spec)

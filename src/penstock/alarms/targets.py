@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from penstock.alarms.board import delivery
 from penstock.alarms.mail import addresses
 from penstock.alarms.notifying import Notifier, Publish
 from penstock.alarms.permits import Permits, check_name
 from penstock.alarms.settings import AlarmSettings
+from penstock.alarms.step import delivery
 from penstock.alarms.webhooks import check_url
 from penstock.core.access import Action
 from penstock.core.alarm_records import NotificationRecords, TargetRecord
@@ -57,9 +57,7 @@ class Targets:
 
     def targets(self, by: Actor) -> Sequence[TargetInfo]:
         """Return those that `by` may see, by name."""
-        return [
-            self._info(one) for one in self._known if self._permits.manages(by, one.system_id)
-        ]
+        return [self._info(one) for one in self._known if self._permits.manages(by, one.system_id)]
 
     def target(self, by: Actor, target: int) -> TargetInfo:
         """Return one."""

@@ -100,7 +100,8 @@ def _connection(parts: SplitResult, settings: AlarmSettings) -> http.client.HTTP
         )
     else:
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
-    connection._create_connection = (  # type: ignore[attr-defined]
+    # The one hook that `http.client` has for it.
+    connection._create_connection = (  # type: ignore[attr-defined]  # noqa: SLF001
         lambda _, *given: socket.create_connection(address, *given)
     )
     return connection

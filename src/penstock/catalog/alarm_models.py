@@ -143,9 +143,7 @@ class NotificationRow(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
     key: Mapped[str] = mapped_column(String(64))
-    target_id: Mapped[int] = mapped_column(
-        ForeignKey(NotificationTargetRow.id, ondelete="CASCADE")
-    )
+    target_id: Mapped[int] = mapped_column(ForeignKey(NotificationTargetRow.id, ondelete="CASCADE"))
     alarm_id: Mapped[int | None] = mapped_column(BigInteger)
     event: Mapped[str] = mapped_column(String(16))
     body: Mapped[str]

@@ -151,9 +151,7 @@ def backtest(
     """Show what a rule would have raised over a range of the past."""
     body: dict[str, Any] = {"from": from_, "to": to}
     if name == "-" or Path(name).is_file():
-        begun = ask(
-            "POST", url, "/alarm-rules/backtests", {**body, "text": _read(Path(name))}
-        )
+        begun = ask("POST", url, "/alarm-rules/backtests", {**body, "text": _read(Path(name))})
     else:
         begun = ask("POST", url, f"/alarm-rules/{_find(url, name)['id']}/backtest", body)
     path = f"/alarm-rules/backtests/{begun['id']}"
@@ -188,7 +186,7 @@ def backtest(
     )
 
 
-def _done(rule: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001
+def _done(rule: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(rule)
         return

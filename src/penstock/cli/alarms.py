@@ -23,9 +23,7 @@ Comment = Annotated[str, typer.Option("--comment", "-c", help="What is to be sai
 @app.command("list")
 def list_alarms(
     *,
-    all_: Annotated[
-        bool, typer.Option("--all", help="Those too that are normal again.")
-    ] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Those too that are normal again.")] = False,
     severity: Annotated[
         str, typer.Option(help="At least this: low, medium, high, critical.")
     ] = "low",
@@ -120,9 +118,7 @@ def comment_alarm(
 def shelve(
     alarm: AlarmId,
     *,
-    until: Annotated[
-        str, typer.Option("--for", help="How long: 30min, 2h, 1d; or until when.")
-    ],
+    until: Annotated[str, typer.Option("--for", help="How long: 30min, 2h, 1d; or until when.")],
     reason: Annotated[str, typer.Option(help="Why.")],
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
@@ -162,7 +158,7 @@ def follow(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
             )
 
 
-def _done(alarm: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001
+def _done(alarm: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(alarm)
         return

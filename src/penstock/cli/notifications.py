@@ -60,9 +60,7 @@ def add(
     ] = None,
     secret: Annotated[
         str,
-        typer.Option(
-            envvar="PENSTOCK_WEBHOOK_SECRET", help="Key that webhooks are signed with."
-        ),
+        typer.Option(envvar="PENSTOCK_WEBHOOK_SECRET", help="Key that webhooks are signed with."),
     ] = "",
     system: Annotated[str, typer.Option(help="Its system; yours if you have only one.")] = "",
     url: Url = DEFAULT_URL,
@@ -87,8 +85,8 @@ def add(
     typer.echo(f"Target {found['id']}, {name}, is made.")
 
 
-@app.command()
-def test(target: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+@app.command("test")
+def send_test(target: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Send a target a test."""
     found = ask("POST", url, f"/notification-targets/{_find(url, target)['id']}/test")
     if as_json:

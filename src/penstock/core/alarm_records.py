@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from penstock.core.alarms import Alarm, AlarmEvent, AlarmQuery, AlarmMode, RuleSpec, Span
+from penstock.core.alarms import Alarm, AlarmEvent, AlarmMode, AlarmQuery, RuleSpec, Span
 from penstock.core.notifications import Delivery, TargetSpec
 
 

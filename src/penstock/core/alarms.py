@@ -398,7 +398,9 @@ class AlarmRules(Protocol):
         """Delete one with its alarms."""
         ...
 
-    def begin_backtest(self, by: Actor, spec: RuleSpec, start_us: int, end_us: int) -> AlarmBacktest:
+    def begin_backtest(
+        self, by: Actor, spec: RuleSpec, start_us: int, end_us: int
+    ) -> AlarmBacktest:
         """Begin to find out what a rule would have raised; it needs not be kept for that.
 
         Raises:

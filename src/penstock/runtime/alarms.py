@@ -54,9 +54,7 @@ def make_alarms(
     )
 
 
-def _matching(
-    catalog: SqlCatalog, scope: Scope, pattern: str
-) -> dict[str, Mapping[str, Any]]:
+def _matching(catalog: SqlCatalog, scope: Scope, pattern: str) -> dict[str, Mapping[str, Any]]:
     """Return the datastreams of a pattern by key; a name without any is expected all the same."""
     words = " ".join(part for part in pattern.replace("*", " ").split() if part)
     found: dict[str, Mapping[str, Any]] = {}

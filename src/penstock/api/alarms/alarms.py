@@ -63,16 +63,12 @@ async def list_alarms(
     ctx: Ctx,
     by: By,
     *,
-    state: Annotated[
-        list[AlarmState] | None, Query(description="In these states only.")
-    ] = None,
+    state: Annotated[list[AlarmState] | None, Query(description="In these states only.")] = None,
     all_: Annotated[
         bool, Query(alias="all", description="Those too that are normal again.")
     ] = False,
     severity: Annotated[Severity, Query(description="At least this severity.")] = Severity.LOW,
-    rule: Annotated[
-        int | None, Query(ge=1, le=MAX_ID, description="Of this rule only.")
-    ] = None,
+    rule: Annotated[int | None, Query(ge=1, le=MAX_ID, description="Of this rule only.")] = None,
     system: Annotated[
         int | None, Query(ge=1, le=MAX_ID, description="Of this system only.")
     ] = None,

@@ -128,8 +128,6 @@ async def list_notifications(
 async def _list(
     ctx: Context, by: Actor, target: int | None, before: int | None, limit: int
 ) -> Response:
-    found = await ctx.blocking(
-        ctx.alarms.notifications.deliveries, by, target, before, limit + 1
-    )
+    found = await ctx.blocking(ctx.alarms.notifications.deliveries, by, target, before, limit + 1)
     shown = found[:limit]
     return Json(DeliveryList(shown, shown[-1].id if len(found) > limit else None))

@@ -20,9 +20,7 @@ from penstock.core.people import Actor
 router = APIRouter(tags=["alarms"], default_response_class=Response)
 
 RuleId = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of the rule.", examples=[1])]
-BacktestId = Annotated[
-    int, Path(ge=1, le=MAX_ID, description="Id of the backtest.", examples=[1])
-]
+BacktestId = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of the backtest.", examples=[1])]
 #: Longest text of rules, in bytes.
 MAX_TEXT = 4_000_000
 TEXT = "text/plain; charset=utf-8"

@@ -26,12 +26,12 @@ from penstock.core.alarms import (
     Act,
     Alarm,
     AlarmEvent,
-    AlarmQuery,
     AlarmMode,
+    AlarmQuery,
+    AlarmState,
     RuleSpec,
     Severity,
     Span,
-    AlarmState,
 )
 from penstock.core.errors import Conflict
 
