@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.catalog.template import fresh_catalog
 
 from penstock.alarms.board import Board
 from penstock.catalog import SqlCatalog
@@ -24,7 +25,6 @@ from penstock.core.alarms import (
 from penstock.core.clock import ManualClock
 from penstock.core.errors import Conflict
 from penstock.core.notifications import TargetKind, TargetSpec
-from tests.catalog.template import fresh_catalog
 
 KEY = "[7]"
 
@@ -33,7 +33,7 @@ class Life(RuleBasedStateMachine):
     """A board over a real catalog, beside a few lines that say what must be so."""
 
     @initialize(latched=st.booleans())
-    def begin(self, latched: bool) -> None:  # noqa: FBT001
+    def begin(self, latched: bool) -> None:
         import tempfile
         from pathlib import Path
 
@@ -47,14 +47,10 @@ class Life(RuleBasedStateMachine):
         )
         self.notifications = notifications
         self.targets = [
-            notifications.save_target(
-                TargetRecord(system_id=1, spec=target, by="", changed_us=0)
-            )
+            notifications.save_target(TargetRecord(system_id=1, spec=target, by="", changed_us=0))
         ]
         spec = RuleSpec(name="hot", message="{result}", latched=latched, flapping=0)
-        self.rule = self.records.save_rule(
-            RuleRecord(system_id=1, spec=spec, by="", changed_us=0)
-        )
+        self.rule = self.records.save_rule(RuleRecord(system_id=1, spec=spec, by="", changed_us=0))
         self.latched = latched
         self.open_board()
         self.spans: list[Span] = []
