@@ -2,6 +2,7 @@
 
 import { html, render, useEffect } from "./html.js";
 import { Icon } from "./icons.js";
+import { AlarmsView } from "./alarms/view.js";
 import { ChartView } from "./chartview.js";
 import { Header } from "./header.js";
 import { HealthView, watchHealth } from "./health.js";
@@ -23,13 +24,14 @@ const TABS = [
   ["streams", "Streams"],
   ["chart", "Chart"],
   ["values", "Values"],
+  ["alarms", "Alarms"],
   ["devices", "Devices"],
   ["things", "Explore"],
   ["health", "Health"],
   ["organisation", "Organisation"],
 ];
 /** Views that need the whole width: the list of datastreams makes room. */
-const WIDE = ["devices", "things", "organisation", "account"];
+const WIDE = ["alarms", "devices", "things", "organisation", "account"];
 
 function Tabs({ view, health }) {
   const session = useApp((state) => state.session);
@@ -73,6 +75,7 @@ function App() {
         ${isWelcome && html`<${Welcome} />`}
         <${ChartView} isShown=${!isWelcome && (view === "chart" || view === "streams")} />
         <${ValuesView} isShown=${!isWelcome && view === "values"} />
+        <${AlarmsView} isShown=${view === "alarms"} />
         <${DevicesView} isShown=${view === "devices"} />
         <${ThingsView} isShown=${view === "things"} />
         <${HealthView} isShown=${view === "health"} />
