@@ -76,7 +76,8 @@ def print_rule(spec: RuleSpec) -> str:
     lines = []
     for key, (field, kind) in _KEYS.items():
         value = getattr(spec, field)
-        if value == getattr(_DEFAULTS, field) and field not in ("name", "severity"):
+        is_default = not value if kind == "list" else value == getattr(_DEFAULTS, field)
+        if is_default and field not in ("name", "severity"):
             continue
         # What SQL may have in several lines has one here.
         lines.append(f"-- {key}: {_print(value, kind)}")

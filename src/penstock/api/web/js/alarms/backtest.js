@@ -56,7 +56,7 @@ export function BacktestPanel({ text }) {
         <button onClick=${() => { cancelBacktest(found.id); setFound(null); }}>Cancel</button>`}
     </div>
     ${(problem || found?.message) && html`<p class="bad-text" role="alert">${problem || found.message}</p>`}
-    ${found && html`<p role="status">It would have raised <strong>${formatCount(found.count)}</strong> episodes of ${formatCount(found.keys)} subjects,
+    ${found && html`<p role="status">It would have raised <strong>${formatCount(found.count)}</strong> episodes of ${formatCount(found.keys)} subjects,${" "}
       ${secondsText(found.active_s)} in all, the longest ${secondsText(found.longest_s)}; ${formatCount(found.rows)} rows were looked at.</p>`}
     ${found?.episodes.length > 0 && html`<${Lanes} found=${found} />
       <div class="table-scroll" tabindex="0" aria-label="Episodes"><table><thead><tr>

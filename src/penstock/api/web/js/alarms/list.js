@@ -85,8 +85,7 @@ function Alarm({ alarm, isOpen, toggle, reload }) {
       <${Severity} of=${alarm.severity} isActive=${isActive} />
       <span class="alarm-message">${alarm.message || alarm.subject}</span>
       <span class="alarm-state">${stateText(alarm)}</span>
-      <span class="muted alarm-facts">${alarm.rule}${alarm.occurrences > 1 ? ` · ${alarm.occurrences} times` : ""}
-        · <span title=${formatTime(alarm.raised_us, utc)}>${formatAge(nowUs() - alarm.raised_us)}</span></span>
+      <span class="muted alarm-facts">${alarm.rule}${alarm.occurrences > 1 ? ` · ${alarm.occurrences} times` : ""}${" · "}<span title=${formatTime(alarm.raised_us, utc)}>${formatAge(nowUs() - alarm.raised_us)}</span></span>
     </button>
     ${isOpen && html`<${Doing} alarm=${alarm} reload=${reload} /><${History} alarm=${alarm} />`}
   </li>`;
