@@ -40,8 +40,8 @@ from penstock.core.errors import InvalidInput, InvalidQuery
         ),
         (
             (
-                "SELECT window_start, thing, AVG(result) AS mean FROM TABLE(TUMBLE(TABLE observations, "
-                "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing "
+                "SELECT window_start, thing, AVG(result) AS mean FROM TABLE(TUMBLE(TABLE observations, "  # noqa: E501
+                "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing "  # noqa: E501
                 "HAVING AVG(result) > 80"
             ),
             "",
@@ -49,7 +49,7 @@ from penstock.core.errors import InvalidInput, InvalidQuery
             (
                 "SELECT window_start, thing, AVG(result) AS mean, (AVG(result) > 80) AS raised, "
                 "((AVG(result)) < 70) AS cleared FROM TABLE(TUMBLE(TABLE observations, "
-                "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing"
+                "DESCRIPTOR(time), INTERVAL '1' MINUTE)) WHERE result > 0 GROUP BY window_start, thing"  # noqa: E501
             ),
         ),
         (

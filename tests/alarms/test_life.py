@@ -71,7 +71,7 @@ class Life(RuleBasedStateMachine):
         after = follow(self.state, act, latched=self.latched)
         if after is not None:
             self.state = after
-            is_quiet = self.is_shelved and act not in (Act.UNSHELVE,)
+            is_quiet = self.is_shelved and act is not Act.UNSHELVE
             self.told += 0 if is_quiet or act is Act.COMMENT else 1
 
     def alarm(self) -> Alarm | None:

@@ -180,8 +180,7 @@ def test_after_kill_9_everything_that_was_kept_is_sent_and_its_key_tells_repeats
                 env=os.environ,
             )
             assert process.stdout is not None
-            for _ in range(10 + round_ * 7):
-                kept.append(process.stdout.readline().strip())
+            kept += [process.stdout.readline().strip() for _ in range(10 + round_ * 7)]
             process.send_signal(signal.SIGKILL)
             process.wait()
             kept += [line.strip() for line in process.stdout if len(line.strip()) == 32]

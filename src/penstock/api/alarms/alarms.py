@@ -48,6 +48,19 @@ ALARM: dict[str, Any] = {
     "acknowledged_by": "",
     "updated_us": 1_574_729_670_100_000,
 }
+_HISTORY: dict[str, Any] = {
+    "alarm": ALARM,
+    "events": [
+        {
+            "time_us": 1_574_729_670_100_000,
+            "act": "raise",
+            "state": "unacknowledged",
+            "by": "",
+            "comment": "",
+        }
+    ],
+    "activations": [],
+}
 _EVENTS = """\
 event: alarm
 data: {"act":"raise","alarm":{"id":1,"rule":"too-hot","state":"unacknowledged"}}
@@ -121,7 +134,7 @@ async def stream_alarms(request: Request, ctx: Ctx, by: By) -> Response:
 @router.get(
     "/alarms/{alarm_id}",
     summary="Show an alarm",
-    responses=gives("The alarm and its history.", AlarmHistory),
+    responses=gives("The alarm and its history.", AlarmHistory, example=_HISTORY),
 )
 async def get_alarm(ctx: Ctx, by: By, alarm_id: AlarmId) -> Response:
     """Return an alarm, what happened to it, and when it was active."""

@@ -30,6 +30,32 @@ _SPEC: dict[str, Any] = {
     "severity": "high",
 }
 
+_TARGET: dict[str, Any] = {
+    "id": 1,
+    "spec": {
+        **_SPEC, "secret": "", "system": "default", "rules": [], "enabled": True,
+        "events": ["raise", "return", "withdraw"],
+    },
+    "system_id": 1,
+    "has_secret": True,
+    "by": "sue.smith@example.com",
+    "changed_us": 1_574_729_660_000_000,
+}  # fmt: skip
+_DELIVERY: dict[str, Any] = {
+    "id": 1,
+    "key": "5f2b1c0e9d3a4b6c8e7f0a1b2c3d4e5f",
+    "target_id": 1,
+    "alarm_id": None,
+    "event": "test",
+    "body": "{}",
+    "state": "sent",
+    "attempts": 1,
+    "created_us": 1_574_729_660_000_000,
+    "due_us": 1_574_729_660_000_000,
+    "done_us": 1_574_729_660_050_000,
+    "outcome": "200 OK",
+}
+
 
 @router.get(
     "/notification-targets",
@@ -46,7 +72,7 @@ async def list_notification_targets(ctx: Ctx, by: By) -> Response:
     "/notification-targets",
     status_code=201,
     summary="Make a notification target",
-    responses=gives("It is made.", TargetInfo, status=201),
+    responses=gives("It is made.", TargetInfo, status=201, example=_TARGET),
     openapi_extra=takes(TargetSpec, _SPEC, "Who is told, how, and of what."),
 )
 async def post_notification_target(request: Request, ctx: Ctx, by: By) -> Response:
@@ -58,7 +84,7 @@ async def post_notification_target(request: Request, ctx: Ctx, by: By) -> Respon
 @router.get(
     "/notification-targets/{target_id}",
     summary="Show a notification target",
-    responses=gives("The target.", TargetInfo),
+    responses=gives("The target.", TargetInfo, example=_TARGET),
 )
 async def get_notification_target(ctx: Ctx, by: By, target_id: TargetId) -> Response:
     """Return a target, without its secret."""
@@ -68,7 +94,7 @@ async def get_notification_target(ctx: Ctx, by: By, target_id: TargetId) -> Resp
 @router.put(
     "/notification-targets/{target_id}",
     summary="Change a notification target",
-    responses=gives("As it is now.", TargetInfo),
+    responses=gives("As it is now.", TargetInfo, example=_TARGET),
     openapi_extra=takes(TargetSpec, _SPEC, "The target; an empty secret leaves what there is."),
 )
 async def put_notification_target(
@@ -94,7 +120,7 @@ async def delete_notification_target(ctx: Ctx, by: By, target_id: TargetId) -> R
 @router.post(
     "/notification-targets/{target_id}/test",
     summary="Send a test",
-    responses=gives("What became of it.", Delivery),
+    responses=gives("What became of it.", Delivery, example=_DELIVERY),
 )
 async def try_notification_target(ctx: Ctx, by: By, target_id: TargetId) -> Response:
     """Send a target a test, once, and say what the other side answered."""
@@ -104,7 +130,9 @@ async def try_notification_target(ctx: Ctx, by: By, target_id: TargetId) -> Resp
 @router.get(
     "/notification-targets/{target_id}/deliveries",
     summary="What a target was told",
-    responses=gives("Notifications, newest first.", DeliveryList, example={"items": []}),
+    responses=gives(
+        "Notifications, newest first.", DeliveryList, example={"items": [], "next": None}
+    ),
 )
 async def list_target_deliveries(
     ctx: Ctx, by: By, target_id: TargetId, before: Before = None, limit: Limit = 100
@@ -116,7 +144,9 @@ async def list_target_deliveries(
 @router.get(
     "/notifications",
     summary="What was told",
-    responses=gives("Notifications, newest first.", DeliveryList, example={"items": []}),
+    responses=gives(
+        "Notifications, newest first.", DeliveryList, example={"items": [], "next": None}
+    ),
 )
 async def list_notifications(
     ctx: Ctx, by: By, before: Before = None, limit: Limit = 100

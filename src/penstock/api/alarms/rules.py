@@ -34,6 +34,40 @@ SPEC: dict[str, Any] = {
     "message": "{thing} is at {result} {unit}",
 }
 
+_FULL = {
+    **SPEC, "system": "default", "raise": "", "off_delay_s": 0.0, "absent_s": 0.0, "expect": [],
+    "notify": [], "latched": False, "flapping": 10, "lateness_s": 2.0, "idle_s": 30.0,
+    "reach_s": 3600.0, "description": "",
+}  # fmt: skip
+RULE: dict[str, Any] = {
+    "id": 1,
+    "spec": _FULL,
+    "system_id": 1,
+    "enabled": True,
+    "mode": "normal",
+    "mode_reason": "",
+    "run": None,
+    "active": 0,
+    "by": "sue.smith@example.com",
+    "changed_us": 1_574_729_660_000_000,
+    "sql": "SELECT time, thing, result, unit, (result > 80) AS raised, ...",
+    "trouble": "",
+}
+BACKTEST: dict[str, Any] = {
+    "id": 1,
+    "state": "running",
+    "progress": 0.25,
+    "start_us": 1_574_643_260_000_000,
+    "end_us": 1_574_729_660_000_000,
+    "rows": 86_400,
+    "episodes": [],
+    "count": 0,
+    "keys": 0,
+    "active_s": 0.0,
+    "longest_s": 0.0,
+    "message": "",
+}
+
 
 @router.get(
     "/alarm-rules",
@@ -49,7 +83,7 @@ async def list_alarm_rules(ctx: Ctx, by: By) -> Response:
     "/alarm-rules",
     status_code=201,
     summary="Make an alarm rule",
-    responses=gives("It is made, and watched.", RuleInfo, status=201),
+    responses=gives("It is made, and watched.", RuleInfo, status=201, example=RULE),
     openapi_extra=takes(RuleSpec, SPEC, "The rule; JSON, or text with `Content-Type: text/plain`."),
 )
 async def post_alarm_rule(request: Request, ctx: Ctx, by: By) -> Response:
@@ -85,7 +119,7 @@ async def import_alarm_rules(request: Request, ctx: Ctx, by: By) -> Response:
     "/alarm-rules/backtests",
     status_code=202,
     summary="Try an alarm rule on the past",
-    responses=gives("It has begun.", AlarmBacktest, status=202),
+    responses=gives("It has begun.", AlarmBacktest, status=202, example=BACKTEST),
     openapi_extra=takes(
         AlarmRange,
         {"from": "now-1d", "to": "now", "rule": SPEC},
@@ -105,7 +139,7 @@ async def begin_alarm_backtest(request: Request, ctx: Ctx, by: By) -> Response:
 @router.get(
     "/alarm-rules/backtests/{backtest_id}",
     summary="How a backtest fares",
-    responses=gives("What it found so far.", AlarmBacktest),
+    responses=gives("What it found so far.", AlarmBacktest, example=BACKTEST),
 )
 async def get_alarm_backtest(ctx: Ctx, by: By, backtest_id: BacktestId) -> Response:
     """Return a backtest that who asks began."""
@@ -127,7 +161,7 @@ async def cancel_alarm_backtest(ctx: Ctx, by: By, backtest_id: BacktestId) -> Re
 @router.get(
     "/alarm-rules/{rule_id}",
     summary="Show an alarm rule",
-    responses=gives("The rule.", RuleInfo, text="text/plain"),
+    responses=gives("The rule.", RuleInfo, example=RULE, text="text/plain"),
 )
 async def get_alarm_rule(
     ctx: Ctx,
@@ -147,7 +181,7 @@ async def get_alarm_rule(
 @router.put(
     "/alarm-rules/{rule_id}",
     summary="Change an alarm rule",
-    responses=gives("As it is now.", RuleInfo),
+    responses=gives("As it is now.", RuleInfo, example=RULE),
     openapi_extra=takes(RuleSpec, SPEC, "The rule; JSON, or text with `Content-Type: text/plain`."),
 )
 async def put_alarm_rule(request: Request, ctx: Ctx, by: By, rule_id: RuleId) -> Response:
@@ -171,7 +205,7 @@ async def delete_alarm_rule(ctx: Ctx, by: By, rule_id: RuleId) -> Response:
 @router.post(
     "/alarm-rules/{rule_id}/enable",
     summary="Watch an alarm rule",
-    responses=gives("As it is now.", RuleInfo),
+    responses=gives("As it is now.", RuleInfo, example=RULE),
 )
 async def enable_alarm_rule(ctx: Ctx, by: By, rule_id: RuleId) -> Response:
     """Watch a rule from now on."""
@@ -181,7 +215,7 @@ async def enable_alarm_rule(ctx: Ctx, by: By, rule_id: RuleId) -> Response:
 @router.post(
     "/alarm-rules/{rule_id}/disable",
     summary="Stop watching an alarm rule",
-    responses=gives("As it is now.", RuleInfo),
+    responses=gives("As it is now.", RuleInfo, example=RULE),
 )
 async def disable_alarm_rule(ctx: Ctx, by: By, rule_id: RuleId) -> Response:
     """Stop watching a rule; its active alarms are withdrawn."""
@@ -191,7 +225,7 @@ async def disable_alarm_rule(ctx: Ctx, by: By, rule_id: RuleId) -> Response:
 @router.put(
     "/alarm-rules/{rule_id}/mode",
     summary="Suppress an alarm rule, or take it out of service",
-    responses=gives("As it is now.", RuleInfo),
+    responses=gives("As it is now.", RuleInfo, example=RULE),
     openapi_extra=takes(
         AlarmRuleMode, {"mode": "suppressed", "reason": "The plant stands."}, "The mode, and why."
     ),
@@ -207,7 +241,7 @@ async def put_alarm_rule_mode(request: Request, ctx: Ctx, by: By, rule_id: RuleI
     "/alarm-rules/{rule_id}/backtest",
     status_code=202,
     summary="Try a kept alarm rule on the past",
-    responses=gives("It has begun.", AlarmBacktest, status=202),
+    responses=gives("It has begun.", AlarmBacktest, status=202, example=BACKTEST),
     openapi_extra=takes(AlarmRange, {"from": "now-1d"}, "The range."),
 )
 async def backtest_alarm_rule(request: Request, ctx: Ctx, by: By, rule_id: RuleId) -> Response:
