@@ -26,9 +26,10 @@ class Duck:
     Args:
         memory_bytes: What it may take.
         threads: How many it may use.
+        is_ordered: Whether rows stay in the order of an inner `ORDER BY`.
     """
 
-    def __init__(self, memory_bytes: int, threads: int) -> None:
+    def __init__(self, memory_bytes: int, threads: int, *, is_ordered: bool = False) -> None:
         # They take time and memory that only queries need.
         import duckdb
 
@@ -45,7 +46,7 @@ class Duck:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "allow_community_extensions": "false",
-                "preserve_insertion_order": "false",
+                "preserve_insertion_order": "true" if is_ordered else "false",
             },
         )
         register(self._connection)
