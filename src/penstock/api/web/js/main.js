@@ -8,6 +8,7 @@ import { HealthView, watchHealth } from "./health.js";
 import { DevicesView } from "./fleet/devices.js";
 import { AccountView } from "./people/account.js";
 import { OrganisationView } from "./people/organisation.js";
+import { AppsView } from "./apps/apps.js";
 import { ThingsView } from "./things/explorer.js";
 import { isStranger, watchSession } from "./session.js";
 import { SignIn } from "./signin.js";
@@ -24,12 +25,13 @@ const TABS = [
   ["chart", "Chart"],
   ["values", "Values"],
   ["devices", "Devices"],
+  ["apps", "Apps"],
   ["things", "Explore"],
   ["health", "Health"],
   ["organisation", "Organisation"],
 ];
 /** Views that need the whole width: the list of datastreams makes room. */
-const WIDE = ["devices", "things", "organisation", "account"];
+const WIDE = ["devices", "apps", "things", "organisation", "account"];
 
 function Tabs({ view, health }) {
   const session = useApp((state) => state.session);
@@ -74,6 +76,7 @@ function App() {
         <${ChartView} isShown=${!isWelcome && (view === "chart" || view === "streams")} />
         <${ValuesView} isShown=${!isWelcome && view === "values"} />
         <${DevicesView} isShown=${view === "devices"} />
+        <${AppsView} isShown=${view === "apps"} />
         <${ThingsView} isShown=${view === "things"} />
         <${HealthView} isShown=${view === "health"} />
         <${OrganisationView} isShown=${view === "organisation"} />
