@@ -48,9 +48,7 @@ function Mistake({ sql, problem }) {
 
 function Meaning({ meaning }) {
   const grid = meaning.grid_us > 1 ? `in slices of ${meaning.grid_us / 1e6} s` : "when the watermark has passed";
-  return html`<p class="muted small">Reads ${meaning.sources.join(", ")}; answers
-    ${meaning.is_rowwise ? "row by row" : grid}. Columns:
-    ${meaning.columns.map((column) => html` <span key=${column.name} class="chip-like">${column.name} <em>${column.is_key ? "key" : column.kind}${column.unit ? `, ${column.unit}` : ""}</em></span>`)}</p>`;
+  return html`<p class="muted small">Reads ${meaning.sources.join(", ")}; answers ${meaning.is_rowwise ? "row by row" : grid}. Columns: ${meaning.columns.map((column) => html` <span key=${column.name} class="chip-like">${column.name} <em>${column.is_key ? "key" : column.kind}${column.unit ? `, ${column.unit}` : ""}</em></span>`)}</p>`;
 }
 
 function Backtest({ spec, isValid }) {
