@@ -24,7 +24,7 @@ QUERIES = [
     "DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) "
     "GROUP BY window_start, window_end HAVING COUNT(*) < 6",
     "SELECT window_start, name, COUNT(*) AS n FROM TABLE(SESSION(TABLE observations "
-    "PARTITION BY name, DESCRIPTOR(time), INTERVAL '4' SECOND)) "
+    "PARTITION BY name, DESCRIPTOR(time), INTERVAL '2' SECOND)) "
     "GROUP BY window_start, window_end, name",
     "SELECT MAX(result) OVER (PARTITION BY name ORDER BY time RANGE BETWEEN INTERVAL '7' SECOND "
     "PRECEDING AND CURRENT ROW) AS top FROM observations",
@@ -36,7 +36,7 @@ def test_any_order_any_batches_any_crashes_end_as_one_run(seed: int, tmp_path: P
     rng = random.Random(seed)
     sql = QUERIES[seed % len(QUERIES)]
     try:
-        plan_of(Query(sql=sql, reach_s=20))
+        plan_of(Query(sql=sql, reach_s=100))
     except InvalidQuery as error:
         pytest.fail(f"{sql}: {error}")
     bench = Bench(tmp_path / "live")
@@ -48,7 +48,7 @@ def test_any_order_any_batches_any_crashes_end_as_one_run(seed: int, tmp_path: P
     once.sent = sent
     once.read_log()
     once.clock.advance(200)
-    once.start(1, sql, start_us=EPOCH - 50 * SECOND, reach_s=20)
+    once.start(1, sql, start_us=EPOCH - 50 * SECOND, reach_s=100)
     once.turn(100)
     expected = once.derived()
     once.close()
@@ -58,7 +58,7 @@ def test_any_order_any_batches_any_crashes_end_as_one_run(seed: int, tmp_path: P
 
 def _lived(bench: Bench, rng: random.Random, sql: str) -> list[object]:
     ids = bench.datastreams(["one.t", "two.t", "three.t"])
-    bench.start(1, sql, start_us=EPOCH - 50 * SECOND, reach_s=20, idle_s=10)
+    bench.start(1, sql, start_us=EPOCH - 50 * SECOND, reach_s=100, idle_s=10)
     is_started = True
     moments = [rng.randrange(0, 4 * 60) / 4 for _ in range(rng.randint(10, 80))]
     arriving = sorted(moments, key=lambda t: t + rng.choice([0, 0, 0, 1, 5, 30]) * rng.random())
@@ -81,11 +81,11 @@ def _lived(bench: Bench, rng: random.Random, sql: str) -> list[object]:
             if rng.random() < 0.5:
                 bench.read_log()
         if not is_started and rng.random() < 0.7:
-            bench.start(1, sql, reach_s=20, idle_s=10)
+            bench.start(1, sql, reach_s=100, idle_s=10)
             is_started = True
         bench.read_log()
     if not is_started:
-        bench.start(1, sql, reach_s=20, idle_s=10)
+        bench.start(1, sql, reach_s=100, idle_s=10)
     bench.turn(20)
     bench.turn(200)
     status = bench.engine.status(1)

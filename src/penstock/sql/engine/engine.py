@@ -230,10 +230,9 @@ class Engine:
             if first is not None and first <= now_us:
                 standing.touch([(max(first, standing.entry.began_us), now_us + 1)])
             return
-        begin = (
-            floor(now_us, meaning) if first is None else floor(first - meaning.ahead_us, meaning)
-        )
-        standing.done_us = max(standing.done_us, min(begin, floor(now_us, meaning)))
+        if first is not None:
+            begin = floor(min(first - meaning.ahead_us, now_us), meaning)
+            standing.done_us = max(standing.done_us, begin)
 
     def stop(self, id_: int) -> None:
         """Stop a query after the slice at hand."""
