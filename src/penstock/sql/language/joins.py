@@ -58,7 +58,7 @@ def joined(context: Context, left: From, join: exp.Join, alias: str, right: Rela
     pair = _Pair(context, left, alias, right, scope, terms, is_left=is_left)
     if right.reach is None:
         return _with_catalog(pair, sql)
-    if left.whole.reach is None:
+    if left.whole.reach is None and not context.is_adhoc:
         msg = "put the observations first, and join the tables of the catalog to them"
         raise context.refuse(join.this, msg)
     if _has_equal_windows(pair):
@@ -145,8 +145,8 @@ def _with_catalog(pair: _Pair, sql: str) -> From:
     is_single = any(
         isinstance(term, exp.EQ)
         and any(
-            isinstance(one, exp.Column) and pair.is_right(one) is True and one.name.lower() in unique
-            and pair.is_right(other) is False
+            isinstance(one, exp.Column) and pair.is_right(one) is True
+            and one.name.lower() in unique and pair.is_right(other) is False
             for one, other in ((term.this, term.expression), (term.expression, term.this))
         )
         for term in pair.terms

@@ -13,7 +13,10 @@ from penstock.sql.language.relations import Relation, quoted
 from penstock.sql.series_join import Side, series_join
 from penstock.sql.signature import Kind, Shift, Value
 
-_USAGE = "TABLE(SERIES_JOIN(TABLE a PARTITION BY thing, TABLE b PARTITION BY thing, INTERVAL '5' SECOND))"
+_USAGE = (
+    "TABLE(SERIES_JOIN(TABLE a PARTITION BY thing, TABLE b PARTITION BY thing,"
+    " INTERVAL '5' SECOND))"
+)
 
 
 def series_joined(
@@ -42,7 +45,7 @@ def series_joined(
     )
     names = ", ".join(value.sql for value in (*first_fields.values(), *second_fields.values()))
     sql = (
-        f'(SELECT __time, NULL::TIMESTAMP AS __end, __left_series AS __series, {row} AS __row, '
+        f"(SELECT __time, NULL::TIMESTAMP AS __end, __left_series AS __series, {row} AS __row, "
         f'__time AS "time", {names} FROM ({pairs}) AS __pairs)'
     )
     time_uses = first.identity | second.identity
@@ -82,9 +85,7 @@ def _side(
     hidden = {f"__{prefix}_{name}": f"__{name}" for name in ("time", "series", "row")}
     columns = hidden | {f"{prefix}_{name}": _bare(v) for name, v in relation.fields.items()}
     fields = {
-        f"{prefix}_{name}": replace(
-            v, sql=quoted(f"{prefix}_{name}"), key=None, edge="", time=None
-        )
+        f"{prefix}_{name}": replace(v, sql=quoted(f"{prefix}_{name}"), key=None, edge="", time=None)
         for name, v in relation.fields.items()
     }
     side = Side(relation.sql, _bare(time), ("__time", "__series", "__row"), columns, keys)

@@ -6,17 +6,27 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from penstock.sql.language.bounds import narrow
 from penstock.sql.language.context import Context
 from penstock.sql.language.dialect import TABLE_FUNCTIONS
-from penstock.sql.language.expressions import Expressions, has_aggregate
+from penstock.sql.language.expressions import Expressions
+from penstock.sql.language.families import has_aggregate
+from penstock.sql.language.grouping import bare, grouped, has_edges
 from penstock.sql.language.joins import joined
 from penstock.sql.language.over import Over
 from penstock.sql.language.pairs import series_joined
 from penstock.sql.language.places import did_you_mean
-from penstock.sql.language.relations import HIDDEN, From, Relation, Scope, Window, quoted, together
+from penstock.sql.language.questions import (
+    NO_TIME,
+    combined,
+    finished,
+    joined_freely,
+    ordering,
+)
+from penstock.sql.language.relations import HIDDEN, From, Relation, Scope, quoted
 from penstock.sql.language.unions import union
-from penstock.sql.language.windows import arguments, grouped_reach, windowed
-from penstock.sql.signature import Shift, Value
+from penstock.sql.language.windows import arguments, windowed
+from penstock.sql.plan import TABLES
 
 _UNBOUNDED = {
     "order": "ORDER BY has no end in a stream; rows come in the order of their time anyway",
@@ -67,10 +77,15 @@ def _with_names(context: Context, owner: exp.Expr, node: exp.Expr) -> Relation:
                 if name.lower() in names:
                     raise context.refuse(cte, f"`{name}` is named twice in this WITH")
                 made = relation(context, cte.this)
-                names[name.lower()] = replace(made, sql=context.add_cte("with", made.sql))
+                sql = context.add_cte("with", made.sql)
+                names[name.lower()] = replace(made, sql=sql, use=None)
         if isinstance(node, exp.Select):
             return select(context, node)
         if isinstance(node, exp.SetOperation):
+            is_all = isinstance(node, exp.Union) and not node.args.get("distinct")
+            is_plain = not any(node.args.get(arg) for arg in ("order", "limit", "offset"))
+            if context.is_adhoc and not (is_all and is_plain):
+                return combined(context, node, relation)
             return union(context, node, relation)
         return relation(context, node)
     finally:
@@ -83,6 +98,8 @@ def select(context: Context, node: exp.Select) -> Relation:
     source = from_clause(context, node)
     conditions = []
     if where := node.args.get("where"):
+        if context.is_adhoc:
+            narrow(context, source.scope, where.this)
         condition = Expressions(context, source.scope).truth(where.this)
         context.use(condition.uses)
         conditions.append(condition.sql)
@@ -90,7 +107,7 @@ def select(context: Context, node: exp.Select) -> Relation:
     items = [*_items(context, node, source.scope)]
     is_grouped = node.args.get("group") is not None or any(has_aggregate(item) for _, item in items)
     if is_grouped:
-        return _grouped(context, node, source, items, where_sql)
+        return grouped(context, node, source, items, where_sql)
     if having := node.args.get("having"):
         raise context.refuse(having, "HAVING belongs to GROUP BY; write WHERE here")
     return _plain(context, node, source, items, where_sql)
@@ -99,20 +116,26 @@ def select(context: Context, node: exp.Select) -> Relation:
 def from_clause(context: Context, node: exp.Select) -> From:
     """Analyse the `FROM` of a `SELECT`."""
     clause = node.args.get("from_")
+    if clause is None and context.is_adhoc:
+        return From(Scope(), "(SELECT 1) AS __one", Relation("", {}, None), NO_TIME)
     if clause is None:
         msg = "there is no FROM; write where the rows come from, as in `FROM observations`"
         raise context.refuse(node, msg)
     made = table(context, clause.this)
-    if made.reach is None and not context.is_adhoc:
-        msg = f"`{clause.this.name}` has no time of its own; join it to observations"
-        raise context.refuse(clause.this, msg)
     alias = alias_of(context, clause.this)
     name = quoted(alias)
     hidden = (f"{name}.__time", f"{name}.__end", f"{name}.__series", f"{name}.__row")
+    if isinstance(clause.this, exp.Table) and made.reach is None and made.sql[1:-1] in TABLES:
+        hidden = NO_TIME
     source = From(Scope({alias: made}), f"{made.sql} AS {name}", made, hidden)
     for join in node.args.get("joins") or ():
         other = table(context, join.this)
-        source = joined(context, source, join, alias_of(context, join.this), other)
+        name = alias_of(context, join.this)
+        is_as_of = join.args.get("method") or join.this.args.get("version")
+        if context.is_adhoc and not is_as_of:
+            source = joined_freely(context, source, join, name, other)
+        else:
+            source = joined(context, source, join, name, other)
     return source
 
 
@@ -202,10 +225,6 @@ def _name(context: Context, expression: exp.Expr, number: int) -> str:
     return name or f"column{number + 1}"
 
 
-def _bare(expression: exp.Expr) -> exp.Expr:
-    return expression.this if isinstance(expression, exp.Alias) else expression
-
-
 def _plain(
     context: Context,
     node: exp.Select,
@@ -220,127 +239,26 @@ def _plain(
         where_sql = ""
         over = Over(context, source, node)
     expressions = Expressions(context, source.scope, over=over.value if over else None)
-    values = {name: expressions.value(_bare(item)) for name, item in items}
+    values = {name: expressions.value(bare(item)) for name, item in items}
     whole = source.whole
     if over is not None:
         source = replace(source, sql=over.from_sql())
-        whole = replace(whole, reach=over.reach if whole.reach else None, is_rowwise=False)
+        whole = replace(
+            whole, reach=over.reach if whole.reach else None, is_rowwise=False, use=None
+        )
     fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
     hidden = ", ".join(f"{sql} AS {name}" for sql, name in zip(source.hidden, HIDDEN, strict=True))
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
-    return replace(
+    if context.is_adhoc:
+        extra, order = ordering(context, node, expressions, values)
+        columns = ", ".join([columns, *extra])
+    made = replace(
         whole,
         sql=f"(SELECT {hidden}, {columns} FROM {source.sql}{where_sql})",
         fields=fields,
         window=source.whole.window if has_edges(fields) else None,
     )
-
-
-def has_edges(fields: dict[str, Value]) -> bool:
-    """Tell whether the bounds of windows are still there."""
-    edges = {value.edge for value in fields.values()}
-    return "window_start" in edges or "window_end" in edges
-
-
-def _grouped(
-    context: Context,
-    node: exp.Select,
-    source: From,
-    items: list[tuple[str, exp.Expr]],
-    where_sql: str,
-) -> Relation:
-    """Analyse a `SELECT` with `GROUP BY` over windows."""
-    group = node.args.get("group")
-    window = source.whole.window
-    plain = Expressions(context, source.scope)
-    keys: list[tuple[exp.Expr, Value]] = []
-    for key in _group_keys(context, group):
-        value = plain.value(key)
-        context.use(value.uses)
-        if not value.edge:
-            value = replace(value, key=context.new_key(), time=None)
-        keys.append((key, value))
-    edges = {value.edge: value for _, value in keys if value.edge}
-    if window is None or not edges:
-        msg = (
-            "GROUP BY without a window has no end in a stream; put the rows into windows, as in"
-            " `FROM TABLE(TUMBLE(TABLE observations, DESCRIPTOR(time), INTERVAL '1' MINUTE)) GROUP"
-            " BY window_start, window_end`"
-        )
-        raise context.refuse(group or node, msg)
-    lost = [name for name in window.keys if name not in {k.name.lower() for k, _ in keys}]
-    if lost:
-        msg = f"sessions are of one `{lost[0]}` each: put it into GROUP BY"
-        raise context.refuse(group, msg)
-    alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
-    start, end = (f"{quoted(alias)}.{name}" for name in ("window_start", "window_end"))
-    groups = [
-        (key, replace(value, time=_edge_place(window, value.edge)) if value.edge else value)
-        for key, value in keys
-    ]
-    order = ", ".join(source.hidden[i] for i in (0, 2, 3))
-    expressions = Expressions(context, source.scope, groups=groups, order=order)
-    values = {name: expressions.value(_bare(item)) for name, item in items}
-    having_sql = ""
-    if having := node.args.get("having"):
-        condition = expressions.truth(having.this)
-        context.use(condition.uses)
-        having_sql = f" HAVING {condition.sql}"
-    others = [value for value in (value for _, value in groups) if not value.edge]
-    hash_ = f"hash({', '.join(value.sql for value in others)})" if others else "0"
-    time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
-    row = hash_ if window.form != "CUMULATE" else f"hash({start}, {hash_})"
-    columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
-    by = ", ".join(dict.fromkeys([start, end, *(value.sql for _, value in keys)]))
-    sql = (
-        f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
-        f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {source.sql}{where_sql} "
-        f"GROUP BY {by}{having_sql})"
-    )
-    context.use(source.whole.identity if "ORDER BY" in columns else ())
-    fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
-    return Relation(
-        sql,
-        fields,
-        grouped_reach(source.whole, window),
-        identity=together(value for _, value in keys),
-        keys=frozenset(value.key for value in others if value.key is not None),
-        window=window if has_edges(fields) else None,
-    )
-
-
-def _edge_place(window: Window, edge: str) -> Shift:
-    """Return where an edge of a grouped window lies from the event time of its row."""
-    if window.form == "SESSION":
-        return {
-            "window_start": Shift(0, 0),
-            "window_end": Shift(window.step, window.size + window.step),
-            "window_time": Shift(window.step - 1, window.size + window.step - 1),
-        }[edge]
-    if window.form == "CUMULATE":
-        return {
-            "window_start": Shift(-window.size, -window.step),
-            "window_end": Shift(0, 0),
-            "window_time": Shift(-1, -1),
-        }[edge]
-    return {
-        "window_start": Shift(0, 0),
-        "window_end": Shift(window.size, window.size),
-        "window_time": Shift(window.size - 1, window.size - 1),
-    }[edge]
-
-
-def _group_keys(context: Context, group: exp.Group | None) -> list[exp.Expr]:
-    if group is None:
-        return []
-    for form in ("grouping_sets", "cube", "rollup", "totals", "all"):
-        if group.args.get(form):
-            msg = "GROUPING SETS, CUBE and ROLLUP are not there; write a UNION ALL of queries"
-            raise context.refuse(group, msg)
-    for key in group.expressions:
-        if isinstance(key, exp.Literal):
-            raise context.refuse(key, "name the columns of GROUP BY")
-    return list(group.expressions)
+    return finished(context, node, made, order) if context.is_adhoc else made
 
 
 def _refuse_others(context: Context, node: exp.Expr) -> None:
@@ -356,4 +274,4 @@ def _refuse_others(context: Context, node: exp.Expr) -> None:
             raise context.refuse(place, f"{name} is not part of the language")
     if node.args.get("distinct") and not context.is_adhoc:
         msg = "DISTINCT has no end in a stream; GROUP BY window_start, window_end and the columns"
-        raise context.refuse(node.args["distinct"], msg)
+        raise context.refuse(node, msg)

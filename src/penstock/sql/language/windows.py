@@ -109,7 +109,8 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         start, end, source = bucket, f"{bucket} + {microseconds(size)}", relation.sql
     elif window.form == "HOP":
         # A row is in the windows that begin at its bucket and before, while they hold it.
-        starts = f"SELECT *, {bucket} - {microseconds(step)} * __back AS __start FROM " + (
+        starts = (
+            f"SELECT *, {bucket} - {microseconds(step)} * __back AS __start FROM "
             f"{relation.sql}, (SELECT unnest(range({-(-size // step)})) AS __back)"
         )
         source = f"({starts})"
@@ -117,7 +118,8 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         row = "CAST(hash(__row, __start) >> 1 AS BIGINT)"
     else:
         big = f"time_bucket({microseconds(size)}, {time.sql}, {origin})"
-        ends = f"SELECT *, {big} AS __start, {bucket} + {microseconds(step)} * __on AS __until " + (
+        ends = (
+            f"SELECT *, {big} AS __start, {bucket} + {microseconds(step)} * __on AS __until "
             f"FROM {relation.sql}, (SELECT unnest(range(1, {size // step} + 1)) AS __on)"
         )
         source, start, end = f"({ends})", "__start", "__until"
@@ -169,9 +171,10 @@ def grouped_reach(relation: Relation, window: Window) -> Reach:
     rows = rows.on_grid(window.step, window.offset % window.step)
     is_dotted = rows.grid == window.step
     if window.form == "CUMULATE":
-        return replace(
-            rows, back=rows.back + window.size, ahead=rows.ahead - window.step, is_dotted=is_dotted
-        )
+        # The last windows of a slice end a step before it does.
+        early = window.step if is_dotted else 0
+        before = rows.widened(window.size, 0)
+        return replace(before, ahead=before.ahead - early, is_dotted=is_dotted)
     return replace(rows.widened(0, window.size - window.step), is_dotted=is_dotted)
 
 
