@@ -180,7 +180,7 @@ class SqlApps:
 
 #: By which app a Datastream says that it is derived. Whoever else may say so, only those of the
 #: app's own system count.
-_APP_ID: ColumnElement[int] = func.json_extract(Datastream.properties, "$.app_id")
+_APP_ID: ColumnElement[Any] = func.json_extract(Datastream.properties, "$.app_id")
 _APPS = select(
     AppRow.id,
     AppRow.system_id,
