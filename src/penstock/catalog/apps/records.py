@@ -160,7 +160,7 @@ class SqlApps:
             select(Datastream.id)
             .join(Thing, Thing.id == Datastream.thing_id)
             .join(AppRow, AppRow.system_id == Thing.system_id)
-            .where(AppRow.id == app, app == _APP_ID)
+            .where(AppRow.id == app, AppRow.id == _APP_ID)
             .order_by(Datastream.id)
         )
         with self._database.read() as connection:
