@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.stream_rig import Rig
+
 from penstock.core.observation import observations
 
 APPS, RATE, KEYS, PER_S = 100, 10_000, 1000, 20

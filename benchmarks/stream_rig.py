@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from penstock.core.access import EVERYTHING
 from penstock.core.apps import Output
 from penstock.core.catalog import Policy
 from penstock.core.clock import SystemClock
+from penstock.core.errors import Backpressure
 from penstock.core.queries import Query
 from penstock.core.series import Series, Unit
 from penstock.core.store import Marks
@@ -59,7 +61,7 @@ class Rig:
         """Keep a batch as ingest does."""
         with self._writing:
             self._offset += batch.num_rows
-            self.store.append(batch, {"door": self._offset})
+            self._append(batch, {"door": self._offset})
             self.engine.heard(batch, {"door": self._offset})
 
     def _keep(self, rows: pa.RecordBatch, marks: Marks, removed: pa.Table | None) -> None:
@@ -67,8 +69,17 @@ class Rig:
             if removed is not None:
                 self.store.delete_rows(removed)
                 self.engine.heard(removed, {})
-            self.store.append(rows, {"door": self._offset, **marks})
+            self._append(rows, {"door": self._offset, **marks})
             self.engine.heard(rows, {})
+
+    def _append(self, rows: pa.RecordBatch, marks: Marks) -> None:
+        while True:
+            try:
+                self.store.append(rows, marks)
+            except Backpressure as error:
+                time.sleep(error.retry_after_s)
+            else:
+                return
 
     def close(self) -> None:
         """Release all."""

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.stream_rig import Rig
+
 from penstock.core.observation import observations
 from penstock.core.selection import Selection
 
@@ -81,7 +81,7 @@ def measure(rows: int, shuffle_s: float) -> dict[str, float]:
         return result
 
 
-def run(rows: int = 6_000_000) -> dict[str, object]:
+def run(rows: int = 3_000_000) -> dict[str, object]:
     """Return the result."""
     return {
         "keys": KEYS,

@@ -324,4 +324,5 @@ def times_of(table: pa.Table) -> list[int]:
 
 def moment(us: int) -> dt.datetime:
     """Return a time as DuckDB takes it."""
-    return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=us)
+    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (DuckDB's TIMESTAMP has no zone)
+    return epoch + dt.timedelta(microseconds=us)

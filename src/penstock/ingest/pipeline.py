@@ -94,9 +94,7 @@ class Pipeline:
         if self._hearing is not None:
             self._hearing.saw(sightings)
 
-    def keep(
-        self, observations: pa.RecordBatch, marks: Marks, *, is_from_log: bool = True
-    ) -> None:
+    def keep(self, observations: pa.RecordBatch, marks: Marks, *, is_from_log: bool = True) -> None:
         """Keep observations and hand them to watchers; waits while the store is busy.
 
         Raises:

@@ -50,7 +50,6 @@ def config(data_dir: Path) -> Config:
 
 async def run(data_dir: Path, seed: int) -> None:
     """Publish what is not acknowledged yet, and wait until it is computed."""
-    data_dir.mkdir(parents=True, exist_ok=True)
     hub = await asyncio.to_thread(Hub, config(data_dir))
     hub.start()
     for id_, sql in QUERIES.items():
@@ -89,4 +88,5 @@ async def run(data_dir: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))

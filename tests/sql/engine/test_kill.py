@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from tests.sql.engine.hub_victim import BEGIN, messages
 
 from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.selection import Selection
 from penstock.stores.lake.store import LakeStore
-from tests.sql.engine.hub_victim import BEGIN, messages
 
 #: Runs; more are asked for with PENSTOCK_KILL_RUNS.
 RUNS = int(os.environ.get("PENSTOCK_KILL_RUNS", "1"))

@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean, plan_of
 
 from penstock.core.errors import InvalidQuery
 from penstock.core.queries import Query, RunState
-from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean, plan_of
 
 #: Cases; more are asked for with PENSTOCK_ORACLE_CASES.
 CASES = int(os.environ.get("PENSTOCK_ORACLE_CASES", "40"))
@@ -20,14 +20,20 @@ QUERIES = [
     mean(5, key="name"),
     "SELECT result * 2 AS twice FROM observations WHERE result > 4",
     "SELECT result - LAG(result) OVER (PARTITION BY name ORDER BY time) AS step FROM observations",
-    "SELECT window_start, COUNT(*) AS n, MAX(result) AS top FROM TABLE(HOP(TABLE observations, "
-    "DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) "
-    "GROUP BY window_start, window_end HAVING COUNT(*) < 6",
-    "SELECT window_start, name, COUNT(*) AS n FROM TABLE(SESSION(TABLE observations "
-    "PARTITION BY name, DESCRIPTOR(time), INTERVAL '2' SECOND)) "
-    "GROUP BY window_start, window_end, name",
-    "SELECT MAX(result) OVER (PARTITION BY name ORDER BY time RANGE BETWEEN INTERVAL '7' SECOND "
-    "PRECEDING AND CURRENT ROW) AS top FROM observations",
+    (
+        "SELECT window_start, COUNT(*) AS n, MAX(result) AS top FROM TABLE(HOP(TABLE observations, "
+        "DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) "
+        "GROUP BY window_start, window_end HAVING COUNT(*) < 6"
+    ),
+    (
+        "SELECT window_start, name, COUNT(*) AS n FROM TABLE(SESSION(TABLE observations "
+        "PARTITION BY name, DESCRIPTOR(time), INTERVAL '2' SECOND)) "
+        "GROUP BY window_start, window_end, name"
+    ),
+    (
+        "SELECT MAX(result) OVER (PARTITION BY name ORDER BY time RANGE BETWEEN INTERVAL '7' SECOND "
+        "PRECEDING AND CURRENT ROW) AS top FROM observations"
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ from penstock.core.apps import Output
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
-from penstock.core.queries import Meaning, Progress, Query, RunState, RunStatus, Sink
+from penstock.core.queries import Meaning, Progress, Query, RunStatus, Sink
 from penstock.core.store import CanSummarise, Marks, Store
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.derived import DatastreamSink, Origin
@@ -27,18 +27,19 @@ from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.ledger import Entry, Ledger
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
-from penstock.sql.engine.ranges import NEVER_US, Int64s, floor
-from penstock.sql.engine.running import Running, by_id
+from penstock.sql.engine.ranges import NEVER_US, Int64s
+from penstock.sql.engine.running import Running, by_id, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
+from penstock.sql.engine.starting import QUERY_MARK, stand
 from penstock.sql.engine.tap import Heard, Tap, int64s
-from penstock.sql.plan import Plan, Source
+from penstock.sql.plan import Plan
 from penstock.sql.settings import SqlSettings
 
 _log = logging.getLogger(__name__)
 
 #: What the names of the store's marks begin with that say how far the engine has dealt with the
-#: log, and with a query.
-LOG_MARK, QUERY_MARK = "sql:", "app:"
+#: log.
+LOG_MARK = "sql:"
 #: The mark that counts turns which kept something.
 TURN_MARK = "sql.turn"
 #: Seconds between two turns while nothing is heard, for sources that follow the clock.
@@ -109,7 +110,6 @@ class Engine:
         self._dealt: dict[str, int] = {}
         self._marked: dict[str, int] = {}
         self._marked_s = -1e9
-        self._is_ledger_old = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.turns = 0
@@ -164,13 +164,16 @@ class Engine:
     def start(self, id_: int, query: Query, sink: Sink, start_us: int | None) -> None:
         """Run a query from now on, until `stop`."""
         plan = self._plan_of(query)
-        sources = tuple(dict.fromkeys(one.source for one in plan.inputs))
         with self._lock:
             if id_ in self._running:
                 msg = f"query {id_} runs already; stop it first"
                 raise Conflict(msg)
             self.tap.is_open = True
-            standing = self._standing(id_, query, plan, sources, start_us)
+            standing = stand(
+                id_, query, plan, start_us, self._standings.get(id_), store=self._store,
+                clock=self._clock, picture=self.pictures.now(),
+                scope=self._scope_of(query.system), positions=_of_log(self._positions()),
+            )  # fmt: skip
             self._standings[id_] = standing
             self._entries[id_] = standing.entry
             self._write()
@@ -178,61 +181,6 @@ class Engine:
                 standing, plan, sink, self._clock, self.settings.max_retry_s
             )
         self.tap.wake.set()
-
-    def _standing(
-        self, id_: int, query: Query, plan: Plan, sources: tuple[Source, ...], start_us: int | None
-    ) -> Standing:
-        now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
-        held = self._standings.get(id_)
-        meaning = plan.meaning
-        began = floor(now_us if start_us is None else start_us, meaning)
-        if held is None:
-            entry = Entry(
-                id=id_, query=query, mark=f"{QUERY_MARK}{id_}.{now_us}", began_us=began,
-                meaning=meaning, sources=sources, since=_of_log(self._positions()),
-            )  # fmt: skip
-            standing = Standing(entry, began, now_s)
-        else:
-            old = held.entry
-            entry = Entry(
-                id=id_, query=query, mark=old.mark, began_us=floor(old.began_us, meaning),
-                meaning=meaning, sources=sources, since=old.since,
-            )  # fmt: skip
-            done = began if old.meaning.is_rowwise else held.done_us
-            standing = Standing(entry, done, now_s)
-            standing.late_rows, standing.too_late_rows = held.late_rows, held.too_late_rows
-            standing.settling = held.settling
-            standing.touch([(floor(a, meaning), b) for a, b in held.pending])
-        picture = self.pictures.now()
-        standing.resolve(picture, self._scope_of(query.system))
-        first = self._look_back(standing, now_us, now_s)
-        if held is None:
-            self._begin(standing, first, now_us)
-        standing.is_direct = True
-        return standing
-
-    def _look_back(self, standing: Standing, now_us: int, now_s: float) -> int | None:
-        """Tell a query what is stored of its sources; return the first time of that."""
-        first: list[int] = []
-        for watch in standing.watches.values():
-            if not len(watch.ids) or not isinstance(self._store, CanSummarise):
-                continue
-            found = self._store.summaries(watch.ids.tolist())
-            if found.num_rows:
-                watch.hear(int64s(found, "last_time"), now_us, now_s)
-                first.append(int(int64s(found, "first_time").min()))
-        return min(first, default=None)
-
-    def _begin(self, standing: Standing, first: int | None, now_us: int) -> None:
-        """Skip what lies before the first row; let a row-by-row query begin with history."""
-        meaning = standing.meaning
-        if meaning.is_rowwise:
-            if first is not None and first <= now_us:
-                standing.touch([(max(first, standing.entry.began_us), now_us + 1)])
-            return
-        if first is not None:
-            begin = floor(min(first - meaning.ahead_us, now_us), meaning)
-            standing.done_us = max(standing.done_us, begin)
 
     def stop(self, id_: int) -> None:
         """Stop a query after the slice at hand."""
@@ -282,23 +230,12 @@ class Engine:
 
     def stats(self) -> Mapping[str, float]:
         """Return counters and gauges by their Prometheus names; counters end in `_total`."""
-        running = list(self._running.values())
-        now_us = self._clock.now_us()
-        sliced = [r.standing for r in running if not r.standing.meaning.is_rowwise]
-        lags = [(now_us - s.done_us) / 1e6 for s in sliced if s.done_us > NEVER_US]
         return {
-            "penstock_sql_queries": len(running),
-            "penstock_sql_queries_failing": sum(
-                r.state in (RunState.FAILED, RunState.FAILING) for r in running
-            ),
-            "penstock_sql_slices_total": sum(r.slices for r in running),
-            "penstock_sql_repairs_total": sum(r.repairs for r in running),
-            "penstock_sql_late_rows_total": sum(r.standing.late_rows for r in running),
+            **stats_of(list(self._running.values()), self._clock.now_us()),
             "penstock_sql_rows_read_total": self._scans.rows_read,
             "penstock_sql_rows_kept_total": self.outlet.rows_kept,
             "penstock_sql_waiting_rows": self.tap.waiting_rows,
             "penstock_sql_busy_seconds_total": self.busy_s,
-            "penstock_sql_lag_seconds": max(lags, default=0.0),
         }
 
     # -- the thread
@@ -353,8 +290,16 @@ class Engine:
     def _round(self, heard: Sequence[Heard]) -> None:
         with self._lock:
             standings, running = list(self._standings.values()), by_id(self._running)
-        if not standings:
-            return
+            if not standings:
+                return
+            picture = self._hear(standings, heard)
+        for standing in standings:
+            self._expiry.cut(standing)
+        self._work(running, picture)
+        for standing in standings:
+            standing.spill()
+
+    def _hear(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:
         picture = self._resolve(standings, heard)
         now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         for one in heard:
@@ -364,8 +309,9 @@ class Engine:
                     standing.hear(one, before, now_us, now_s)
             if one.marks:
                 self._dealt.update(_of_log(one.marks))
-        for standing in standings:
-            self._expiry.cut(standing)
+        return picture
+
+    def _work(self, running: Sequence[Running], picture: Picture) -> None:
         ready = [one for one in running if one.may_work]
         if not ready:
             return
@@ -419,9 +365,11 @@ class Engine:
 
     def _commit(self) -> None:
         """Keep what was answered, and how far that is."""
+        durable = self._store.marks.get(TURN_MARK, 0)
         with self._lock:
             standings = list(self._standings.values())
-            if not all(s.is_written for s in standings) or self._is_ledger_old:
+            is_old = [standing.settle(durable) for standing in standings]
+            if any(is_old) or not all(s.is_written for s in standings):
                 self._write()
         marks = {LOG_MARK + name: at for name, at in self._dealt.items()}
         marks |= marks_of(standings)
@@ -438,10 +386,7 @@ class Engine:
 
     def _write(self) -> None:
         """Write down which ranges are to be computed again, until that is durable."""
-        durable = self._store.marks.get(TURN_MARK, 0)
-        standings = list(self._standings.values())
-        self._ledger.write([standing.ledger_entry(durable) for standing in standings])
-        self._is_ledger_old = False
+        self._ledger.write([one.ledger_entry() for one in self._standings.values()])
 
 
 def _stood(entry: Entry, marks: Marks) -> int:

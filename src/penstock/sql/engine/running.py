@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -108,7 +108,8 @@ class Running:
         else:
             self.state = RunState.CATCHING_UP if self.is_behind else RunState.RUNNING
             self.message, self._wait_s = "", FIRST_WAIT_S
-        self.standing.is_direct = self.state in (RunState.RUNNING, RunState.CATCHING_UP)
+        works = self.state in (RunState.RUNNING, RunState.CATCHING_UP)
+        self.standing.is_direct = works and not self.is_stopped
         self.busy_s += self._clock.monotonic_s() - began_s
 
     def _failed(self, error: Exception) -> None:
@@ -189,3 +190,18 @@ def _without(ranges: list[Range], done: Range) -> list[Range]:
 def by_id(queries: Mapping[int, Running]) -> list[Running]:
     """Return queries in the order of their ids."""
     return [queries[key] for key in sorted(queries)]
+
+
+def stats_of(running: Sequence[Running], now_us: int) -> dict[str, float]:
+    """Return what queries amount to, by Prometheus names."""
+    sliced = [one.standing for one in running if not one.standing.meaning.is_rowwise]
+    lags = [(now_us - one.done_us) / 1e6 for one in sliced if one.watermark_us is not None]
+    failing = sum(one.state in (RunState.FAILED, RunState.FAILING) for one in running)
+    return {
+        "penstock_sql_queries": len(running),
+        "penstock_sql_queries_failing": failing,
+        "penstock_sql_slices_total": sum(one.slices for one in running),
+        "penstock_sql_repairs_total": sum(one.repairs for one in running),
+        "penstock_sql_late_rows_total": sum(one.standing.late_rows for one in running),
+        "penstock_sql_lag_seconds": max(lags, default=0.0),
+    }

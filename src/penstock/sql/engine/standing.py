@@ -201,9 +201,20 @@ class Standing:
             return NEVER_US
         return floor(self.watermark_us - self.meaning.ahead_us, self.meaning)
 
-    def ledger_entry(self, durable_turn: int) -> Entry:
-        """Return what has to be written down now."""
+    def spill(self) -> None:
+        """Compute from the store what nobody has taken of the new rows."""
+        rest, self.direct = self.direct, []
+        for batch in rest:
+            times = int64s(batch, "time")
+            self.touch(touched(times, times, self.meaning, MAX_PENDING))
+
+    def settle(self, durable_turn: int) -> bool:
+        """Forget repairs that are durable; return whether the ledger holds nothing but such."""
         self.settling = [one for one in self.settling if one[0] > durable_turn]
+        return bool(self.entry.pending) and not self.pending and not self.settling
+
+    def ledger_entry(self) -> Entry:
+        """Return what has to be written down now."""
         pending = together([*self.pending, *(r for _, r in self.settling)], MAX_PENDING)
         self.entry.pending = tuple(pending)
         return self.entry

@@ -1,0 +1,138 @@
+"""The past, questions and topics: the same answers, within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean, plan_of
+
+from penstock.core.access import EVERYTHING, Scope
+from penstock.core.apps import Output, OutputKind
+from penstock.core.errors import InvalidQuery, PenstockError, TooMuch
+from penstock.core.queries import Query
+from penstock.sql.engine.adhoc import Questions
+from penstock.sql.engine.duck import Deadline, Duck
+from penstock.sql.engine.topic import TopicSink
+from penstock.sql.settings import SqlSettings
+
+TWICE = "SELECT result * 2 AS twice FROM observations WHERE result > 3"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path, SqlSettings(catalog_age_s=0, max_slice_rows=1000))
+    yield made
+    made.close()
+
+
+def fill(bench: Bench, rows: int = 3000) -> None:
+    (a,) = bench.datastreams(["one.t"])
+    bench.send(*((a, n / 10, float(n % 7)) for n in range(rows)))
+
+
+def test_a_past_range_is_computed_in_parts_and_equals_what_ran_live(bench: Bench) -> None:
+    fill(bench)
+    bench.start(1, mean(10), start_us=EPOCH)
+    bench.turn(400)
+    told: list[float] = []
+    query = Query(sql=mean(10))
+    parts = list(bench.engine.over(query, EPOCH, EPOCH + 300 * SECOND, told.append))
+    assert len(parts) > 1
+    rows = pa.concat_tables(parts)
+    assert rows["mean"].to_pylist() == [value for _, _, value in bench.derived()]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_a_past_range_can_be_given_up(bench: Bench) -> None:
+    fill(bench)
+
+    def stop(share: float) -> None:
+        if share > 0.2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(bench.engine.over(Query(sql=mean(10)), EPOCH, EPOCH + 300 * SECOND, stop))
+
+
+def test_a_slice_that_is_too_large_fails_with_what_to_do(bench: Bench) -> None:
+    fill(bench)
+    with pytest.raises(TooMuch, match="max_slice_rows"):
+        list(bench.engine.over(Query(sql=mean(1000)), EPOCH, EPOCH + 300 * SECOND))
+    bench.start(1, mean(1000), start_us=EPOCH)
+    bench.turn(2000)
+    status = bench.engine.status(1)
+    assert status is not None
+    assert status.state == "failed"
+    assert "max_slice_rows" in status.message
+
+
+def test_a_question_is_answered_within_limits_and_scope(bench: Bench) -> None:
+    fill(bench, 100)
+    questions = Questions(
+        bench.store, bench.engine.pictures, lambda sql: plan_of(Query(sql=sql)), SqlSettings()
+    )
+    answer = questions.ask(TWICE, EVERYTHING, max_rows=100, timeout_s=30)
+    assert answer.num_rows == sum(n % 7 > 3 for n in range(100))
+    assert questions.ask(TWICE, Scope(), max_rows=100, timeout_s=30).num_rows == 0
+    with pytest.raises(TooMuch, match="more than 10 rows"):
+        questions.ask(TWICE, EVERYTHING, max_rows=10, timeout_s=30)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM glob('/*')",
+        "COPY (SELECT 1) TO '/tmp/penstock-leak.csv'",
+        "ATTACH '/tmp/penstock-leak.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET memory_limit = '100GB'",
+        "PRAGMA threads = 64",
+        "SELECT * FROM secret_of_python",
+        "CREATE TABLE t AS SELECT * FROM '/etc/passwd'",
+    ],
+)
+def test_duckdb_itself_reaches_neither_files_nor_settings_nor_python(sql: str) -> None:
+    secret_of_python = pa.table({"x": [1]})
+    duck = Duck(64 << 20, 1)
+    try:
+        with pytest.raises(PenstockError):
+            duck.run(sql, {}, {})
+    finally:
+        duck.close()
+    assert secret_of_python.num_rows == 1
+
+
+def test_what_takes_too_long_or_too_much_memory_is_ended() -> None:
+    duck = Duck(64 << 20, 1)
+    try:
+        with pytest.raises(TooMuch), Deadline(duck, 0.2):
+            duck.run("SELECT count(*) FROM range(10000000000) a, range(1000) b", {}, {})
+        with pytest.raises(TooMuch, match="memory"):
+            duck.run("SELECT list(range) FROM range(100000000)", {}, {})
+        with pytest.raises(InvalidQuery):
+            duck.run("SELECT nothing", {}, {})
+    finally:
+        duck.close()
+
+
+def test_rows_go_to_a_topic_as_json(bench: Bench) -> None:
+    fill(bench, 20)
+    sent: list[tuple[str, bytes]] = []
+    output = Output(kind=OutputKind.TOPIC, topic="out/{thing}/mean")
+    query = Query(sql=mean(1))
+    sink = TopicSink(output, bench.engine.explain(query), sent.extend, bench.engine.pictures)
+    bench.engine.start(1, query, sink, EPOCH)
+    bench.turn(100)
+    assert [topic for topic, _ in sent] == ["out/one/mean", "out/one/mean"]
+    first = msgspec.json.decode(sent[0][1])
+    assert first["time"] == "2023-11-14T22:13:20Z"
+    assert first["mean"] == sum(n % 7 for n in range(10)) / 10
