@@ -85,6 +85,8 @@ class LiveHouse:
                 identities=self.hub.identities,
                 passwords=self.hub.passwords,
                 fleet=self.hub.fleet,
+                apps=self.hub.apps.apps,
+                adhoc=self.hub.apps.questions,
             )
             sock = socket.create_server(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -28,9 +28,12 @@ from penstock.sql.apps.checking import check_columns
 from penstock.sql.apps.desk import AppDesk
 from penstock.sql.apps.running import Running
 from penstock.sql.apps.verifying import Recorder, Verifier
+from penstock.sql.engine.adhoc import Questions
 from penstock.sql.engine.derived import DatastreamSink, Origin
 from penstock.sql.engine.engine import Engine
 from penstock.sql.engine.outlet import Outlet
+from penstock.sql.engine.topic import TopicSink
+from penstock.sql.plan import Plan
 
 
 class AppRoom:
@@ -69,6 +72,7 @@ class AppRoom:
         self._records = SqlApps(catalog.database)
         self._courier = Courier(post)
         streams = cast("Streams", engine)
+        self.questions = Questions(store, engine.pictures, _question, config.sql)
         self.running = Running(self._records, streams, self._sink, clock, self._first_us)
         self.apps = AppDesk(
             records=self._records,
@@ -119,8 +123,6 @@ class AppRoom:
     def _sink(self, app: KeptApp, meaning: Meaning) -> Sink:
         check_columns(app.spec, meaning)
         if app.spec.output.kind is OutputKind.TOPIC:
-            from penstock.sql.engine.topic import TopicSink
-
             return TopicSink(
                 app.spec.output, meaning, partial(self._publish, app), self._engine.pictures
             )
@@ -172,3 +174,10 @@ class AppRoom:
 
 def _is_wrong(state: RunState) -> bool:
     return state in (RunState.FAILED, RunState.FAILING)
+
+
+def _question(sql: str) -> Plan:
+    # The parser takes memory that only those need who ask.
+    from penstock.sql.language import compile_adhoc
+
+    return compile_adhoc(sql)

@@ -66,6 +66,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         things=hub.things,
         apps=hub.apps.apps,
         alarms=hub.alarms,
+        adhoc=hub.apps.questions,
     )
     server = Server(
         uvicorn.Config(

@@ -9,6 +9,7 @@ import { HealthView, watchHealth } from "./health.js";
 import { DevicesView } from "./fleet/devices.js";
 import { AccountView } from "./people/account.js";
 import { OrganisationView } from "./people/organisation.js";
+import { AppsView } from "./apps/apps.js";
 import { ThingsView } from "./things/explorer.js";
 import { isStranger, watchSession } from "./session.js";
 import { SignIn } from "./signin.js";
@@ -26,12 +27,13 @@ const TABS = [
   ["values", "Values"],
   ["alarms", "Alarms"],
   ["devices", "Devices"],
+  ["apps", "Apps"],
   ["things", "Explore"],
   ["health", "Health"],
   ["organisation", "Organisation"],
 ];
 /** Views that need the whole width: the list of datastreams makes room. */
-const WIDE = ["alarms", "devices", "things", "organisation", "account"];
+const WIDE = ["alarms", "devices", "apps", "things", "organisation", "account"];
 
 function Tabs({ view, health }) {
   const session = useApp((state) => state.session);
@@ -77,6 +79,7 @@ function App() {
         <${ValuesView} isShown=${!isWelcome && view === "values"} />
         <${AlarmsView} isShown=${view === "alarms"} />
         <${DevicesView} isShown=${view === "devices"} />
+        <${AppsView} isShown=${view === "apps"} />
         <${ThingsView} isShown=${view === "things"} />
         <${HealthView} isShown=${view === "health"} />
         <${OrganisationView} isShown=${view === "organisation"} />

@@ -6,7 +6,7 @@ import { useApp } from "../state.js";
 import { listAudit } from "./api.js";
 
 const PAGE = 100;
-const KINDS = ["user", "company", "system", "client", "key", "grant", "session", "device", "target", "datastream"];
+const KINDS = ["user", "company", "system", "client", "key", "grant", "session", "device", "target", "datastream", "app"];
 const COLUMNS = ["Time", "Who", "Did", "What", "Change"];
 
 const valueText = (value) => (typeof value === "string" ? value : JSON.stringify(value));
