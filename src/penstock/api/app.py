@@ -29,12 +29,14 @@ from penstock.api import (
     users,
     web,
 )
+from penstock.api.alarms.routers import ROUTERS as ALARMS
 from penstock.api.apps.routers import ROUTERS as APPS
 from penstock.api.context import Context
 from penstock.api.fleet.routers import ROUTERS
 from penstock.api.guard import Guard, is_loopback
 from penstock.api.meters import Meters
 from penstock.api.settings import ApiSettings
+from penstock.core.alarms import Alarms
 from penstock.core.apps import Apps
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock, SystemClock
@@ -67,6 +69,7 @@ def create_app(
     things: Things | None = None,
     apps: Apps | None = None,
     adhoc: Adhoc | None = None,
+    alarms: Alarms | None = None,
 ) -> FastAPI:
     """Return the API over the parts of a platform; touches none of them yet.
 
@@ -88,6 +91,7 @@ def create_app(
         things: The SensorThings API; without, the API says that it has none.
         apps: Stream apps; without, the API says that it has none.
         adhoc: Answers questions in SQL; without, the API says that it answers none.
+        alarms: Alarms; without, the API says that it has none.
 
     Raises:
         ConfigError: `settings` would open the API to everybody, since there are no accounts.
@@ -122,6 +126,7 @@ def create_app(
         fleet=fleet,
         apps=apps,
         adhoc=adhoc,
+        alarms=alarms,
     )
     registry.register(operation.PlatformCollector(platform))
     app.state.things = None if things is None else sensorthings.SensorThings(things, context)
@@ -145,6 +150,7 @@ def _versioned() -> list[APIRouter]:
         messages.router,
         *ROUTERS,
         *APPS,
+        *ALARMS,
         registration.router,
         operation.health,
         sessions.router,

@@ -18,6 +18,7 @@ from penstock.api.settings import ApiSettings
 from penstock.api.signing_in import SigningIn
 from penstock.api.stream_slots import StreamSlots
 from penstock.core.access import Access, Action, Principal, Resource, Scope
+from penstock.core.alarms import Alarms
 from penstock.core.apps import Apps
 from penstock.core.catalog import Catalog, DatastreamInfo
 from penstock.core.clock import Clock
@@ -62,6 +63,7 @@ class Context:
         fleet: Fleet | None = None,
         apps: Apps | None = None,
         adhoc: Adhoc | None = None,
+        alarms: Alarms | None = None,
     ) -> None:
         self.store = store
         self.catalog = catalog
@@ -73,6 +75,7 @@ class Context:
         self._fleet = fleet
         self._apps = apps
         self._adhoc = adhoc
+        self._alarms = alarms
         self.signing_in = SigningIn(clock, passwords or Passwords())
         self.secrets = Secrets(clock)
         self.rates = Rates(clock, settings)
@@ -145,6 +148,18 @@ class Context:
             msg = "this platform answers no questions in SQL"
             raise NotSupported(msg)
         return self._adhoc
+
+    @property
+    def alarms(self) -> Alarms:
+        """Alarms, their rules, and who is told.
+
+        Raises:
+            NotSupported: This platform has none.
+        """
+        if self._alarms is None:
+            msg = "this platform has no alarms"
+            raise NotSupported(msg)
+        return self._alarms
 
     async def blocking(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a call that waits for disk or lock in a thread, never in the event loop."""

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from penstock import __version__
 from penstock.api import answers, people_answers
+from penstock.api.alarms import answers as alarms
 from penstock.api.apps import answers as apps
 from penstock.api.errors import ErrorAnswer
 from penstock.api.fleet import answers as fleet
@@ -32,6 +33,7 @@ TAGS = [
     {"name": "devices", "description": "Devices: enrolment, commands, state, logs, targets."},
     {"name": "sensors", "description": "Vibration sensors, by routes that their programs know."},
     {"name": "apps", "description": "Stream apps: SQL that runs live and on history; questions."},
+    {"name": "alarms", "description": "Alarms, their rules, and who is told."},
     {"name": "people", "description": "Users, companies, systems, clients, keys, grants."},
     {"name": "operation", "description": "Health, readiness, metrics."},
 ]
@@ -63,6 +65,7 @@ _TYPES = (
     Replayed,
     *fleet.TYPES,
     *apps.TYPES,
+    *alarms.TYPES,
 )
 _REF = "#/components/schemas/{name}"
 #: One server-sent event. An OpenAPI document before 3.2 describes each event of a stream.

@@ -29,8 +29,17 @@ def demo(
     settings = overrides(data_dir, http, mqtt)
     if organisation:
         _make_organisation(settings, config)
+    _make_apps(settings, config)
     companion = ["-m", "penstock.simulators.demo", "--broker", "{mqtt}"]
     run_platform(settings, config, then=companion)
+
+
+def _make_apps(settings: dict[str, object], file: Path | None) -> None:
+    """Make the stream apps of the demo, stopped, where there are none."""
+    from penstock.runtime import config
+    from penstock.runtime.demo_apps import make_demo_apps
+
+    make_demo_apps(config.load(file, overrides=settings))
 
 
 def _make_organisation(settings: dict[str, object], file: Path | None) -> None:

@@ -7,6 +7,8 @@ import sys
 import typer
 
 from penstock.cli import (
+    alarm_rules,
+    alarms,
     apps,
     audit,
     clients,
@@ -22,6 +24,7 @@ from penstock.cli import (
     keys,
     log,
     login,
+    notifications,
     observations,
     simulate,
     sql,
@@ -77,6 +80,9 @@ app.add_typer(observations.app, name="observations")
 app.command("export")(observations.export)
 app.add_typer(apps.app, name="apps")
 app.command("sql")(sql.sql)
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(alarm_rules.app, name="alarm-rules")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(users.app, name="users")
 app.add_typer(companies.app, name="companies")
 app.add_typer(systems.app, name="systems")

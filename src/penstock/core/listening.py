@@ -15,6 +15,8 @@ PLATFORM_CLIENT = "$penstock"
 HUB_CLIENT = f"{PLATFORM_CLIENT}/hub"
 #: Client identifier of the connection that brings what stream apps say.
 APPS_CLIENT = f"{PLATFORM_CLIENT}/apps"
+#: Client identifier of the connection that brings what is told of alarms.
+ALARMS_CLIENT = f"{PLATFORM_CLIENT}/alarms"
 
 
 class Kind(StrEnum):

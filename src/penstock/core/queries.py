@@ -25,6 +25,9 @@ from penstock.core.organisation import DEFAULT_SYSTEM
 #: - `__row`: tells rows of one time, series and key apart; 0 where there can be one only.
 TIME, END, SERIES, ROW = "__time", "__end", "__series", "__row"
 
+#: Ids under which queries are started: apps have their own id, alarm rules theirs plus this.
+ALARM_IDS_FROM = 1_000_000_000
+
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be computed, and how patiently.

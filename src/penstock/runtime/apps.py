@@ -178,6 +178,6 @@ def _is_wrong(state: RunState) -> bool:
 
 def _question(sql: str) -> Plan:
     # The parser takes memory that only those need who ask.
-    from penstock.sql.apps.asking import compile_question
+    from penstock.sql.language import compile_adhoc
 
-    return compile_question(sql)
+    return compile_adhoc(sql)

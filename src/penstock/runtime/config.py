@@ -17,6 +17,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from penstock.alarms.settings import AlarmSettings
 from penstock.api.settings import ApiSettings
 from penstock.catalog.settings import AccountSettings, CatalogSettings
 from penstock.codecs.settings import CodecSettings
@@ -76,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     accounts: AccountSettings = AccountSettings()
     store: LakeSettings = LakeSettings()
     devices: DeviceSettings = DeviceSettings()
+    alarms: AlarmSettings = AlarmSettings()
     api: ApiSettings = ApiSettings()
     sensorthings: ThingsSettings = ThingsSettings()
     sql: SqlSettings = SqlSettings()

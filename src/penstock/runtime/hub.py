@@ -16,16 +16,18 @@ from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
-from penstock.core.listening import APPS_CLIENT
+from penstock.core.listening import ALARMS_CLIENT, APPS_CLIENT
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
+from penstock.runtime.alarms import make_alarms
 from penstock.runtime.apps import AppRoom
 from penstock.runtime.awaiting import Awaited
 from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
+from penstock.runtime.courier import Courier
 from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
@@ -138,6 +140,16 @@ class Hub:
             post=make_post(self.doors, internal_secret, APPS_CLIENT),
             delete=self._delete_datastreams,
         )
+        self._courier = Courier(make_post(self.doors, internal_secret, ALARMS_CLIENT))
+        self.alarms = make_alarms(
+            config.alarms,
+            self.catalog,
+            self.streams,
+            self.identities,
+            lambda topic, payload: self._courier.send([(topic, payload)]),
+            lambda system: self.identities.access().system_scope(system),
+            self._clock,
+        )
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._awaited = Awaited(
             lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
@@ -166,6 +178,7 @@ class Hub:
         self.ingest.start()
         self.streams.open()
         self.apps.start()
+        self.alarms.start()
         self.fleet.start()
         self.notifier.start()
         loop = asyncio.get_running_loop()
@@ -182,6 +195,8 @@ class Hub:
         self.notifier.close()
         self._publisher.close()
         write_clock(self._config.data_path, self._settled.mark())
+        await asyncio.to_thread(self.alarms.close)
+        await asyncio.to_thread(self._courier.close)
         await asyncio.to_thread(self.apps.close)
         await asyncio.to_thread(self.streams.close)
         await asyncio.to_thread(self.ingest.close)

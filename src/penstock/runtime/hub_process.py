@@ -65,6 +65,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
         fleet=hub.fleet,
         things=hub.things,
         apps=hub.apps.apps,
+        alarms=hub.alarms,
         adhoc=hub.apps.questions,
     )
     await app.state.things.resume()

@@ -14,6 +14,8 @@ import requests
 from tests.api.live_house import LiveHouse
 
 from penstock.api import ApiSettings
+from penstock.core.errors import InvalidQuery
+from penstock.sql.language import compile_adhoc
 
 TIMEOUT_S = 60
 T0 = 1_700_000_000
@@ -152,6 +154,11 @@ def test_apps_that_read_each_other_in_a_ring_are_refused(ask: Caller) -> None:
     assert "a reads b reads a" in refused["error"]["message"]
 
 
+def test_an_app_that_is_not_there_cannot_be_read(ask: Caller) -> None:
+    spec = {"name": "a", "sql": "SELECT time, result FROM apps.nobody"}
+    assert "no app `nobody`" in ask("POST", "/apps", 400, json=spec)["error"]["message"]
+
+
 def test_everything_goes_out_and_in_as_text(ask: Caller) -> None:
     text = f"-- app: means\n-- lateness: 1 min\n\n{MEANS}\n\n-- app: more\n\n" + (
         "SELECT time, mean FROM apps.means\n".replace("mean FROM", "result FROM")
@@ -169,7 +176,10 @@ def test_everything_goes_out_and_in_as_text(ask: Caller) -> None:
 def test_questions_are_answered_in_every_form(ask: Caller) -> None:
     ask.send("site/a", (1, 10.0), (3, 20.0))
     ask.send("site/b", (2, 40.0))
-    text = "SELECT name, COUNT(*) AS n, MAX(result) AS most FROM observations GROUP BY 1 ORDER BY 1"
+    text = (
+        "SELECT name, COUNT(*) AS n, MAX(result) AS most FROM observations "
+        "GROUP BY name ORDER BY name"
+    )
     answer = ask.sql(text)
     assert answer["values"] == [["site/a.temp", "site/b.temp"], [2, 1], [20.0, 40.0]]
     assert answer["rows"] == 2
@@ -222,11 +232,8 @@ def test_questions_are_answered_in_every_form(ask: Caller) -> None:
     ],
 )  # fmt: skip
 def test_hostile_questions_are_refused(text: str) -> None:
-    from penstock.core.errors import InvalidQuery
-    from penstock.sql.apps.asking import compile_question
-
     with pytest.raises(InvalidQuery):
-        compile_question(text)
+        compile_adhoc(text)
 
 
 def test_a_question_that_explodes_ends(ask: Caller) -> None:

@@ -160,7 +160,7 @@ class SqlApps:
             select(Datastream.id)
             .join(Thing, Thing.id == Datastream.thing_id)
             .join(AppRow, AppRow.system_id == Thing.system_id)
-            .where(AppRow.id == app, app == _APP_ID)
+            .where(AppRow.id == app, AppRow.id == _APP_ID)
             .order_by(Datastream.id)
         )
         with self._database.read() as connection:
@@ -180,7 +180,7 @@ class SqlApps:
 
 #: By which app a Datastream says that it is derived. Whoever else may say so, only those of the
 #: app's own system count.
-_APP_ID: ColumnElement[int] = func.json_extract(Datastream.properties, "$.app_id")
+_APP_ID: ColumnElement[Any] = func.json_extract(Datastream.properties, "$.app_id")
 _APPS = select(
     AppRow.id,
     AppRow.system_id,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from penstock.catalog.alarm_models import AlarmRuleRow, NotificationTargetRow
 from penstock.catalog.app_models import AppRow
 from penstock.catalog.identities.bounds import Bounds
 from penstock.catalog.identities.companies import refuse_taken_name
@@ -143,6 +144,14 @@ class SqlSystems:
             if count := change.connection.execute(apps).scalar_one():
                 msg = f"system {held.name} has {count} stream apps; delete them first"
                 raise Conflict(msg)
+            for row, what in (
+                (AlarmRuleRow, "alarm rules"),
+                (NotificationTargetRow, "notification targets"),
+            ):
+                kept = select(func.count()).select_from(row).where(row.system_id == system)
+                if count := change.connection.execute(kept).scalar_one():
+                    msg = f"system {held.name} has {count} {what}; delete them first"
+                    raise Conflict(msg)
             if move_things:
                 change.access.require(by.who, Action.MANAGE, Resource("platform"))
             moved = self._clear_things(change, held, move=move_things)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from penstock.catalog import app_models  # noqa: F401 - its tables are part of all
+from penstock.catalog import alarm_models, app_models  # noqa: F401 - part of all tables
 from penstock.catalog.device_models import DeviceFact
 
 

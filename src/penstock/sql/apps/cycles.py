@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from penstock.core.apps import KeptApp
 from penstock.core.catalog import Catalog
-from penstock.core.errors import InvalidInput
+from penstock.core.errors import InvalidInput, InvalidQuery
 from penstock.core.queries import Meaning
 
 #: How `Meaning.sources` names the output of an app.
@@ -47,6 +47,18 @@ def refuse_cycle(
         known = meaning_of(other)
         if known is not None:
             waiting += [(next_, (*way, next_)) for next_ in reads(other, known)]
+
+
+def refuse_missing(meaning: Meaning, names: Container[str]) -> None:
+    """Do nothing if all apps that a query reads are among these.
+
+    Raises:
+        InvalidQuery: One is not there.
+    """
+    for name in _apps_read(meaning):
+        if name not in names:
+            msg = f"there is no app `{name}` in this system; `penstock apps list` shows those"
+            raise InvalidQuery(msg)
 
 
 def _apps_read(meaning: Meaning) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -36,7 +37,7 @@ from penstock.core.queries import Meaning, Progress, Streams
 from penstock.sql.apps.answers import answers
 from penstock.sql.apps.app_text import parse_apps, print_apps
 from penstock.sql.apps.checking import checked
-from penstock.sql.apps.cycles import refuse_cycle
+from penstock.sql.apps.cycles import refuse_cycle, refuse_missing
 from penstock.sql.apps.running import MakeSink, Running, query_of
 from penstock.sql.apps.verifying import Verifier
 
@@ -257,7 +258,7 @@ class AppDesk:
                     self._check(by, wanted, system, known, later=[one.name for one in specs])
                 plans.append((wanted, known))
         added, changed, unchanged = [], [], []
-        for wanted, known in plans:
+        for wanted, known in _in_order(plans):
             with _named(wanted.name):
                 if known is None:
                     self.add(by, wanted)
@@ -291,10 +292,10 @@ class AppDesk:
         system: System,
         held: KeptApp | None = None,
         later: Iterable[str] = (),
-    ) -> tuple[KeptApp, Meaning | None]:
+    ) -> tuple[KeptApp, Meaning]:
         """Return an app as it may be kept, and what is known of its query.
 
-        `later` are apps that the same text makes: a query that reads one of them is checked then.
+        `later` are apps that the same text makes.
         """
         app = KeptApp(
             id=held.id if held else 0,
@@ -305,12 +306,9 @@ class AppDesk:
             by=self._access().name(by.who),
             changed_us=self._clock.now_us(),
         )
-        try:
-            meaning = self._streams.explain(query_of(app))
-        except InvalidQuery:
-            if any(f"apps.{name}".lower() in spec.sql.lower() for name in later):
-                return app, None
-            raise
+        meaning = self._streams.explain(query_of(app))
+        there = [one for one in self._records.apps() if one.system == app.system]
+        refuse_missing(meaning, {*later, *(one.spec.name for one in there)})
         self._make_sink(app, meaning)
         refuse_cycle(app, meaning, self._records.apps(), self._meaning, self._catalog)
         return app, meaning
@@ -418,6 +416,24 @@ class _named:  # noqa: N801 - reads as what it does
             raise InvalidInput(f"app {self._name!r}: {error}") from error
         if isinstance(error, (InvalidInput, Conflict, NotFound)):
             raise type(error)(f"app {self._name!r}: {error}") from error
+
+
+def _in_order(
+    plans: Sequence[tuple[AppSpec, KeptApp | None]],
+) -> Sequence[tuple[AppSpec, KeptApp | None]]:
+    """Return what is to be kept, with apps before those that read them."""
+    waiting, ordered = list(plans), []
+    while waiting:
+        names = {spec.name.lower() for spec, _ in waiting}
+        ready = [plan for plan in waiting if not _reads(plan[0], names)] or waiting[:1]
+        ordered += ready
+        waiting = [plan for plan in waiting if plan not in ready]
+    return ordered
+
+
+def _reads(spec: AppSpec, names: Container[str]) -> bool:
+    found = re.findall(r"apps\s*\.\s*[\"'`]?([A-Za-z0-9_-]+)", spec.sql, re.IGNORECASE)
+    return any(name.lower() in names and name.lower() != spec.name.lower() for name in found)
 
 
 def _searched(app: KeptApp) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -53,7 +53,7 @@ class Recorder:
 
 
 class Finding:
-    """A catalog that finds Datastreams and makes none: those that do not exist have the id 0.
+    """A catalog that finds Datastreams and makes none: those that do not exist get ids below 0.
 
     Args:
         catalog: The true one.
@@ -64,11 +64,20 @@ class Finding:
         self._catalog = catalog
         self._system = system
         self._known: dict[str, dict[str, int]] = {}
+        #: Names of those that do not exist, by the id that they got.
+        self.missing: dict[int, str] = {}
 
     def register(self, wanted: Registration, now_us: int) -> Sequence[int]:  # noqa: ARG002
         """Return the id of each Datastream that is named, in order."""
         series = [facts.series for facts in wanted.datastreams]
-        return [self._of(one.thing).get(f"{one.thing}.{one.name}", 0) for one in series]
+        return [self._id(one.thing, f"{one.thing}.{one.name}") for one in series]
+
+    def _id(self, thing: str, name: str) -> int:
+        known = self._of(thing)
+        if name not in known:
+            known[name] = -len(self.missing) - 1
+            self.missing[known[name]] = name
+        return known[name]
 
     def _of(self, thing: str) -> dict[str, int]:
         if thing not in self._known:
@@ -102,8 +111,8 @@ class Verifier:
     ) -> Verified:
         """Return how far the two agree for a range of event time, `end_us` exclusive."""
         recorder = Recorder()
-        finding = cast("Catalog", Finding(self._catalog, app.system))
-        sink = self._make_sink(app, meaning, finding, recorder)
+        finding = Finding(self._catalog, app.system)
+        sink = self._make_sink(app, meaning, cast("Catalog", finding), recorder)
         for part in parts:
             sink.put(part, None, None)
         computed = _one_each(pa.concat_tables(recorder.rows))
@@ -132,17 +141,17 @@ class Verifier:
             rows=computed.num_rows,
             same=both.num_rows - differs.num_rows,
             different=differs.num_rows,
-            examples=self._examples(shown),
+            examples=self._examples(shown, finding.missing),
         )
 
-    def _examples(self, rows: pa.Table) -> Sequence[Difference]:
-        ids = sorted(set(rows.column("datastream").to_pylist()) - {0})
+    def _examples(self, rows: pa.Table, missing: Mapping[int, str]) -> Sequence[Difference]:
+        ids = sorted(set(rows.column("datastream").to_pylist()) - set(missing))
         found = self._catalog.datastreams(ids=ids, limit=len(ids)) if ids else ()
-        names = {info.id: info.name for info in found}
+        names = {**missing, **{info.id: info.name for info in found}}
         times = rows.column("time").cast(pa.int64()).to_pylist()
         return [
             Difference(
-                datastream=names.get(row["datastream"], "not there yet"),
+                datastream=names.get(row["datastream"], str(row["datastream"])),
                 time_us=at,
                 stored=_value(row, "_stored") if row["stored"] else None,
                 computed=_value(row, "") if row["computed"] else None,

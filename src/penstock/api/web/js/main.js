@@ -2,12 +2,14 @@
 
 import { html, render, useEffect } from "./html.js";
 import { Icon } from "./icons.js";
+import { AlarmsView } from "./alarms/view.js";
 import { ChartView } from "./chartview.js";
 import { Header } from "./header.js";
 import { HealthView, watchHealth } from "./health.js";
 import { DevicesView } from "./fleet/devices.js";
 import { AccountView } from "./people/account.js";
 import { OrganisationView } from "./people/organisation.js";
+import { AppsView } from "./apps/apps.js";
 import { ThingsView } from "./things/explorer.js";
 import { isStranger, watchSession } from "./session.js";
 import { SignIn } from "./signin.js";
@@ -23,13 +25,15 @@ const TABS = [
   ["streams", "Streams"],
   ["chart", "Chart"],
   ["values", "Values"],
+  ["alarms", "Alarms"],
   ["devices", "Devices"],
+  ["apps", "Apps"],
   ["things", "Explore"],
   ["health", "Health"],
   ["organisation", "Organisation"],
 ];
 /** Views that need the whole width: the list of datastreams makes room. */
-const WIDE = ["devices", "things", "organisation", "account"];
+const WIDE = ["alarms", "devices", "apps", "things", "organisation", "account"];
 
 function Tabs({ view, health }) {
   const session = useApp((state) => state.session);
@@ -73,7 +77,9 @@ function App() {
         ${isWelcome && html`<${Welcome} />`}
         <${ChartView} isShown=${!isWelcome && (view === "chart" || view === "streams")} />
         <${ValuesView} isShown=${!isWelcome && view === "values"} />
+        <${AlarmsView} isShown=${view === "alarms"} />
         <${DevicesView} isShown=${view === "devices"} />
+        <${AppsView} isShown=${view === "apps"} />
         <${ThingsView} isShown=${view === "things"} />
         <${HealthView} isShown=${view === "health"} />
         <${OrganisationView} isShown=${view === "organisation"} />

@@ -4,7 +4,7 @@ import { useEffect, useState } from "./html.js";
 import { formatSpan, parseSpan } from "./spans.js";
 
 const THEMES = ["auto", "light", "dark"];
-export const VIEWS = ["streams", "chart", "values", "devices", "things", "health", "organisation", "account"];
+export const VIEWS = ["streams", "chart", "values", "alarms", "devices", "apps", "things", "health", "organisation", "account"];
 const PLACE = /^(company|system)-([1-9][0-9]{0,15})$/;
 /** Series are picked up to here; more would be neither readable nor fast. */
 export const MAX_PICKED = 50;

@@ -6,7 +6,7 @@ import { useApp } from "../state.js";
 import { listAudit } from "./api.js";
 
 const PAGE = 100;
-const KINDS = ["user", "company", "system", "client", "key", "grant", "session", "device", "target", "datastream"];
+const KINDS = ["user", "company", "system", "client", "key", "grant", "session", "device", "target", "datastream", "app"];
 const COLUMNS = ["Time", "Who", "Did", "What", "Change"];
 
 /** Members as people call them; times lose their unit, since they are written out. */

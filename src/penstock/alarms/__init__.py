@@ -1,0 +1,1 @@
+"""Alarms: rules over stream queries, their life cycle, and who is told."""

@@ -1,0 +1,185 @@
+"""All alarms that are not normal, and the one place where they change."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from penstock.alarms.changing import differences
+from penstock.alarms.step import Step
+from penstock.core.alarm_records import (
+    AlarmRecords,
+    Changes,
+    RuleRecord,
+    Shelf,
+    TargetRecord,
+)
+from penstock.core.alarms import (
+    ACTIVE,
+    Act,
+    Alarm,
+    AlarmMode,
+    Span,
+)
+from penstock.core.clock import Clock
+from penstock.core.errors import Conflict
+
+Told = Callable[[Sequence[tuple[Act, Alarm]]], None]
+_Key = tuple[int, str]
+
+
+class Board:
+    """Keeps what is not normal at hand. Its methods are safe to call from any thread.
+
+    Args:
+        records: Where everything is kept.
+        clock: Tells when things happen.
+        targets: Who may be told, as of now.
+        told: Called with what changed, after it is kept.
+    """
+
+    def __init__(
+        self,
+        records: AlarmRecords,
+        clock: Clock,
+        targets: Callable[[], Sequence[TargetRecord]],
+        told: Told,
+    ) -> None:
+        self.records = records
+        self.clock = clock
+        self.targets = targets
+        self.told = told
+        self._lock = threading.RLock()
+        self.open: dict[_Key, Alarm] = {
+            (one.rule_id, one.key): one for one in sorted(records.open_alarms(), key=lambda a: a.id)
+        }
+        self.shelves = {(one.rule_id, one.key): one for one in records.shelves()}
+        self.starts: dict[int, dict[tuple[str, int], int]] = {}
+        self.raised: dict[_Key, deque[int]] = {}
+        self.next = records.last_alarm() + 1
+
+    def active(self, rule: int) -> int:
+        """Return how many alarms of a rule are active."""
+        with self._lock:
+            return sum(
+                one.state in ACTIVE for (owner, _), one in self.open.items() if owner == rule
+            )
+
+    def load(self, rule: int, since_us: int) -> None:
+        """Remember the activations of a rule that late data may still change."""
+        starts = dict(self.records.spans(rule, since_us))
+        with self._lock:
+            self.starts[rule] = starts
+
+    def apply(
+        self,
+        rule: RuleRecord,
+        shape_keys: Sequence[str],
+        changed: Mapping[str, tuple[Sequence[Span], Sequence[Span]]],
+        keys: Mapping[str, bytes | None],
+    ) -> None:
+        """Let alarms follow what became of the activations of a rule's keys; durable.
+
+        Raises:
+            PenstockError: It could not be kept, and nothing changed.
+        """
+        with self._lock:
+            desk = Step(self, rule, shape_keys, Changes(rule_id=rule.id, keys=dict(keys)))
+            for key, (before, after) in changed.items():
+                for one in differences(before, after):
+                    desk.take(key, one)
+            desk.finish()
+
+    def act(self, rule: RuleRecord, alarm: Alarm, act: Act, by: str, comment: str) -> Alarm:
+        """Let somebody do something to an alarm.
+
+        Raises:
+            Conflict: It may not follow.
+        """
+        with self._lock:
+            held = self.open.get((rule.id, alarm.key))
+            if held is not None and held.id == alarm.id:
+                alarm = held
+            desk = Step(self, rule, (), Changes(rule_id=rule.id))
+            after = desk.move(alarm, act, by=by, comment=comment)
+            if after is None:
+                msg = f"alarm {alarm.id} is {alarm.state}: {act} does not follow from that"
+                raise Conflict(msg)
+            desk.finish()
+            return after
+
+    def shelve(self, rule: RuleRecord, alarm: Alarm, shelf: Shelf | None, by: str) -> Alarm:
+        """Shelve the key of an alarm, or take it off its shelf (None)."""
+        with self._lock:
+            spot = (rule.id, alarm.key)
+            held = self.open.get(spot)
+            is_open = held is not None and held.id == alarm.id
+            alarm = held if is_open and held is not None else alarm
+            changes = Changes(rule_id=rule.id)
+            if shelf is None and spot not in self.shelves:
+                msg = f"alarm {alarm.id} is not shelved"
+                raise Conflict(msg)
+            desk = Step(self, rule, (), changes)
+            if shelf is None:
+                changes.unshelved.append(spot)
+            else:
+                changes.shelves.append(shelf)
+            act = Act.UNSHELVE if shelf is None else Act.SHELVE
+            mode = AlarmMode.SHELVED if shelf is not None else AlarmMode.NORMAL
+            mode = rule.mode if rule.mode is not AlarmMode.NORMAL else mode
+            until = None if shelf is None else shelf.until_us
+            moved = msgspec.structs.replace(alarm, mode=mode, shelved_until_us=until)
+            after = desk.move(moved, act, by=by, comment="" if shelf is None else shelf.reason)
+            desk.finish()
+            return after or alarm
+
+    def set_mode(self, rule: RuleRecord, by: str) -> None:
+        """Let the open alarms of a rule have its mode."""
+        with self._lock:
+            desk = Step(self, rule, (), Changes(rule_id=rule.id))
+            for (owner, _), alarm in list(self.open.items()):
+                if owner == rule.id:
+                    moved = msgspec.structs.replace(alarm, mode=desk.mode_of(alarm.key))
+                    comment = f"{rule.mode}: {rule.mode_reason}" if rule.mode_reason else rule.mode
+                    desk.move(moved, Act.COMMENT, by=by, comment=str(comment))
+            desk.finish()
+
+    def withdraw(self, rule: RuleRecord, by: str, comment: str, keys: Sequence[str]) -> None:
+        """End the active alarms of a rule, since it is not watched as it was any more."""
+        with self._lock:
+            changes = Changes(rule_id=rule.id, keys=dict.fromkeys(keys))
+            desk = Step(self, rule, (), changes)
+            for (owner, _), alarm in list(self.open.items()):
+                if owner == rule.id and alarm.state in ACTIVE:
+                    ended = msgspec.structs.replace(alarm, cleared_us=self.clock.now_us())
+                    desk.move(ended, Act.WITHDRAW, by=by, comment=comment)
+            desk.finish()
+            self.starts.pop(rule.id, None)
+
+    def drop(self, rule: int) -> None:
+        """Forget everything of a rule that was removed."""
+        with self._lock:
+            for spot in [one for one in self.open if one[0] == rule]:
+                del self.open[spot]
+            for spot in [one for one in self.shelves if one[0] == rule]:
+                del self.shelves[spot]
+            self.starts.pop(rule, None)
+
+    def past_shelves(self) -> list[Shelf]:
+        """Return the shelves whose time is over."""
+        now_us = self.clock.now_us()
+        with self._lock:
+            return [one for one in self.shelves.values() if one.until_us <= now_us]
+
+    def unshelve(self, rule: RuleRecord, shelf: Shelf) -> None:
+        """Take a key off its shelf when its time is over."""
+        with self._lock:
+            held = self.open.get((rule.id, shelf.key))
+            if held is not None:
+                self.shelve(rule, held, None, "")
+                return
+            self.records.save(Changes(rule_id=rule.id, unshelved=[(rule.id, shelf.key)]))
+            self.shelves.pop((rule.id, shelf.key), None)

@@ -1,0 +1,218 @@
+"""`penstock alarm-rules`: what alarms are raised for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.hub import (
+    DEFAULT_URL,
+    AsJson,
+    Url,
+    Yes,
+    ask,
+    asking_long,
+    confirm,
+    print_json,
+    send_text,
+)
+from penstock.cli.tables import moment, show, show_one
+from penstock.core.errors import InvalidInput, NotFound
+
+app = typer.Typer(
+    name="alarm-rules",
+    help="Alarm rules: a query, when it raises and clears, and who is told.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(help="Name or id of the rule.")]
+File = Annotated[
+    Path, typer.Argument(help="Rules as text: `-- alarm: name` and a SELECT; `-` reads input.")
+]
+#: Seconds between two looks at a backtest.
+LOOK_EVERY_S = 0.2
+
+
+@app.command("list")
+def list_rules(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show the rules and how they fare."""
+    found = ask("GET", url, "/alarm-rules")["items"]
+    if as_json:
+        print_json(found)
+        return
+    show(
+        found,
+        [
+            ("Rule", "id"),
+            ("Name", lambda r: r["spec"]["name"]),
+            ("System", lambda r: r["spec"]["system"]),
+            ("Severity", lambda r: r["spec"]["severity"]),
+            ("State", _state),
+            ("Active", "active"),
+            ("Rows", lambda r: (r["run"] or {}).get("rows_out")),
+        ],
+        "No alarm rules; `penstock alarm-rules add FILE` makes one.",
+    )
+
+
+@app.command("show")
+def show_rule(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show one rule: its text, and how it fares."""
+    found = _find(url, name)
+    if as_json:
+        print_json(found)
+        return
+    with asking_long(url, f"/alarm-rules/{found['id']}", format="text") as answer:
+        answer.read()
+        typer.echo(answer.text)
+    show_one(
+        [
+            ("State", _state(found)),
+            ("Active", found["active"]),
+            ("Runs as", found["sql"]),
+            ("Changed (UTC)", moment(found["changed_us"])),
+            ("By", found["by"]),
+        ]
+    )
+
+
+@app.command()
+def add(file: File, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Make the rules of a file, or change those of the same name."""
+    found = send_text(url, "/alarm-rules/import", _read(file))["items"]
+    if as_json:
+        print_json(found)
+        return
+    for rule in found:
+        typer.echo(f"Rule {rule['id']}, {rule['spec']['name']}, is {_state(rule)}.")
+
+
+@app.command()
+def export(*, url: Url = DEFAULT_URL) -> None:
+    """Print all rules as text, which `add` takes."""
+    with asking_long(url, "/alarm-rules/export") as answer:
+        answer.read()
+        sys.stdout.write(answer.text)
+
+
+@app.command()
+def enable(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Watch a rule from now on."""
+    found = _find(url, name)
+    _done(ask("POST", url, f"/alarm-rules/{found['id']}/enable"), as_json)
+
+
+@app.command()
+def disable(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Stop watching a rule; its active alarms are withdrawn."""
+    found = _find(url, name)
+    _done(ask("POST", url, f"/alarm-rules/{found['id']}/disable"), as_json)
+
+
+@app.command()
+def mode(
+    name: Name,
+    to: Annotated[str, typer.Argument(help="normal, suppressed, or out-of-service.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Suppress the alarms of a rule, take it out of service, or go back to normal."""
+    found = _find(url, name)
+    body = {"mode": to.replace("-", " "), "reason": reason}
+    _done(ask("PUT", url, f"/alarm-rules/{found['id']}/mode", body), as_json)
+
+
+@app.command()
+def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+    """Delete a rule and its alarms."""
+    found = _find(url, name)
+    confirm(f"Delete rule {found['spec']['name']} with its alarms?", yes=yes)
+    ask("DELETE", url, f"/alarm-rules/{found['id']}")
+    typer.echo(f"{found['spec']['name']} is deleted.")
+
+
+@app.command()
+def backtest(
+    name: Annotated[str, typer.Argument(help="Name or id of a rule, or a file with one.")],
+    *,
+    from_: Annotated[
+        str, typer.Option("--from", help="Begin of the range: ISO 8601, or now-1d.")
+    ] = "now-1d",
+    to: Annotated[str, typer.Option("--to", help="End of the range, not included.")] = "now",
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a rule would have raised over a range of the past."""
+    body: dict[str, Any] = {"from": from_, "to": to}
+    if name == "-" or Path(name).is_file():
+        begun = ask("POST", url, "/alarm-rules/backtests", {**body, "text": _read(Path(name))})
+    else:
+        begun = ask("POST", url, f"/alarm-rules/{_find(url, name)['id']}/backtest", body)
+    path = f"/alarm-rules/backtests/{begun['id']}"
+    try:
+        while begun["state"] == "running":
+            time.sleep(LOOK_EVERY_S)
+            begun = ask("GET", url, path)
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{begun['progress']:.0%} ")
+    except KeyboardInterrupt:
+        ask("DELETE", url, path)
+        raise
+    if as_json:
+        print_json(begun)
+        return
+    if begun["state"] == "failed":
+        raise InvalidInput(begun["message"])
+    show(
+        begun["episodes"],
+        [
+            ("Raised (UTC)", lambda e: moment(e["span"]["raised_us"])),
+            ("Returned (UTC)", lambda e: moment(e["span"]["cleared_us"])),
+            ("Times", lambda e: e["span"]["occurrences"]),
+            ("Subject", "subject"),
+            ("Message", "message"),
+        ],
+        "It would have raised nothing.",
+    )
+    typer.echo(
+        f"{begun['count']} episodes of {begun['keys']} subjects, {begun['active_s']:g} s active in "
+        f"all, the longest {begun['longest_s']:g} s; {begun['rows']} rows looked at."
+    )
+
+
+def _done(rule: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(rule)
+        return
+    typer.echo(f"Rule {rule['id']}, {rule['spec']['name']}, is {_state(rule)}.")
+
+
+def _find(url: str, name: str) -> dict[str, Any]:
+    for rule in ask("GET", url, "/alarm-rules")["items"]:
+        if name in (rule["spec"]["name"], str(rule["id"])):
+            return dict(rule)
+    msg = f"there is no alarm rule {name!r}; `penstock alarm-rules list` shows those there are"
+    raise NotFound(msg)
+
+
+def _read(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{file} cannot be read: {error}"
+        raise InvalidInput(msg) from error
+
+
+def _state(rule: Any) -> str:
+    if not rule["enabled"]:
+        return "disabled"
+    if rule["trouble"]:
+        return f"not watched: {rule['trouble']}"
+    run = (rule["run"] or {}).get("state", "waiting")
+    return run if rule["mode"] == "normal" else f"{run}, {rule['mode']}"
