@@ -87,6 +87,7 @@ class LiveHouse:
                 fleet=self.hub.fleet,
                 apps=self.hub.apps.apps,
                 adhoc=self.hub.apps.questions,
+                alarms=self.hub.alarms,
             )
             sock = socket.create_server(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
