@@ -503,6 +503,10 @@ class FeatureRecords(Protocol):
 class MovedObservations(Protocol):
     """Ids of observations that outlive a change of their identity."""
 
+    def has_moved(self) -> bool:
+        """Tell whether any may be remembered; asked for every page, so it is quick."""
+        ...
+
     def moved(self, ids: Sequence[str]) -> Mapping[str, Identity]:
         """Return where observations are now that were moved from the identity of their id."""
         ...

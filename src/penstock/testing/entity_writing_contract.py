@@ -325,7 +325,9 @@ class EntityWritingContract:
         new = thing("a", Locations=[place(1, 2)], Datastreams=[stream("x")])
         datastream = entities.create(new, 1, NOW_US).nested["Datastreams"][0].id
         there = Identity(datastream, -5, 0)
+        assert not entities.has_moved()
         entities.move("17", there)
+        assert entities.has_moved()
         entities.move("18", there)
         assert entities.moved(["17", "19"]) == {"17": there}
         entities.move("17", None)

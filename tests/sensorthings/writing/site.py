@@ -31,8 +31,7 @@ from penstock.runtime.config import Config
 from penstock.runtime.fleet import make_room
 from penstock.runtime.publisher import Publisher
 from penstock.sensorthings.grammar import Options, ResourcePath, parse_options, parse_path
-from penstock.sensorthings.observation_ids import identity_of
-from penstock.sensorthings.observation_rows import Kind, rows_of
+from penstock.sensorthings.observation_rows import Kind, believed, place_of, rows_of
 from penstock.sensorthings.writing import Answer, Asked, Parts, Writing
 from penstock.stores.memory import MemoryStore
 
@@ -124,8 +123,8 @@ class Site:
             parent = path.segments[-2].id if len(path.segments) > 1 else None
             of = (parent,) if isinstance(parent, int) else None
             return self.store.scan(Selection(datastreams=of))
-        identity = self.entities.moved([str(id_)]).get(str(id_)) or identity_of(id_)
-        return self.store.scan(
+        identity = place_of(id_, self.entities)
+        held = self.store.scan(
             Selection(
                 datastreams=(identity.datastream,),
                 features=(identity.feature,),
@@ -133,6 +132,7 @@ class Site:
                 end_us=identity.time_us + 1,
             )
         )
+        return believed(held, self.entities)
 
     def ask(
         self,
@@ -219,7 +219,7 @@ class Site:
                 name: msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
                 for name, value in row.items()
             }
-            for row in rows_of(table, kinds)
+            for row in rows_of(believed(table, self.entities), kinds)
         ]
 
 
