@@ -449,8 +449,14 @@ class EntityWriter(Protocol):
         """
         ...
 
-    def delete(self, type_: str, id_: int) -> Removed:
+    def delete(self, type_: str, id_: int, check: Callable[[], object] | None = None) -> Removed:
         """Remove an entity and what cannot be without it (18-088 table 25).
+
+        Args:
+            type_: Its type.
+            id_: Its id.
+            check: Called in the transaction, while nobody else writes; nothing is removed when it
+                raises. It may read, and sees what was there before.
 
         Raises:
             NotFound: It does not exist.

@@ -28,7 +28,7 @@ from penstock.core.entities import (
     Row,
     Step,
 )
-from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.errors import Forbidden, InvalidInput, NotFound
 from penstock.core.unfinished import UnfinishedWrites
 from penstock.testing.entities_contract import (
     MEASUREMENT,
@@ -318,6 +318,26 @@ class EntityWritingContract:
         datastream = made.nested["Datastreams"][0].id
         assert entities.own_features([datastream]) == {}
         assert entities.features_now([datastream]) == {}
+
+    def test_nothing_is_removed_when_a_check_of_the_last_moment_raises(
+        self, entities: Entities
+    ) -> None:
+        id_ = entities.create(thing("a"), 1, NOW_US).id
+        seen: list[object] = []
+
+        def refuse() -> None:
+            seen.append(_one(entities, "Thing", id_)["name"])
+            raise Forbidden("no")
+
+        with pytest.raises(Forbidden):
+            entities.delete("Thing", id_, refuse)
+        assert seen == ["a"]
+        assert _one(entities, "Thing", id_)["name"] == "a"
+        entities.delete("Thing", id_, lambda: seen.append("asked"))
+        assert seen == ["a", "asked"]
+        with pytest.raises(NotFound):
+            entities.delete("Thing", id_, lambda: seen.append("asked again"))
+        assert seen == ["a", "asked"]
 
     def test_moved_observations_are_found_until_they_are_forgotten(
         self, entities: Entities

@@ -116,6 +116,14 @@ class Site:
                 await asyncio.sleep(0.002)
         return True
 
+    async def all_ingested(self, timeout_s: float) -> bool:
+        ends = self.log.ends()
+        self.ingest.wake()
+        async with asyncio.timeout(timeout_s):
+            while any(self.ingest.position(name) < end for name, end in ends.items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+        return True
+
     def find_observations(self, _: Principal, path: ResourcePath, options: Options) -> pa.Table:
         """Return rows by id, or all of a datastream."""
         id_ = path.last.id

@@ -74,10 +74,12 @@ class SqlWriter:
             check_exists(connection, new.type, id_)
             Change(connection, new.type, id_, system, now_us).replace(new)
 
-    def delete(self, type_: str, id_: int) -> Removed:
+    def delete(self, type_: str, id_: int, check: Callable[[], object] | None = None) -> Removed:
         """Remove an entity and what cannot be without it."""
         with self._database.write() as connection:
             check_exists(connection, type_, id_)
+            if check is not None:
+                check()
             return remove(connection, type_, id_)
 
     def unlink(self, type_: str, id_: int, link: str, target: int) -> None:
