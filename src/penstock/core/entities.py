@@ -283,8 +283,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         where: Only those for which this holds. It reaches no observations: the asker has replaced
             what does by `in` with `Members`. `Datastream` and `MultiDatastream` have no
             `phenomenonTime` and `resultTime` here either.
-        order: Sort keys; the id is always the last one, ascending.
-        after: Values of the sort keys and the id of the last row of the page before.
+        order: Sort keys; the id is always the last one, ascending. Along one MultiDatastream's
+            ObservedProperties it is the place among them, and one at two places is found twice.
+        after: The `@sort` of the last row of the page before.
         limit: At most so many; None is all.
         skip: Leave out so many first.
         links: Names of links to one whose ids are wanted too, as `Thing@iot.id` in the row.
@@ -361,7 +362,8 @@ class EntityReader(Protocol):
     def find(self, query: Query) -> Sequence[Row]:
         """Return the rows chosen, in order, each with its `@iot.id` and all properties.
 
-        Under `@sort` a row has the tuple of its sort keys' values and id, for `Query.after`.
+        Under `@sort` a row has the tuple of its sort keys' values and id, or place, for
+        `Query.after`.
 
         Raises:
             InvalidInput: A path or function is unknown or does not fit; says where.
