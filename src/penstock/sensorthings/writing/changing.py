@@ -239,7 +239,7 @@ class Changer:
                 continue
             gone = Removed(datastreams=gone.datastreams | removed.datastreams)
             self._parts.changed(type_, id_, "delete")
-        if gone.datastreams or type_ == "Thing":
+        if gone.datastreams or type_ in ("Thing", "FeatureOfInterest"):
             self._forget(type_)
         if gone.datastreams:
             doomed = tuple(sorted(gone.datastreams))
