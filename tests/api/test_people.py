@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from tests.api.house import PASSWORD, House
 
+from penstock.api import sensorthings
 from penstock.core.access import Kind, Principal, digest
 from penstock.core.people import Actor
 
@@ -378,6 +380,28 @@ async def test_who_asks_too_often_is_told_to_wait(house: House, people: dict[str
     await anna("GET", "/session")
     house.clock.advance(1)
     await sue("GET", "/session")
+
+
+async def test_requests_within_a_batch_count_and_wait(
+    house: House, people: dict[str, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sue = people["sue"]
+    most = int(house.app.state.context.settings.max_requests_per_s * 5)
+    waited: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        waited.append(delay_s)
+        house.clock.advance(delay_s)  # as time goes on
+
+    monkeypatch.setattr(sensorthings, "asyncio", SimpleNamespace(sleep=sleep))
+    requests = [{"id": str(at), "method": "get", "url": "Sensors"} for at in range(20)]
+    me = Principal(Kind.USER, (await sue("GET", "/session"))["id"])
+    for _ in range(most - 12):
+        house.app.state.context.rates.count(me)
+    batch = "http://localhost/v1.1/$batch"
+    answers = (await sue("POST", batch, json={"requests": requests}))["responses"]
+    assert [one["status"] for one in answers] == [200] * 20
+    assert len(waited) >= 9
 
 
 async def test_a_search_finds_only_what_one_may_see(people: dict[str, Caller]) -> None:

@@ -94,6 +94,9 @@ class CardboardPlatform:
     async def ingested(self, offset: int, timeout_s: float) -> bool:
         return True
 
+    async def all_ingested(self, timeout_s: float) -> bool:
+        return True
+
     def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         return [letter for letter in self.letters if letter.id > after][:limit]
 

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from penstock.core.entities import Identity
 from penstock.core.errors import NotFound
 from penstock.core.observation import MAX_TIME_US, MIN_TIME_US, observations
-from penstock.sensorthings.observation_ids import id_of, identity_of, ids_of, quoted
+from penstock.sensorthings.observation_ids import (
+    SECOND,
+    further_id,
+    id_of,
+    identity_of,
+    ids_of,
+    quoted,
+)
 
 _IDS = st.one_of(st.integers(1, 5000), st.integers(1, 2**63 - 1))
 _FEATURES = st.one_of(st.just(0), st.integers(0, 3000), st.integers(0, 2**63 - 1))
@@ -69,7 +76,19 @@ def test_an_id_that_is_accepted_is_the_one_of_its_identity(id_: int | str) -> No
         identity = identity_of(id_)
     except NotFound:
         return
-    assert id_of(identity) == id_
+    number = str(id_).rpartition("-")[2]
+    assert id_ in (id_of(identity), further_id(identity, int(number)))
+
+
+@given(_IDENTITIES, st.integers(SECOND, 999_999_999))
+def test_a_further_id_leads_to_its_identity_and_is_no_other(identity: Identity, at: int) -> None:
+    id_ = further_id(identity, at)
+    assert identity_of(id_) == identity
+    assert id_ != id_of(identity)
+    zeros = f"{identity.datastream}-{identity.time_us}-{identity.feature}-0{at}"
+    for wrong in (zeros, further_id(identity, 1), further_id(identity, 0), f"{id_}-2"):
+        with pytest.raises(NotFound):
+            identity_of(wrong)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,17 @@ class Rates:
         """
         self._refuse(self._known.take(f"{who.kind} {who.id}"), "max_requests_per_s")
 
+    def wait_s(self, who: Principal) -> float:
+        """Count a part of a batch of somebody known, as a request, if it may be asked now.
+
+        Returns 0 then, and otherwise in how many seconds it may.
+        """
+        return self._known.take(f"{who.kind} {who.id}")
+
+    def unknown_wait_s(self, address: str) -> float:
+        """Do as `wait_s` does, of somebody who has not said who they are."""
+        return self._others.take(network(address))
+
     def count_unknown(self, address: str) -> None:
         """Count a request of somebody who has not said who they are, or not rightly.
 

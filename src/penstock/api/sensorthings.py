@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -12,7 +13,7 @@ from penstock.api.context import Context
 from penstock.api.errors import Refused, answer
 from penstock.api.sensorthings_trail import SensorThingsTrail
 from penstock.api.who import Who, address_of
-from penstock.core.access import Principal
+from penstock.core.access import ANYONE, PLATFORM, Principal
 from penstock.core.errors import NotSupported
 from penstock.core.people import Actor
 from penstock.sensorthings.description import describe
@@ -111,6 +112,7 @@ class SensorThings:
             async def run(
                 who: Principal, method: str, address: str, headers: Mapping[str, str], body: bytes
             ) -> Answer:
+                await self._pace(by, who)
                 return await self.run(Actor(who, by.address), method, root, address, headers, body)
 
             return await self._writing.batch(who, asked, run)
@@ -130,6 +132,16 @@ class SensorThings:
         if subject is not None and done.status < HTTPStatus.BAD_REQUEST:
             await self._ctx.blocking(self._trail.write, by, method, subject, done.headers)
         return done
+
+    async def _pace(self, by: Actor, who: Principal) -> None:
+        """Count a part of a batch as a request: it waits while its sender asks too often."""
+        if who == PLATFORM or not self._ctx.access.organisation.accounts:
+            return
+        rates = self._ctx.rates
+        while wait_s := (  # noqa: ASYNC110
+            rates.unknown_wait_s(by.address) if who == ANYONE else rates.wait_s(who)
+        ):
+            await asyncio.sleep(wait_s)
 
     async def _read(self, who: Principal, path: str, query: str, root: str) -> Reply:
         scope = self._ctx.scope(who)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from penstock.catalog.admission import chunks
 from penstock.catalog.database import Database, connect
+from penstock.catalog.described_features import DescribedFeatures
 from penstock.catalog.enrolment import MAX_ID, Enrolment
 from penstock.catalog.models import Datastream, Device, ObservedProperty, Sensor, Thing
 from penstock.catalog.recognition import recognise
@@ -34,6 +35,7 @@ class SqlCatalog:
 
     def __init__(self, database: Database, settings: CatalogSettings) -> None:
         self._database = database
+        self._described = DescribedFeatures(database)
         self._settings = settings
 
     @classmethod
@@ -70,6 +72,10 @@ class SqlCatalog:
         with self._database.write() as connection:
             limit = self._settings.max_pending_devices
             return Enrolment(connection, policy, now_us, limit).run(series)
+
+    def describe_features(self, described: Sequence[tuple[int, str]], now_us: int) -> Sequence[int]:
+        """Find or create FeaturesOfInterest; 0 stands for what cannot be kept."""
+        return [self._described.find(system, text, now_us) for system, text in described]
 
     def register(self, wanted: Registration, now_us: int) -> Sequence[int]:
         """Find or create all that is named, and return the id of each Datastream, in order."""

@@ -12,6 +12,8 @@ these under names that are reserved for them. A record with the members `latitud
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import msgspec
@@ -84,7 +86,9 @@ class SensorThingsCodec:
         def read(number: int) -> list[Row]:
             return [self._row(found[number], messages.fields[number], starts[number])]
 
-        return read_each(numbers, read, decoded.failures)
+        readings = read_each(numbers, read, decoded.failures)
+        described = _described(found)
+        return replace(readings, described=described) if described else readings
 
     def describe(self, key: Hashable) -> Series:
         """Tell what a key from `Readings.keys` stands for."""
@@ -201,6 +205,19 @@ def _feature(value: object, captured: str | None) -> tuple[int, dict[str, object
         if given is None and isinstance(name, str) and name:
             return feature_of(name), {"FeatureOfInterest": value}
     raise CannotDecode('FeatureOfInterest is neither {"@iot.id": number} nor has a "name"')
+
+
+def _described(records: Mapping[int, Mapping[str, object]]) -> dict[int, str]:
+    """Return the features described in place, by number of the message."""
+    found: dict[int, str] = {}
+    for number, record in records.items():
+        value = record.get("FeatureOfInterest")
+        if isinstance(value, Mapping) and "@iot.id" not in value:
+            name = value.get("name")
+            if isinstance(name, str) and name and "feature" in value:
+                with suppress(CannotDecode):  # It is a failure of its message already.
+                    found[number] = json_text(value, ordered=True)
+    return found
 
 
 def _parameters(record: Mapping[str, object], more: Mapping[str, object]) -> str | None:

@@ -104,6 +104,20 @@ class Catalog(Protocol):
         """
         ...
 
+    def describe_features(self, described: Sequence[tuple[int, str]], now_us: int) -> Sequence[int]:
+        """Find or create the FeaturesOfInterest that messages describe, and return their ids.
+
+        Durable when it returns. The same description in one system is the same feature.
+
+        Args:
+            described: The system that each was described in, and the description as JSON.
+            now_us: The time, microseconds UTC.
+
+        Returns:
+            The id of each; 0 where something is missing or cannot be kept.
+        """
+        ...
+
     def register(self, wanted: Registration, now_us: int) -> Sequence[int]:
         """Find or create all that is named, and return the id of each Datastream, in order.
 

@@ -74,6 +74,9 @@ class Readings:
             degrees (WGS 84), two numbers a row, NaN where a row says nothing; None when none does.
             What says where a Thing stands once and for all belongs into the description.
         message: Index of the message that each row came from, ascending.
+        described: Features of interest that messages describe in place, as JSON, by index of the
+            message. Where the catalog keeps one, its id takes the place of what `feature` says, and
+            the member `FeatureOfInterest` of `parameters` is left out.
         failures: Messages that gave no rows because they are wrong. A message is either read
             whole or it fails. A message may also give no rows and no failure.
     """
@@ -89,6 +92,7 @@ class Readings:
     result_time_us: pa.Array | None = None
     parameters: pa.Array | None = None
     place: Floats | None = None
+    described: Mapping[int, str] = field(default_factory=dict)
     failures: Sequence[Failure] = field(default=())
 
 

@@ -283,8 +283,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         where: Only those for which this holds. It reaches no observations: the asker has replaced
             what does by `in` with `Members`. `Datastream` and `MultiDatastream` have no
             `phenomenonTime` and `resultTime` here either.
-        order: Sort keys; the id is always the last one, ascending.
-        after: Values of the sort keys and the id of the last row of the page before.
+        order: Sort keys; the id is always the last one, ascending. Along one MultiDatastream's
+            ObservedProperties it is the place among them, and one at two places is found twice.
+        after: The `@sort` of the last row of the page before.
         limit: At most so many; None is all.
         skip: Leave out so many first.
         links: Names of links to one whose ids are wanted too, as `Thing@iot.id` in the row.
@@ -361,7 +362,8 @@ class EntityReader(Protocol):
     def find(self, query: Query) -> Sequence[Row]:
         """Return the rows chosen, in order, each with its `@iot.id` and all properties.
 
-        Under `@sort` a row has the tuple of its sort keys' values and id, for `Query.after`.
+        Under `@sort` a row has the tuple of its sort keys' values and id, or place, for
+        `Query.after`.
 
         Raises:
             InvalidInput: A path or function is unknown or does not fit; says where.
@@ -449,8 +451,14 @@ class EntityWriter(Protocol):
         """
         ...
 
-    def delete(self, type_: str, id_: int) -> Removed:
+    def delete(self, type_: str, id_: int, check: Callable[[], object] | None = None) -> Removed:
         """Remove an entity and what cannot be without it (18-088 table 25).
+
+        Args:
+            type_: Its type.
+            id_: Its id.
+            check: Called in the transaction, while nobody else writes; nothing is removed when it
+                raises. It may read, and sees what was there before.
 
         Raises:
             NotFound: It does not exist.
@@ -502,6 +510,10 @@ class FeatureRecords(Protocol):
 
 class MovedObservations(Protocol):
     """Ids of observations that outlive a change of their identity."""
+
+    def has_moved(self) -> bool:
+        """Tell whether any may be remembered; asked for every page, so it is quick."""
+        ...
 
     def moved(self, ids: Sequence[str]) -> Mapping[str, Identity]:
         """Return where observations are now that were moved from the identity of their id."""

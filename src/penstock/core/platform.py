@@ -126,6 +126,13 @@ class Platform(Protocol):
         """Wait until what `publish` returned is in the store and return whether it is."""
         ...
 
+    async def all_ingested(self, timeout_s: float) -> bool:
+        """Wait until all that is in the log now, whoever sent it, is in the store.
+
+        Returns whether it is.
+        """
+        ...
+
     def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Return waiting dead letters by ascending id, those behind `after`."""
         ...

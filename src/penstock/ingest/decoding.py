@@ -228,5 +228,6 @@ def rows_of(readings: Readings, rows: Int64s) -> Readings:
         ),
         parameters=None if readings.parameters is None else readings.parameters.take(rows),
         place=None if readings.place is None else readings.place[rows],
+        described=readings.described,
         failures=readings.failures,
     )

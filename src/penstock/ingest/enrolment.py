@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import islice
 
@@ -14,9 +15,12 @@ from penstock.core.errors import InvalidInput
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.series import Series
 from penstock.ingest.decoding import Part, Rejected
+from penstock.ingest.described import Described
 from penstock.ingest.patience import Closing, Patience
 from penstock.ingest.places import Places
 from penstock.ingest.tenancy import Owned, Tenancy
+
+_log = logging.getLogger(__name__)
 
 _MAX_NAME = 255
 
@@ -61,6 +65,7 @@ class Enrolment:
         self._refusals: dict[tuple[str, Hashable], tuple[str, str]] = {}
         self._refused_s = clock.monotonic_s()
         self._places = Places(self.describe, every_s=place_every_s, max_things=max_series)
+        self._described = Described(self._describe_features, max_features=max_series)
 
     def resolve(self, parts: Sequence[Part]) -> tuple[list[Int64s], list[Rejected]]:
         """Return for each part the datastream of each row, 0 where there is none, with reasons.
@@ -91,6 +96,27 @@ class Enrolment:
             self._ask(moves)
         return ids, list(rejected.values())
 
+    def with_features(self, parts: Sequence[Part], ids: Sequence[Int64s]) -> list[Part]:
+        """Return parts with the catalog's features in the place of those described in messages.
+
+        Raises:
+            Closing: Ingest is asked to stop.
+        """
+        return self._described.resolve(parts, ids)
+
+    def _describe_features(self, described: Sequence[tuple[int, str]]) -> Sequence[int]:
+        now_us = self._clock.now_us()
+        try:
+            return self._patience.until_done(
+                "the catalog", lambda: self._catalog.describe_features(described, now_us)
+            )
+        except Closing:
+            raise
+        except Exception:
+            # What they are of stands in the parameters of the observations.
+            _log.exception("%d features could not be kept as described", len(described))
+            return [0] * len(described)
+
     def describe(self, codec: str, key: Hashable) -> Series:
         """Return what a key of a codec stands for."""
         system, plain = (key.system, key.key) if isinstance(key, Owned) else (DEFAULT_SYSTEM, key)
@@ -104,6 +130,7 @@ class Enrolment:
         """Ask the catalog again for every series."""
         self._refusals.clear()
         self._places.forget()
+        self._described.forget()
         for known in self._ids.values():
             known.clear()
 

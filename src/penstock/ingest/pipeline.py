@@ -94,6 +94,7 @@ class Pipeline:
             parts, late = without_deleted(batch, parts, deleted, self._enrolment.describe)
             rejected = [*rejected, *late]
         ids, not_enrolled = self._enrolment.resolve(parts)
+        parts = self._enrolment.with_features(parts, ids)
         sightings = () if self._hearing is None else sightings_of(batch, parts, ids)
         known = {one.message for one in rejected} if deleted else set()
         not_enrolled = [one for one in not_enrolled if one.message not in known]

@@ -250,6 +250,15 @@ class Hub:
         """Wait until the hub's messages before `offset` are in the store."""
         return await self._awaited.reach(offset, timeout_s)
 
+    async def all_ingested(self, timeout_s: float) -> bool:
+        """Wait until all partitions are in the store as far as they go now."""
+        is_passed = self._passing()
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        self.ingest.wake()
+        while not is_passed() and self._clock.monotonic_s() < deadline_s:  # noqa: ASYNC110
+            await asyncio.sleep(INGESTED_EVERY_S)
+        return is_passed()
+
     def dead_letters(self, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Return waiting dead letters."""
         return self.ingest.dead_letters(after, limit)

@@ -38,12 +38,15 @@ def csv(type_: str, values: Sequence[Mapping[str, Any]], options: Options) -> by
         InvalidInput: A set is expanded without `$top=1`.
     """
     columns = _columns(type_, options, "")
-    sink = io.StringIO()
+    body = io.BytesIO()
+    # Encoded as it goes: as text first, a large set would be held three times.
+    sink = io.TextIOWrapper(body, encoding="utf-8", newline="")
     writer = csv_writer.writer(sink)
     writer.writerow([name for name, _ in columns])
     for value in values:
         writer.writerow([_cell(_at(value, path)) for _, path in columns])
-    return sink.getvalue().encode()
+    sink.flush()
+    return body.getvalue()
 
 
 def _columns(type_: str, options: Options, prefix: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -101,7 +104,10 @@ def geojson(
         found[NEXT] = next_
     if count is not None:
         found[COUNT] = count
-    found["features"] = [_feature(type_, value, options) for value in values]
+    # Each as text at once: taken apart, all together would take many times the room.
+    found["features"] = [
+        msgspec.Raw(msgspec.json.encode(_feature(type_, value, options))) for value in values
+    ]
     return found
 
 

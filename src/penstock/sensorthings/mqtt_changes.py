@@ -61,9 +61,9 @@ class TellingWriter:
         self._writer.replace(id_, new, system, now_us)
         self._tell([Change(new.type, id_, None, frozenset(new.links))])
 
-    def delete(self, type_: str, id_: int) -> Removed:
+    def delete(self, type_: str, id_: int, check: Callable[[], object] | None = None) -> Removed:
         """Remove an entity; nobody is told."""
-        return self._writer.delete(type_, id_)
+        return self._writer.delete(type_, id_, check)
 
     def unlink(self, type_: str, id_: int, link: str, target: int) -> None:
         """Take a target off a link."""

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.access import EVERYTHING, Access, Scope
-from penstock.core.entities import EntityReader, Query, Step
+from penstock.core.entities import EntityReader, Identity, Query, Step
 from penstock.core.errors import NotFound, PenstockError
 from penstock.core.expression import Order, Property
 from penstock.core.live import Live, Subscription
@@ -27,7 +27,6 @@ from penstock.sensorthings.grammar import Options
 from penstock.sensorthings.mqtt_changes import Change
 from penstock.sensorthings.mqtt_line import ThingsLine
 from penstock.sensorthings.mqtt_topics import Listening, read_topic
-from penstock.sensorthings.observation_ids import identity_of
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +40,18 @@ _STREAMS = ("Datastream", "MultiDatastream")
 
 
 class Show(Protocol):
-    """Shows entities as GET does. Both are called in a thread."""
+    """Shows entities as GET does. All is called in a thread."""
 
     def entity(self, scope: Scope, path: str, query: str) -> bytes | None:
         """Return what a path to one entity, or to a property, gives; None when nothing is there."""
+        ...
+
+    def identity(self, id_: int | str) -> Identity:
+        """Return where the Observation with an id is.
+
+        Raises:
+            NotFound: It is not the id of any.
+        """
         ...
 
     def observations(self, scope: Scope, rows: pa.Table, options: Options) -> Sequence[bytes]:
@@ -222,7 +229,7 @@ class Notifier:
         id_ = listening.path.last.id
         if id_ is None:
             return None
-        identity = identity_of(id_)
+        identity = self._show.identity(id_)
         mine = ids == identity.datastream
         if not np.any(mine):
             return None

@@ -10,11 +10,13 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Scope
+from penstock.core.entities import Identity
 from penstock.core.errors import NotFound
 from penstock.sensorthings.columns import Facts, mask
 from penstock.sensorthings.grammar import Options
 from penstock.sensorthings.linked import linked_values
 from penstock.sensorthings.observation_pages import Found
+from penstock.sensorthings.observation_rows import place_of, shown_ids
 from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.service import Service, Wanted
 from penstock.sensorthings.sources import Sources
@@ -50,6 +52,10 @@ class ServiceShow:
             return None
         return reply.body if reply.status == _OK else None
 
+    def identity(self, id_: int | str) -> Identity:
+        """Return where the Observation with an id is."""
+        return place_of(id_, self._sources.moved)
+
     def observations(self, scope: Scope, rows: pa.Table, options: Options) -> Sequence[bytes]:
         """Return rows as Observations, without those that `options.where` does not hold for."""
         reading = Reading(self._sources, scope, self._root())
@@ -59,7 +65,8 @@ class ServiceShow:
             datastreams = rows["datastream"].unique().to_pylist()
             own = self._sources.features.known_features(datastreams)
             linked = partial(linked_values, self._sources, scope)
-            facts = Facts(kinds, own, self._sources.clock.now_us(), linked)
+            ids = partial(shown_ids, moved=self._sources.moved)
+            facts = Facts(kinds, own, self._sources.clock.now_us(), linked, ids)
             rows = rows.filter(pa.array(mask(where, rows, facts)))
         shown = reading.show_observations(Found(rows), options, kinds)
         return [msgspec.json.encode(one) for one in shown]

@@ -1,7 +1,9 @@
 """Ids of observations: they follow from the identity and lead back to it (decision 14).
 
 A number where the identity fits into 53 bits, so that every reader of JSON keeps it exact; a text
-elsewhere. An identity has exactly one id, and whatever is not the id of an identity is refused.
+elsewhere. An identity has exactly one id of this form, and whatever is not the id of an identity
+is refused. When an Observation moves and keeps its id, a later one at the identity it left has the
+first free of further texts: `7-1767225600000000-0-2`, then `-3` (see `observation_rows.believed`).
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _MS_CODES = 1 << (52 - _MS_BITS)
 #: Larger datastreams and features have no code that fits.
 _PAIRED = 1 << 20
 _MAX_INT64 = 2**63 - 1
-_TEXT = re.compile(r"(-?[0-9]{1,19})-(-?[0-9]{1,19})(?:-(-?[0-9]{1,19}))?")
+_TEXT = re.compile(r"(-?[0-9]{1,19})-(-?[0-9]{1,19})(?:-(-?[0-9]{1,19})(?:-([0-9]{1,9}))?)?")
+#: Number of the second Observation at one identity, the first with a further id.
+SECOND = 2
 
 
 def id_of(identity: Identity) -> int | str:
@@ -40,6 +44,11 @@ def id_of(identity: Identity) -> int | str:
         if not rest and 0 <= ms < 1 << _MS_BITS and code < _MS_CODES:
             return (code << _MS_BITS | ms) << 1 | 1
     return _text(identity)
+
+
+def further_id(identity: Identity, number: int) -> str:
+    """Return the id of a later observation at an identity; `number` is 2 for the second one."""
+    return f"{identity.datastream}-{identity.time_us}-{identity.feature}-{number}"
 
 
 def ids_of(table: pa.Table) -> list[int | str]:
@@ -72,8 +81,10 @@ def identity_of(id_: int | str) -> Identity:
     Raises:
         NotFound: It is not the id of any observation.
     """
-    identity = _of_number(id_) if isinstance(id_, int) else _of_text(id_)
-    if identity is None or id_of(identity) != id_:
+    identity, number = _of_number(id_) if isinstance(id_, int) else _of_text(id_)
+    if identity is None or id_ != (
+        id_of(identity) if number is None else further_id(identity, number)
+    ):
         msg = f"there is no Observation with id {id_!r}"
         raise NotFound(msg)
     return identity
@@ -102,23 +113,26 @@ def _of_code(code: int) -> tuple[int, int]:
     return both - feature, feature
 
 
-def _of_number(number: int) -> Identity | None:
+def _of_number(number: int) -> tuple[Identity | None, int | None]:
     if not 0 <= number < _LIMIT:
-        return None
+        return None, None
     bits, unit = (_MS_BITS, _MS) if number & 1 else (_SECOND_BITS, _SECOND)
     code, time = number >> (bits + 1), number >> 1 & ((1 << bits) - 1)
     datastream, feature = _of_code(code)
-    return Identity(datastream, time * unit, feature)
+    return Identity(datastream, time * unit, feature), None
 
 
-def _of_text(text: str) -> Identity | None:
+def _of_text(text: str) -> tuple[Identity | None, int | None]:
     found = _TEXT.fullmatch(text)
     if found is None:
-        return None
-    datastream, time_us, feature = (int(part or 0) for part in found.groups())
+        return None, None
+    datastream, time_us, feature = (int(part or 0) for part in found.groups()[:3])
     if max(abs(datastream), abs(time_us), abs(feature)) > _MAX_INT64:
-        return None
-    return Identity(datastream, time_us, feature)
+        return None, None
+    number = None if found[4] is None else int(found[4])
+    if number is not None and number < SECOND:
+        return None, None
+    return Identity(datastream, time_us, feature), number
 
 
 def _text(identity: Identity) -> str:

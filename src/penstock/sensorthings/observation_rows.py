@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from penstock.core.entities import Identity, MovedObservations
 from penstock.core.series import ObservationType
-from penstock.sensorthings.observation_ids import ids_of
+from penstock.sensorthings.observation_ids import SECOND, further_id, id_of, identity_of, ids_of
 from penstock.sensorthings.times import isos
 
 #: Members of `parameters` that are something else (see `core.observation`).
@@ -94,21 +94,82 @@ def own_id(parameters: str | None) -> int | str | None:
 
 
 def believed(table: pa.Table, moved: MovedObservations) -> pa.Table:
-    """Return rows without the ids that they carry and did not get by being moved.
+    """Return rows with the ids in their parameters that they are shown with.
 
-    Parameters come from outside, too: what a row says of its id holds when the catalog says so.
+    Parameters come from outside, too: what a row says of its id holds when the catalog says so. A
+    row at an identity whose id moved away with another one gets an id of its own.
     """
-    texts = table["parameters"].to_pylist() if _may_carry(table) else []
-    carried = {at: id_ for at, text in enumerate(texts) if (id_ := own_id(text)) is not None}
-    if not carried:
-        return table
-    places = moved.moved([str(id_) for id_ in carried.values()])
+    carried = _carried(table)
+    if not moved.has_moved():
+        return _with_ids(table, dict.fromkeys(carried)) if carried else table
+    natural = ids_of(table)
+    places = moved.moved([*map(str, natural), *map(str, carried.values())])
     columns = (table["datastream"], table["time"].cast(pa.int64()), table["feature"])
+
+    def identity(at: int) -> Identity:
+        return Identity(*(column[at].as_py() for column in columns))
+
+    changed: dict[int, str | None] = {}
     for at, id_ in carried.items():
-        if places.get(str(id_)) != Identity(*(column[at].as_py() for column in columns)):
-            rest = msgspec.json.decode(texts[at])
-            del rest[ID]
-            texts[at] = msgspec.json.encode(rest).decode() if rest else None
+        if places.get(str(id_)) != identity(at):
+            changed[at] = None
+    for at, own in enumerate(natural):
+        if str(own) in places and (at not in carried or at in changed):
+            id_ = free_id(identity(at), moved)
+            changed[at] = id_ if isinstance(id_, str) else None
+    return _with_ids(table, changed) if changed else table
+
+
+def free_id(identity: Identity, moved: MovedObservations) -> int | str:
+    """Return the id of an observation that was not moved: one that no other has taken along."""
+    id_ = id_of(identity)
+    number = SECOND
+    while moved.has_moved():
+        place = moved.moved([str(id_)]).get(str(id_))
+        # One that moved on and came back to its further id is replaced under that id.
+        if place is None or place == identity:
+            break
+        id_ = further_id(identity, number)
+        number += 1
+    return id_
+
+
+def place_of(id_: int | str, moved: MovedObservations) -> Identity:
+    """Return where the observation with an id is, or would be.
+
+    Raises:
+        NotFound: It is not the id of any observation.
+    """
+    places = moved.moved([str(id_)]) if moved.has_moved() else {}
+    return places.get(str(id_)) or identity_of(id_)
+
+
+def shown_ids(table: pa.Table, moved: MovedObservations) -> list[int | str]:
+    """Return the ids that rows are shown with."""
+    table = believed(table, moved)
+    ids = ids_of(table)
+    for at, id_ in _carried(table).items():
+        ids[at] = id_
+    return ids
+
+
+def _carried(table: pa.Table) -> dict[int, int | str]:
+    """Return the ids that rows carry, by their place in the table."""
+    texts = table["parameters"].to_pylist() if _may_carry(table) else []
+    return {at: id_ for at, text in enumerate(texts) if (id_ := own_id(text)) is not None}
+
+
+def _with_ids(table: pa.Table, ids: Mapping[int, str | None]) -> pa.Table:
+    """Return rows that carry other ids, or none."""
+    texts = table["parameters"].to_pylist()
+    for at, id_ in ids.items():
+        parameters = msgspec.json.decode(texts[at]) if texts[at] else {}
+        if not isinstance(parameters, dict):
+            continue
+        parameters.pop(ID, None)
+        if id_ is not None:
+            parameters[ID] = id_
+        texts[at] = msgspec.json.encode(parameters).decode() if parameters else None
     at = table.schema.get_field_index("parameters")
     field = table.schema.field(at)
     return table.set_column(at, field, pa.array(texts, field.type))

@@ -20,7 +20,7 @@ from penstock.core.series import ObservationType
 from penstock.core.store import CanTellExtents
 from penstock.sensorthings.columns import Facts, mask, narrow, sort
 from penstock.sensorthings.linked import linked_values
-from penstock.sensorthings.observation_ids import identity_of
+from penstock.sensorthings.observation_ids import id_of
 from penstock.sensorthings.observation_pages import (
     Along,
     Found,
@@ -29,7 +29,7 @@ from penstock.sensorthings.observation_pages import (
     natural_order,
     token_of,
 )
-from penstock.sensorthings.observation_rows import Kind, believed, own_id
+from penstock.sensorthings.observation_rows import Kind, believed, own_id, place_of, shown_ids
 from penstock.sensorthings.result_bounds import bounds_of
 from penstock.sensorthings.sizes import check_count
 from penstock.sensorthings.sources import ID, Sources, among
@@ -247,14 +247,13 @@ class Observations:
         Raises:
             NotFound: There is none that may be seen, among these datastreams.
         """
-        moved = self._sources.moved.moved([str(id_)]).get(str(id_))
-        identity = identity_of(id_) if moved is None else moved
+        identity = place_of(id_, self._sources.moved)
         wanted = _common(frozenset({identity.datastream}), datastreams, self._readable)
         table = SCHEMA.empty_table() if not wanted else self._store.scan(_exactly(identity))
         if table.num_rows:
             table = believed(table, self._sources.moved)
-            shown = own_id(table["parameters"][0].as_py())
-            if shown is None if moved is None else shown == id_:
+            shown = own_id(table["parameters"][0].as_py()) or id_of(identity)
+            if shown == id_:
                 return table
         msg = f"there is no Observation with id {id_!r}"
         raise NotFound(msg)
@@ -336,7 +335,9 @@ class Observations:
         datastreams = table["datastream"].unique().to_pylist()
         own = self._sources.features.known_features(datastreams) if with_features else {}
         kinds = self._sources.kinds(datastreams, self._scope)
-        return Facts(kinds, own, self._now_us, partial(linked_values, self._sources, self._scope))
+        linked = partial(linked_values, self._sources, self._scope)
+        ids = partial(shown_ids, moved=self._sources.moved)
+        return Facts(kinds, own, self._now_us, linked, ids)
 
     def _walk(self, choice: Choice, spans: Spans | None = None) -> Walk:
         rest = choice.rest

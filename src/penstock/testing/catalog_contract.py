@@ -41,6 +41,21 @@ class CatalogContract:
         """Enrol with defaults."""
         return catalog.enrol(given, policy, now_us)
 
+    def test_a_feature_that_is_described_twice_is_one(self, catalog: Catalog) -> None:
+        point = '{"type":"Point","coordinates":[13.0,47.8]}'
+        text = (
+            '{"name":"station","description":"on the roof","encodingType":"application/geo+json",'
+            f'"feature":{point}}}'
+        )
+        other = text.replace("roof", "ground")
+        nameless = text.replace('"name":"station",', "")
+        crooked = text.replace("13.0", '"x"')
+        told = [(1, text), (1, other), (1, text), (1, nameless), (1, "[]"), (1, crooked)]
+        first, second, *rest = catalog.describe_features(told, 1_000)
+        assert 0 < first != second > 0
+        assert rest == [first, 0, 0, 0]
+        assert list(catalog.describe_features([(1, other), (1, text)], 2_000)) == [second, first]
+
     def enrol_one(self, catalog: Catalog, given: Series, now_us: int = 1_000) -> DatastreamInfo:
         """Enrol one series and return what the catalog then holds."""
         (answer,) = self.enrol(catalog, given, now_us=now_us)

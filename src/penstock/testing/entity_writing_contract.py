@@ -28,7 +28,7 @@ from penstock.core.entities import (
     Row,
     Step,
 )
-from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.errors import Forbidden, InvalidInput, NotFound
 from penstock.core.unfinished import UnfinishedWrites
 from penstock.testing.entities_contract import (
     MEASUREMENT,
@@ -319,13 +319,35 @@ class EntityWritingContract:
         assert entities.own_features([datastream]) == {}
         assert entities.features_now([datastream]) == {}
 
+    def test_nothing_is_removed_when_a_check_of_the_last_moment_raises(
+        self, entities: Entities
+    ) -> None:
+        id_ = entities.create(thing("a"), 1, NOW_US).id
+        seen: list[object] = []
+
+        def refuse() -> None:
+            seen.append(_one(entities, "Thing", id_)["name"])
+            raise Forbidden("no")
+
+        with pytest.raises(Forbidden):
+            entities.delete("Thing", id_, refuse)
+        assert seen == ["a"]
+        assert _one(entities, "Thing", id_)["name"] == "a"
+        entities.delete("Thing", id_, lambda: seen.append("asked"))
+        assert seen == ["a", "asked"]
+        with pytest.raises(NotFound):
+            entities.delete("Thing", id_, lambda: seen.append("asked again"))
+        assert seen == ["a", "asked"]
+
     def test_moved_observations_are_found_until_they_are_forgotten(
         self, entities: Entities
     ) -> None:
         new = thing("a", Locations=[place(1, 2)], Datastreams=[stream("x")])
         datastream = entities.create(new, 1, NOW_US).nested["Datastreams"][0].id
         there = Identity(datastream, -5, 0)
+        assert not entities.has_moved()
         entities.move("17", there)
+        assert entities.has_moved()
         entities.move("18", there)
         assert entities.moved(["17", "19"]) == {"17": there}
         entities.move("17", None)

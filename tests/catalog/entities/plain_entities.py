@@ -43,7 +43,8 @@ def entities(world: World) -> dict[str, list[Entity]]:
         back = TYPES[type_].link(link).inverse
         for one, name, end in ((holder, link, other), (other, back, holder)):
             if isinstance(one[name], list):
-                if all(end is not known for known in one[name]):
+                # Of a MultiDatastream's parts, two may measure the same.
+                if name == "ObservedProperties" or all(end is not known for known in one[name]):
                     one[name].append(end)
             else:
                 one[name] = end

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conformance.sensorthings.listening import eventually, publish
-from tests.conformance.sensorthings.marks import behaviour, notimpl, requirement
+from tests.conformance.sensorthings.marks import behaviour, requirement
 from tests.conformance.sensorthings.service import (
     Service,
     at,
@@ -71,7 +71,6 @@ def test_the_topic_names_the_feature(sta: Service, stream: Any) -> None:
 
 
 @behaviour(CLASS, "check04_CreateObservationWithDeepInsert")
-@notimpl("features described in place of a message are kept as parameters, not as entities")
 def test_everything_is_described_in_place(sta: Service) -> None:
     where = {**datastream(), "Thing": thing()}
     body = {**OBSERVATION, "FeatureOfInterest": feature("station"), "Datastream": where}

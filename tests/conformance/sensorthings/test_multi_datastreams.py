@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.sensorthings.marks import behaviour, never, notimpl, requirement
+from tests.conformance.sensorthings.marks import behaviour, never, requirement
 from tests.conformance.sensorthings.service import (
     Service,
     at,
@@ -160,7 +160,6 @@ def test_observed_properties_keep_their_order(many: Filled) -> None:
 
 @behaviour(CLASS, "test11ObservedPropertyOrder")
 @behaviour("c05multidatastream/MultiDatastreamObsPropTests", "test04ObservedPropertyOrder")
-@notimpl("an ObservedProperty that several numbers of a MultiDatastream share is listed once")
 def test_an_observed_property_of_two_numbers_is_listed_twice(many: Filled) -> None:
     found = many.sta.ids(f"{many.multi(3)}/ObservedProperties")
     assert found == [many.observed[0]] * 2

@@ -31,8 +31,7 @@ from penstock.runtime.config import Config
 from penstock.runtime.fleet import make_room
 from penstock.runtime.publisher import Publisher
 from penstock.sensorthings.grammar import Options, ResourcePath, parse_options, parse_path
-from penstock.sensorthings.observation_ids import identity_of
-from penstock.sensorthings.observation_rows import Kind, rows_of
+from penstock.sensorthings.observation_rows import Kind, believed, place_of, rows_of
 from penstock.sensorthings.writing import Answer, Asked, Parts, Writing
 from penstock.stores.memory import MemoryStore
 
@@ -117,6 +116,14 @@ class Site:
                 await asyncio.sleep(0.002)
         return True
 
+    async def all_ingested(self, timeout_s: float) -> bool:
+        ends = self.log.ends()
+        self.ingest.wake()
+        async with asyncio.timeout(timeout_s):
+            while any(self.ingest.position(name) < end for name, end in ends.items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+        return True
+
     def find_observations(self, _: Principal, path: ResourcePath, options: Options) -> pa.Table:
         """Return rows by id, or all of a datastream."""
         id_ = path.last.id
@@ -124,8 +131,8 @@ class Site:
             parent = path.segments[-2].id if len(path.segments) > 1 else None
             of = (parent,) if isinstance(parent, int) else None
             return self.store.scan(Selection(datastreams=of))
-        identity = self.entities.moved([str(id_)]).get(str(id_)) or identity_of(id_)
-        return self.store.scan(
+        identity = place_of(id_, self.entities)
+        held = self.store.scan(
             Selection(
                 datastreams=(identity.datastream,),
                 features=(identity.feature,),
@@ -133,6 +140,7 @@ class Site:
                 end_us=identity.time_us + 1,
             )
         )
+        return believed(held, self.entities)
 
     def ask(
         self,
@@ -219,7 +227,7 @@ class Site:
                 name: msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
                 for name, value in row.items()
             }
-            for row in rows_of(table, kinds)
+            for row in rows_of(believed(table, self.entities), kinds)
         ]
 
 

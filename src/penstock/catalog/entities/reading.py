@@ -156,7 +156,10 @@ def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
             value = row[name]
             if value is not None:
                 row[name] = raw_json(value)
-        row["@sort"] = (*values[first:last], values[0]) if last > first else values[:1]
+        if statement.has_places:
+            row["@sort"] = values[first:last]
+        else:
+            row["@sort"] = (*values[first:last], values[0]) if last > first else values[:1]
         named.append(row)
     return named
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Select, literal_column, select
 
 from penstock.catalog.entities.reading_tables import SOURCES, Path, Sql, TableRow
 
@@ -69,30 +68,6 @@ def backward(type_: str, link: str, target: TableRow, holder: TableRow) -> Ends:
     table, ours, theirs = path.between
     pair = table.alias()
     return Ends(target.c.id, pair.c[theirs], (holder, pair), (pair.c[ours] == holder.c.id,))
-
-
-def position(type_: str, link: str, here: Sql) -> Callable[[Sql], Sql] | None:
-    """Return what gives the place of a target among those of a link; None where they have none.
-
-    Args:
-        type_: Type that has the link.
-        link: The link.
-        here: Id of the entity whose link it is.
-    """
-    path = path_of(type_, link)
-    if path.between is None or path.position is None:
-        return None
-    table, ours, theirs = path.between
-    column = path.position
-
-    def place(target: Sql) -> Sql:
-        pair = table.alias()
-        found = select(func.min(pair.c[column])).where(
-            pair.c[ours] == here, pair.c[theirs] == target
-        )
-        return found.correlate_except(pair).scalar_subquery()
-
-    return place
 
 
 def path_of(type_: str, link: str) -> Path:

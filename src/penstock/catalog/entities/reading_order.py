@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import FromClause, and_, bindparam, literal_column, null, or_
@@ -13,14 +13,14 @@ from penstock.catalog.entities.reading_tables import Sql, TableRow
 
 
 class Sorting:
-    """Sorts rows of a type by keys, and by id at last.
+    """Sorts rows of a type by keys, and at last by id, or by place where they have places.
 
     Args:
         conditions: Makes expressions into SQL.
         type_: Of the rows.
         row: The rows.
         keys: What to sort by, and whether descending.
-        place: Gives the place of the row with an id, which is the order when there are no keys.
+        place: Place of a row among the targets of a link; one row may be at several.
     """
 
     def __init__(
@@ -29,33 +29,34 @@ class Sorting:
         type_: str,
         row: TableRow,
         keys: Sequence[tuple[Node, bool]],
-        place: Callable[[Sql], Sql] | None = None,
+        place: Sql | None = None,
     ) -> None:
-        self._place = None if keys else place
-        self._row = row
+        self._place = place
+        self._last = row.c.id if place is None else place
         self._keys = [
             (conditions.sort_key(type_, row, node), descending) for node, descending in keys
         ]
 
     def names(self) -> list[str]:
         """Return the names under which the keys' values are given."""
-        return [f"s{at}" for at in range(len(self._keys))]
+        keys = [f"s{at}" for at in range(len(self._keys))]
+        return keys if self._place is None else [*keys, "place"]
 
     def labelled(self) -> list[Any]:
         """Return the keys' values, to be given with each row."""
-        return [key.label(name) for name, (key, _) in zip(self.names(), self._keys, strict=True)]
+        values = [key for key, _ in self._keys]
+        values += [] if self._place is None else [self._place]
+        return [value.label(name) for name, value in zip(self.names(), values, strict=True)]
 
     def order(self) -> list[Sql]:
         """Return the terms to order by."""
-        keys = [_directed(key, descending) for key, descending in self._keys]
-        if self._place is not None:
-            keys.append(self._place(self._row.c.id))
-        return [*keys, self._row.c.id]
+        return [*(_directed(key, descending) for key, descending in self._keys), self._last]
 
     def order_of(self, page: FromClause) -> list[Sql]:
         """Return the terms to order by where the keys' values are columns."""
-        names = zip(self.names(), self._keys, strict=True)
-        return [_directed(page.c[name], descending) for name, (_, descending) in names]
+        names = zip(self.names(), self._keys, strict=False)
+        terms = [_directed(page.c[name], descending) for name, (_, descending) in names]
+        return terms if self._place is None else [*terms, page.c.place]
 
     def is_after(self, known: tuple[bool, ...]) -> Sql:
         """Tell whether a row is behind the position in the parameters `after0` and so on.
@@ -63,15 +64,13 @@ class Sorting:
         Args:
             known: Which of them are not null.
         """
-        if self._place is not None:
-            return self._place(self._row.c.id) > self._place(bindparam("after0"))
         position: list[Sql] = [bindparam(f"after{at}") for at in range(len(known))]
         tied: list[Sql] = []
         cases: list[Sql] = []
         for (key, descending), value, is_known in zip(self._keys, position, known, strict=False):
             cases.append(and_(*tied, _beyond(key, value, descending=descending, known=is_known)))
             tied.append(key == value if is_known else key.is_(null()))
-        cases.append(and_(*tied, self._row.c.id > position[-1]))
+        cases.append(and_(*tied, self._last > position[-1]))
         if not self._keys:
             return cases[-1]
         # The first key alone bounds all of them; said by itself an index can start there.

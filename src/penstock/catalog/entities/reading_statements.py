@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from penstock.catalog.entities.reading_conditions import Conditions
-from penstock.catalog.entities.reading_links import backward, forward, path_of, position
+from penstock.catalog.entities.reading_links import backward, forward, path_of
 from penstock.catalog.entities.reading_order import Sorting
 from penstock.catalog.entities.reading_scope import Visibility, members
 from penstock.catalog.entities.reading_shapes import Node
@@ -66,7 +66,8 @@ class Statement:
         constants: Values of parameters that are the same for the whole shape.
         columns: Names of the members of a row, in order; the id is the first.
         raw: Names of those that are JSON.
-        keys: How many sort keys are behind them.
+        keys: How many sort keys are behind them, and the place of a row that has one.
+        has_places: Rows have places among the targets of a link, which say where a page goes on.
     """
 
     sql: str
@@ -75,6 +76,7 @@ class Statement:
     columns: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     keys: int = 0
+    has_places: bool = False
 
     def bind(self, values: Mapping[str, object]) -> tuple[object, ...]:
         """Return the parameters in their order."""
@@ -118,24 +120,24 @@ class Builder:
         """Return the statement for `EntityReader.find`."""
         wanted = self._wanted
         row = self._source.table.alias("e")
-        place = None
-        if wanted.along is not None and wanted.is_along_one:
-            place = position(*wanted.along, bindparam("parent"))
-        sorting = Sorting(self._conditions, wanted.type, row, wanted.order, place)
         if wanted.order and wanted.is_paged:
             return self._find_narrow_first()
+        where, place = self._where(row)
+        sorting = Sorting(self._conditions, wanted.type, row, wanted.order, place)
         columns = self._columns(row)
-        query = select(*columns.values, *sorting.labelled()).where(*self._where(row))
+        query = select(*columns.values, *sorting.labelled()).where(*where)
         if wanted.after is not None:
             query = query.where(sorting.is_after(wanted.after))
-        return self._compile(self._paged(query.order_by(*sorting.order())), columns)
+        paged = self._paged(query.order_by(*sorting.order()))
+        return self._compile(paged, columns, has_places=place is not None)
 
     def _find_narrow_first(self) -> Statement:
         """Sort and cut ids and keys alone, then fetch the rows that are left."""
         wanted = self._wanted
         inner = self._source.table.alias("i")
-        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order)
-        query = select(inner.c.id.label("id"), *sorting.labelled()).where(*self._where(inner))
+        where, place = self._where(inner)
+        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order, place)
+        query = select(inner.c.id.label("id"), *sorting.labelled()).where(*where)
         if wanted.after is not None:
             query = query.where(sorting.is_after(wanted.after))
         page = self._paged(query.order_by(*sorting.order())).subquery("page")
@@ -144,18 +146,20 @@ class Builder:
         keys = [page.c[name] for name in sorting.names()]
         joined = page.join(row, row.c.id == page.c.id)
         outer = select(*columns.values, *keys).select_from(joined)
-        return self._compile(outer.order_by(*sorting.order_of(page), row.c.id), columns)
+        outer = outer.order_by(*sorting.order_of(page), row.c.id)
+        return self._compile(outer, columns, has_places=place is not None)
 
     def count(self) -> Statement:
         """Return the statement for `EntityReader.count`."""
         row = self._source.table.alias("e")
-        query = select(func.count()).select_from(row).where(*self._where(row))
+        query = select(func.count()).select_from(row).where(*self._where(row)[0])
         return self._compile(query)
 
     def ids(self) -> Statement:
         """Return the statement for `EntityReader.ids`."""
         row = self._source.table.alias("e")
-        return self._compile(select(row.c.id).where(*self._where(row)).order_by(row.c.id))
+        where = [*self._conditions_of(row), *self._by_id(row), *self._is_along(row)]
+        return self._compile(select(row.c.id).where(*where).order_by(row.c.id))
 
     # One list for each of many
 
@@ -169,36 +173,36 @@ class Builder:
         parent, type_, link = self._parents()
         inner = self._source.table.alias("i")
         ends = forward(type_, link, parent, inner)
-        page = select(inner.c.id).where(*ends.conditions(), *self._conditions_of(inner))
-        place = position(type_, link, parent.c.id)
-        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order, place)
+        one = inner.c.id if ends.place is None else ends.place
+        page = select(one).where(*ends.conditions(), *self._conditions_of(inner))
+        sorting = Sorting(self._conditions, wanted.type, inner, wanted.order, ends.place)
         if wanted.after is not None:
             page = page.where(sorting.is_after(wanted.after))
-        if wanted.is_paged and ends.place is not None and not wanted.order:
-            # The same as `place`, which SQLite does not let stand here.
-            by_place = page.group_by(inner.c.id).order_by(func.min(ends.place), inner.c.id)
-            page = self._paged(by_place)
-        elif wanted.is_paged:
+        if wanted.is_paged:
             page = self._paged(page.order_by(*sorting.order()))
         row = self._source.table.alias("e")
         columns = self._columns(row)
-        outer = Sorting(self._conditions, wanted.type, row, wanted.order, place)
-        query = (
-            select(*columns.values, *outer.labelled(), parent.c.id)
-            .select_from(parent.join(row, true()))
-            .where(*self._of_parents(type_, parent))
-            .where(row.c.id.in_(page.correlate(parent)))
-            .order_by(*outer.order())
-        )
-        return self._compile(query, columns)
+        seen = forward(type_, link, parent, row)
+        outer = Sorting(self._conditions, wanted.type, row, wanted.order, seen.place)
+        query = select(*columns.values, *outer.labelled(), parent.c.id)
+        is_there: list[Sql]
+        if seen.place is None:
+            is_there = [row.c.id.in_(page.correlate(parent))]
+            query = query.select_from(parent.join(row, true()))
+        else:
+            is_there = [*seen.conditions(), seen.place.in_(page.correlate(parent))]
+        query = query.where(*self._of_parents(type_, parent), *is_there)
+        query = query.order_by(*outer.order())
+        return self._compile(query, columns, has_places=seen.place is not None)
 
     def count_along(self) -> Statement:
         """Return the statement for `EntityReader.count_along`: pairs of parent and number."""
         parent, type_, link = self._parents()
         row = self._source.table.alias("e")
         ends = forward(type_, link, parent, row)
+        number = func.count(distinct(row.c.id)) if ends.place is None else func.count()
         query = (
-            select(parent.c.id, func.count(distinct(row.c.id)))
+            select(parent.c.id, number)
             .select_from(parent, *ends.rows)
             .where(*ends.conditions(), *self._of_parents(type_, parent))
             .where(*self._conditions_of(row))
@@ -218,14 +222,23 @@ class Builder:
 
     # Parts
 
-    def _where(self, row: TableRow) -> list[Sql]:
+    def _where(self, row: TableRow) -> tuple[list[Sql], Sql | None]:
+        """Return what holds for the rows, and their place among the targets of one parent's link.
+
+        A target that is at several places is a row for each.
+        """
         wanted = self._wanted
-        conditions = self._conditions_of(row)
-        if wanted.by_id:
-            conditions.append(row.c.id == bindparam("id"))
-        if wanted.along is not None:
-            conditions += self._is_along(row)
-        return conditions
+        conditions = [*self._conditions_of(row), *self._by_id(row)]
+        if wanted.along is None or not wanted.is_along_one:
+            return [*conditions, *self._is_along(row)], None
+        type_, link = wanted.along
+        parent = SOURCES[type_].table.alias("p")
+        ends = forward(type_, link, parent, row)
+        if ends.place is None:
+            return [*conditions, *self._is_along(row)], None
+        is_parent = parent.c.id == bindparam("parent")
+        is_seen = (is_parent, *self._conditions.of_rows(type_, parent))
+        return [*conditions, *is_seen, *ends.conditions()], ends.place
 
     def _conditions_of(self, row: TableRow) -> list[Sql]:
         conditions = self._conditions.of_rows(self._wanted.type, row)
@@ -233,9 +246,13 @@ class Builder:
             conditions.append(self._conditions.where(self._wanted.type, row, self._wanted.where))
         return conditions
 
+    def _by_id(self, row: TableRow) -> list[Sql]:
+        return [row.c.id == bindparam("id")] if self._wanted.by_id else []
+
     def _is_along(self, row: TableRow) -> list[Sql]:
         """Return what holds for rows at the end of the link of one of the parents."""
-        assert self._wanted.along is not None
+        if self._wanted.along is None:
+            return []
         type_, link = self._wanted.along
         parent = SOURCES[type_].table.alias("p")
         ends = backward(type_, link, row, parent)
@@ -268,7 +285,9 @@ class Builder:
             return query
         return query.limit(bindparam("limit")).offset(bindparam("skip"))
 
-    def _compile(self, query: Select[Any], columns: Columns | None = None) -> Statement:
+    def _compile(
+        self, query: Select[Any], columns: Columns | None = None, *, has_places: bool = False
+    ) -> Statement:
         compiled = query.compile(dialect=self._dialect)
         columns = columns or Columns()
         return Statement(
@@ -277,7 +296,8 @@ class Builder:
             dict(compiled.params),
             tuple(columns.names),
             tuple(columns.raw),
-            len(self._wanted.order),
+            len(self._wanted.order) + has_places,
+            has_places,
         )
 
 

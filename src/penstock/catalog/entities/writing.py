@@ -33,6 +33,8 @@ class SqlWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: Whether observations were moved; None while nobody has asked. Nobody else writes there.
+        self._has_moved: bool | None = None
 
     def create(
         self, new: New, system: int, now_us: int, note: Callable[[Made], bytes] | None = None
@@ -72,10 +74,12 @@ class SqlWriter:
             check_exists(connection, new.type, id_)
             Change(connection, new.type, id_, system, now_us).replace(new)
 
-    def delete(self, type_: str, id_: int) -> Removed:
+    def delete(self, type_: str, id_: int, check: Callable[[], object] | None = None) -> Removed:
         """Remove an entity and what cannot be without it."""
         with self._database.write() as connection:
             check_exists(connection, type_, id_)
+            if check is not None:
+                check()
             return remove(connection, type_, id_)
 
     def unlink(self, type_: str, id_: int, link: str, target: int) -> None:
@@ -131,6 +135,15 @@ class SqlWriter:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(Datastream.id)).scalars())
 
+    def has_moved(self) -> bool:
+        """Tell whether any moved observation may be remembered; asks the database once."""
+        if self._has_moved is None:
+            with self._database.read() as connection:
+                one = connection.execute(select(MovedObservation.id).limit(1)).first()
+            # A move that came meanwhile stays true.
+            self._has_moved = self._has_moved or one is not None
+        return self._has_moved
+
     def moved(self, ids: Sequence[str]) -> Mapping[str, Identity]:
         """Return where observations are now that were moved from the identity of their id."""
         moved = MovedObservation
@@ -154,6 +167,7 @@ class SqlWriter:
                 .values(id=id_, **place)
                 .on_conflict_do_update(index_elements=["id"], set_=place)
             )
+        self._has_moved = True
 
     def _settled(self, datastreams: Sequence[int]) -> dict[int, int]:
         query = select(Datastream.id, FeatureOfInterest.id).join(

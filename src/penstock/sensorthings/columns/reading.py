@@ -45,12 +45,14 @@ class Facts(msgspec.Struct, frozen=True):
         now_us: What `now()` is, microseconds UTC.
         linked: Returns the values of a path of single entities, by the id of the first one: of the
             type named, and among the ids given. None when only their ids are asked for.
+        ids: Returns the ids of rows; those of their identities, when nobody says that some moved.
     """
 
     kinds: Mapping[int, Kind]
     own_features: Mapping[int, int]
     now_us: int
     linked: Callable[[str, Sequence[int], tuple[str, ...]], Mapping[int, Any]] | None = None
+    ids: Callable[[pa.Table], list[int | str]] = ids_of
 
 
 class Columns:
@@ -237,12 +239,7 @@ class Columns:
         return of_python(values, is_dynamic=_is_dynamic(link, path)).take(codes.reshape(-1))
 
     def _ids(self) -> Values:
-        ids = ids_of(self._table)
-        if self._table["parameters"].null_count < self.count:
-            for at, one in enumerate(self._parameters()):
-                if isinstance(one, dict) and isinstance(one.get(ID), (int, str)):
-                    ids[at] = one[ID]
-        found = from_json(ids)
+        found = from_json(self._facts.ids(self._table))
         return Values(found.kind, found.number, found.text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -25,6 +25,8 @@ MAX_REQUESTS = 10_000
 #: before no further request is run. All are kept until the last is there, and many batches may run
 #: at once; the one request that passes the limit is still answered, and is bounded by itself.
 MAX_ANSWER_BYTES = 64 * 2**20
+#: Bytes read or written without leaving the event loop; more would keep others waiting.
+MAX_AT_ONCE_BYTES = 64 * 1024
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _URL_REFERENCE = re.compile(r"/?\$([A-Za-z0-9_.~-]+)(?=[/?]|$)")
@@ -71,7 +73,9 @@ class Batcher:
         When a request of an `atomicityGroup` fails, what the group did before is taken back, and
         what it would do after is not done. Others may see in between what is taken back.
         """
-        requests = _requests(asked)
+        is_large = len(asked.body) > MAX_AT_ONCE_BYTES
+        requests: list[Mapping[str, Any]]
+        requests = await self._parts.blocking(_requests, asked) if is_large else _requests(asked)
         references: dict[str, str] = {}
         groups: dict[str, Group] = {}
         responses: list[dict[str, Any]] = []
@@ -94,10 +98,13 @@ class Batcher:
                 group.responses.append(responses[-1])
                 if answer.status >= _FAILED and not group.has_failed:
                     await self._take_back(run, group)
-        if is_multipart(asked.content_type):
-            kind, body = write_parts(requests, responses)
+        written = (asked.content_type, requests, responses)
+        kind: str
+        body: bytes
+        if is_large or held > MAX_AT_ONCE_BYTES:
+            kind, body = await self._parts.blocking(_written, *written)
         else:
-            kind, body = "application/json", msgspec.json.encode({"responses": responses})
+            kind, body = _written(*written)
         return Answer(200, {"Content-Type": kind}, body)
 
     @staticmethod
@@ -175,6 +182,15 @@ class Batcher:
             raise NotSupported(f"links ({names}) cannot be changed within an atomicityGroup")
         kept = {name: value for name, value in held.items() if "@" not in name}
         return "PUT", address, msgspec.json.encode(kept)
+
+
+def _written(
+    content_type: str, requests: Sequence[Mapping[str, Any]], responses: Sequence[dict[str, Any]]
+) -> tuple[str, bytes]:
+    """Return the answers of a batch as it came: their media type and body."""
+    if is_multipart(content_type):
+        return write_parts(requests, responses)
+    return "application/json", msgspec.json.encode({"responses": responses})
 
 
 def _media(answer: Answer) -> str:

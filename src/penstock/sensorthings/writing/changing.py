@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from penstock.core.access import EVERYTHING, Action, Principal
@@ -62,12 +63,12 @@ class Changer:
         """Remove an entity, or all in a set that a filter holds for."""
         if not asked.path.last.is_set:
             type_, id_, _ = self._allowed(who, asked.path, Action.MANAGE)
-            self._remove(type_, [id_])
+            self._remove(who, type_, [id_])
             return Answer(200)
         ids = self._filtered(who, asked)
         for id_ in ids:
             self._permits.require_entity(who, Action.MANAGE, asked.path.last.type, id_)
-        self._remove(asked.path.last.type, ids)
+        self._remove(who, asked.path.last.type, ids)
         return Answer(200)
 
     def link(self, who: Principal, asked: Asked) -> Answer:
@@ -218,20 +219,27 @@ class Changer:
             )
         return ids
 
-    def _remove(self, type_: str, ids: list[int]) -> None:
+    def _remove(self, who: Principal, type_: str, ids: list[int]) -> None:
+        """Remove entities.
+
+        What belongs to no system may have been linked to since it was looked at: whether it may go
+        is asked once more while nobody else writes.
+        """
         gone = Removed()
+        is_shared = self._permits.is_shared(type_) and not self._permits.scope(who).everything
         for id_ in ids:
+            again = partial(self._permits.require_entity, who, Action.MANAGE, type_, id_)
             if type_ == "FeatureOfInterest":
                 self._remove_observations_at(id_)
             try:
-                removed = self._parts.writer.delete(type_, id_)
+                removed = self._parts.writer.delete(type_, id_, again if is_shared else None)
             except NotFound:
                 if len(ids) == 1:
                     raise
                 continue
             gone = Removed(datastreams=gone.datastreams | removed.datastreams)
             self._parts.changed(type_, id_, "delete")
-        if gone.datastreams or type_ == "Thing":
+        if gone.datastreams or type_ in ("Thing", "FeatureOfInterest"):
             self._forget(type_)
         if gone.datastreams:
             doomed = tuple(sorted(gone.datastreams))

@@ -13,6 +13,7 @@ from penstock.core.entities import TYPES, Query
 from penstock.core.errors import InvalidInput, NotFound, PenstockError
 from penstock.core.expression import Apply, Literal, Members, Property
 from penstock.sensorthings.observation_ids import id_of, quoted
+from penstock.sensorthings.observation_rows import free_id
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import read_value, reference
 from penstock.sensorthings.writing.finding import Finder
@@ -64,16 +65,25 @@ class ArrayMaker:
         elements, by_system = await self._parts.blocking(self._plan, who, asked.body)
         for system, rows in by_system.items():
             await self._intake.keep(who, system, rows)
-        links = [self._link(asked.base, one) for one in elements]
+        links: list[str] = await self._parts.blocking(self._links, asked.base, elements)
         headers = {"Content-Type": "application/json"}
         return Answer(201, headers, msgspec.json.encode(links))
 
-    def _link(self, base: str, element: Element) -> str:
-        if element.row is None:
-            return f"error: {element.error}"
-        id_ = id_of(element.row.identity)
-        self._parts.changed("Observation", id_, "create")
-        return f"{base}/Observations({quoted(id_)})"
+    def _links(self, base: str, elements: Sequence[Element]) -> list[str]:
+        """Return an address or an error for each element."""
+        moved = self._parts.moved
+        natural = [None if one.row is None else id_of(one.row.identity) for one in elements]
+        ids = [str(one) for one in natural if one is not None]
+        left = moved.moved(ids) if moved.has_moved() else {}
+        links = []
+        for element, own in zip(elements, natural, strict=True):
+            if element.row is None or own is None:
+                links.append(f"error: {element.error}")
+                continue
+            id_ = free_id(element.row.identity, moved) if str(own) in left else own
+            self._parts.changed("Observation", id_, "create")
+            links.append(f"{base}/Observations({quoted(id_)})")
+        return links
 
     def _plan(self, who: Principal, body: bytes) -> tuple[list[Element], dict[int, list[Row]]]:
         arrays = read_json(body)

@@ -13,6 +13,7 @@ from penstock.core.entities import TYPES, Made, New
 from penstock.core.errors import Conflict, InvalidInput, NotFound, PenstockError
 from penstock.sensorthings.grammar.resource import Ending, ResourcePath
 from penstock.sensorthings.observation_ids import id_of, quoted
+from penstock.sensorthings.observation_rows import free_id
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import check_complete, read_entity
 from penstock.sensorthings.writing.finding import Finder
@@ -63,7 +64,7 @@ class Maker:
         if making is not None:
             await self._check_new(asked, making)
             await self._intake.keep(who, making.system, making.rows)
-            return self._made(asked, making)
+            return await self._made(asked, making)
         new = await self._parts.blocking(self._read, who, asked)
         if new.type == "Task":
             answer: Answer = await self._parts.blocking(self._tasker.make, who, asked, new)
@@ -78,27 +79,29 @@ class Maker:
         except PenstockError:
             await self._parts.blocking(self._undo, making)
             raise
-        return self._made(asked, making)
+        return await self._made(asked, making)
 
     async def _check_new(self, asked: Asked, making: Making) -> None:
         if asked.only_new:
             await self._parts.blocking(self._refuse_known, making.rows)
 
     def _refuse_known(self, rows: list[Row]) -> None:
-        """Raise `Conflict` when a row would replace one, or its id is one that moved."""
-        moved = self._parts.moved.moved([str(id_of(row.identity)) for row in rows])
+        """Raise `Conflict` when a row would replace one."""
         for row in rows:
-            id_ = id_of(row.identity)
-            if str(id_) in moved or has_row(self._parts.store, row.identity):
+            if has_row(self._parts.store, row.identity):
+                id_ = free_id(row.identity, self._parts.moved)
                 raise Conflict(
                     f"Observations({quoted(id_)}) is there already, and what replaces it cannot "
                     "be taken back; PATCH it, or choose another phenomenonTime"
                 )
 
-    def _made(self, asked: Asked, making: Making) -> Answer:
+    async def _made(self, asked: Asked, making: Making) -> Answer:
         set_name = TYPES[making.new.type].set_name
         if making.new.type == "Observation":
-            id_: int | str = id_of(making.rows[0].identity)
+            moved, identity = self._parts.moved, making.rows[0].identity
+            id_: int | str = id_of(identity)
+            if moved.has_moved():
+                id_ = await self._parts.blocking(free_id, identity, moved)
             self._parts.changed("Observation", id_, "create")
         else:
             id_ = making.made.id

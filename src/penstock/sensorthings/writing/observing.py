@@ -22,7 +22,7 @@ from penstock.core.errors import (
 from penstock.core.selection import Selection
 from penstock.core.store import CanDeleteRows, Store
 from penstock.sensorthings import observation_rows
-from penstock.sensorthings.observation_ids import id_of
+from penstock.sensorthings.observation_ids import id_of, identity_of
 from penstock.sensorthings.observation_rows import ID
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import read_entity
@@ -35,6 +35,8 @@ from penstock.sensorthings.writing.results import Kind, Row, row_of
 from penstock.sensorthings.writing.unfinished import Move, complete_move, exactly
 from penstock.sensorthings.writing.values import read_json, read_object, refuse
 
+#: Feature of the identity of what is nowhere; no row has it.
+NOWHERE = -1
 _OWNERS = ("Datastream", "MultiDatastream")
 
 
@@ -213,7 +215,11 @@ class Observer:
         return count
 
     def _forget_moved(self, table: pa.Table) -> None:
-        """Forget where removed rows were: each is believed about itself and no other."""
+        """Forget where removed rows were: each is believed about itself and no other.
+
+        Where another Observation is at the identity of such an id, the id stays taken: that other
+        one keeps its own.
+        """
         carried = {
             str(id_): at
             for at, text in enumerate(table["parameters"].to_pylist())
@@ -223,7 +229,10 @@ class Observer:
             row = table.slice(carried[id_], 1)
             feature = int(row["feature"][0].as_py())
             if to == Identity(int(row["datastream"][0].as_py()), _us(row["time"][0]), feature):
-                self._parts.moved.move(id_, None)
+                home = identity_of(observation_rows.own_id(row["parameters"][0].as_py()) or id_)
+                is_left = home != to and has_row(self._parts.store, home)
+                gone = Identity(home.datastream, home.time_us, NOWHERE) if is_left else None
+                self._parts.moved.move(id_, gone)
 
 
 def has_row(store: Store, identity: Identity) -> bool:

@@ -71,6 +71,11 @@ class Permits:
             )
         return None
 
+    @staticmethod
+    def is_shared(type_: str) -> bool:
+        """Tell whether entities of a type belong to no system, and several may use one."""
+        return type_ in _FROM_THINGS or type_ == "FeatureOfInterest"
+
     def _is_only_of(self, type_: str, id_: int, own: Sequence[int]) -> bool:
         ours = Scope(systems=frozenset(own))
         if not self._parts.reader.count(Query(type=type_, scope=ours, id=id_)):

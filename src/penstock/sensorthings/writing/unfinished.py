@@ -77,8 +77,10 @@ async def resume(parts: Parts) -> int:
 async def _finish(parts: Parts, id_: int, note: Note) -> bool:
     offset = await parts.platform.publish(note.messages, note.client)
     if note.move is not None:
-        # The old row may itself be on its way from the log: removed before, it would come again.
-        if not await parts.platform.ingested(offset, MAX_WAIT_S):
+        # The old row may itself be on its way from the log, also from the door's part of it:
+        # removed before, it would come again.
+        is_there = await parts.platform.ingested(offset, MAX_WAIT_S)
+        if not is_there or not await parts.platform.all_ingested(MAX_WAIT_S):
             _log.warning("Observation %s is moved at the next start", note.move.id)
             return False
         await parts.blocking(complete_move, parts, note.move)
