@@ -181,9 +181,7 @@ class _Queries:
 
     def sessions(self, depth: int) -> str:
         time = self._pick("window_end", "window_start", "window_time")
-        call = (
-            f"SESSION(TABLE r PARTITION BY k, DESCRIPTOR(time), {self._seconds(1, 2)})"
-        )
+        call = f"SESSION(TABLE r PARTITION BY k, DESCRIPTOR(time), {self._seconds(1, 2)})"
         return (
             f"WITH r AS ({self.any(depth)}) SELECT {time} AS time, k, {self._aggregate()} AS v "
             f"FROM TABLE({call}) GROUP BY window_start, window_end, window_time, k"
@@ -209,9 +207,7 @@ class _Queries:
         aggregate = self._framed()
         if self._rng.random() < 0.5:
             return f"SELECT time, k, {aggregate} OVER ({window}) AS v FROM ({self.any(depth)})"
-        return (
-            f"SELECT time, k, {aggregate} OVER w AS v FROM ({self.any(depth)}) WINDOW w AS ({window})"
-        )
+        return f"SELECT time, k, {aggregate} OVER w AS v FROM ({self.any(depth)}) WINDOW w AS ({window})"
 
     def counted(self, depth: int) -> str:
         frame = self._pick(

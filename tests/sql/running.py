@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from tests.sql.generating import moment, times_of
 
 from penstock.sql.functions import register
 from penstock.sql.plan import INPUT_COLUMNS, Plan, Source
-from tests.sql.generating import moment, times_of
 
 Rows = list[tuple[Any, ...]]
 
@@ -34,7 +34,9 @@ def matching(rows: pa.Table, source: Source) -> pa.Table:
         return rows.filter(pc.equal(rows["app"], source.app))
     if not source.names:
         return rows
-    patterns = [name.replace("%", r"\%").replace("_", r"\_").replace("*", "%") for name in source.names]
+    patterns = [
+        name.replace("%", r"\%").replace("_", r"\_").replace("*", "%") for name in source.names
+    ]
     mask = pc.match_like(rows["name"], patterns[0])
     return rows.filter(mask)
 
@@ -57,7 +59,9 @@ def run(
         # Whatever order rows come in, the answer is the same.
         order = list(range(len(near)))
         random.Random(start).shuffle(order)
-        table = matching(near.take(pa.array(order, pa.int64())), input_.source).select(list(input_.columns))
+        table = matching(near.take(pa.array(order, pa.int64())), input_.source).select(
+            list(input_.columns)
+        )
         connection.register(input_.relation, table)
         names.append(input_.relation)
     for name in plan.tables:

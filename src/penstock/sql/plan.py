@@ -70,11 +70,15 @@ class Input:
         relation: Its name in the SQL.
         source: Which observations it holds; each observation once, in any order.
         columns: Which of `INPUT_COLUMNS` are read, in order.
+        start_us: Rows before this time change nothing of the answer; None when they may.
+        end_us: Rows from this time on change nothing; None when they may.
     """
 
     relation: str
     source: Source
     columns: tuple[str, ...]
+    start_us: int | None = None
+    end_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.sql.generating import SECOND, catalog, moment, rows
+from tests.sql.running import connect, run, sliced, whole
 
 from penstock.core.errors import InvalidQuery
 from penstock.sql.language import compile_query
-from tests.sql.generating import SECOND, catalog, moment, rows
-from tests.sql.running import connect, run, sliced, whole
 
 REACH = 20 * SECOND
 SEEDS = range(25)
@@ -344,9 +344,7 @@ def test_an_answer_names_its_keys_units_and_reach() -> None:
     assert plan.inputs[0].columns == ("time", "result", "thing")
 
 
-@pytest.mark.parametrize(
-    ("time", "back", "offset"), [("window_end", 1, 1), ("window_time", 0, 0)]
-)
+@pytest.mark.parametrize(("time", "back", "offset"), [("window_end", 1, 1), ("window_time", 0, 0)])
 def test_windows_by_their_end_wait_for_nothing_behind_it(time: str, back: int, offset: int) -> None:
     meaning = compile_query(
         f"SELECT {time} AS time, AVG(result) AS mean FROM TUMBLE(TABLE observations,"
@@ -370,7 +368,9 @@ def test_what_goes_row_by_row_is_known() -> None:
         return compile_query(sql, reach_us=REACH).meaning.is_rowwise
 
     assert is_rowwise("SELECT time, result FROM observations WHERE result > 1")
-    assert is_rowwise("SELECT o.time, t.id FROM observations o JOIN things t ON t.id = o.datastream")
+    assert is_rowwise(
+        "SELECT o.time, t.id FROM observations o JOIN things t ON t.id = o.datastream"
+    )
     assert not is_rowwise("SELECT time, LAG(result) OVER (ORDER BY time) AS r FROM observations")
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import duckdb
 import pytest
-
-from penstock.sql.language import compile_query
 from tests.sql.generating import case
 from tests.sql.running import comparable, connect, repeated, sliced, whole
+
+from penstock.sql.language import compile_query
 
 BEGIN = int(os.environ.get("PENSTOCK_ORACLE_FROM", "0"))
 CASES = int(os.environ.get("PENSTOCK_ORACLE", "250"))

@@ -3,6 +3,6 @@
 Import it when the first query is asked: the parser is large.
 """
 
-from penstock.sql.language.compiling import compile_query
+from penstock.sql.language.compiling import compile_adhoc, compile_query
 
-__all__ = ["compile_query"]
+__all__ = ["compile_adhoc", "compile_query"]

@@ -118,7 +118,7 @@ def _joined(
         )
         for field, value in right.fields.items()
     }
-    placed = replace(right, fields=fields, window=None)
+    placed = replace(right, fields=fields, window=None, use=None)
     whole = replace(
         left.whole,
         reach=left.whole.needed.joined(
@@ -126,6 +126,7 @@ def _joined(
         ),
         identity=left.whole.identity | right.identity,
         is_rowwise=False,
+        use=None,
     )
     relations = left.scope.relations | {alias: placed}
     if is_left:

@@ -23,6 +23,10 @@ _KINDS = {
 }  # fmt: skip
 
 
+#: Longer than all times that can be kept.
+_FOREVER_US = 10**18
+
+
 def compile_query(sql: str, *, reach_us: int, apps: Container[str] | None = None) -> Plan:
     """Return the plan of a query.
 
@@ -35,13 +39,63 @@ def compile_query(sql: str, *, reach_us: int, apps: Container[str] | None = None
         InvalidQuery: It cannot be understood, or not be bounded; says where and what instead.
     """
     tree, refusals = parse(sql)
-    context = Context(refusals, reach_us, apps)
+    context = Context(refusals, reach_us, apps, analyse=relation)
+    made = _analysed(context, tree)
+    if made.reach is None:
+        msg = "this has no time of its own; join it to observations"
+        raise refusals.at((tree.args.get("from_") or tree).this, msg)
+    return _plan(context, tree, made)
+
+
+def compile_adhoc(sql: str, *, apps: Container[str] | None = None) -> Plan:
+    """Return the plan of a question: answered once, over what is there, so nothing has a bound.
+
+    Beside what apps may have, there are `GROUP BY` without windows, `DISTINCT`, `ORDER BY`,
+    `LIMIT`, all set operations and joins, and queries in expressions. `LAG`, `LEAD` and sessions
+    reach as far as there are rows. The SQL takes no parameters, has the columns of the answer
+    only, and its rows are in order; `Input.start_us` and `end_us` say which rows it can do with.
+
+    Raises:
+        InvalidQuery: It cannot be understood; says where and what instead.
+    """
+    tree, refusals = parse(sql)
+    context = Context(refusals, _FOREVER_US, apps, is_adhoc=True, analyse=relation)
+    made = _analysed(context, tree)
+    context.use(together(made.fields.values()))
+    outputs = ", ".join(
+        f"{_output(value)} AS {quoted(name)}" for name, value in made.fields.items()
+    )
+    prelude = context.prelude()
+    with_sql = f"WITH {', '.join(prelude)} " if prelude else ""
+    meaning = Meaning(
+        columns=_columns(made, has_keys=False),
+        sources=[_source_name(source) for source in context.sources],
+        is_rowwise=False,
+        back_us=0,
+        ahead_us=0,
+    )
+    text = f"{with_sql}SELECT {outputs} FROM {made.sql} AS __answer{made.order}"
+    return Plan(text, context.inputs(), tuple(context.tables), meaning)
+
+
+def _analysed(context: Context, tree: exp.Query) -> Relation:
     try:
-        made = relation(context, tree)
+        return relation(context, tree)
     except RecursionError as error:
         msg = "the SQL is nested too deep; take parts of it into `WITH`"
         raise InvalidQuery(msg) from error
-    return _plan(context, tree, made)
+
+
+def _columns(made: Relation, *, has_keys: bool) -> list[Column]:
+    return [
+        Column(
+            name=name,
+            kind=_KINDS[value.kind],
+            is_key=has_keys and value.key is not None,
+            unit="s" if value.kind is Kind.INTERVAL else value.unit,
+        )
+        for name, value in made.fields.items()
+    ]
 
 
 def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
@@ -54,15 +108,7 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
     is_rowwise = made.is_rowwise and shift == Shift(0, 0)
     if is_rowwise:
         context.use({(number, "end_time") for number, _ in made.identity})
-    columns = [
-        Column(
-            name=name,
-            kind=_KINDS[value.kind],
-            is_key=has_keys and value.key is not None,
-            unit="s" if value.kind is Kind.INTERVAL else value.unit,
-        )
-        for name, value in made.fields.items()
-    ]
+    columns = _columns(made, has_keys=has_keys)
     outputs = ", ".join(
         f"{_output(value)} AS {quoted(name)}" for name, value in made.fields.items()
     )

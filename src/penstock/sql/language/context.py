@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -26,6 +26,19 @@ _JSON = {"parameters", "properties"}
 
 
 @dataclass(slots=True)
+class Mention:
+    """A place where an input is named, and which of its rows are wanted there."""
+
+    number: int
+    start_us: int | None = None
+    end_us: int | None = None
+
+
+def _not_yet(_context: Context, _node: exp.Expr) -> Relation:
+    raise NotImplementedError
+
+
+@dataclass(slots=True)
 class Context:
     """What one compilation knows.
 
@@ -39,6 +52,8 @@ class Context:
         tables: Tables of the catalog that are read.
         ctes: Named relations that come before the `SELECT`, by name.
         names: What `WITH` has named, innermost scope last.
+        mentions: Where inputs are named, and which of their rows are wanted there.
+        analyse: Analyses a query.
     """
 
     refusals: Refusals
@@ -50,6 +65,8 @@ class Context:
     tables: dict[str, None] = field(default_factory=dict)
     ctes: list[tuple[str, str]] = field(default_factory=list)
     names: list[dict[str, Relation]] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
+    analyse: Callable[[Context, exp.Expr], Relation] = field(default=_not_yet)
     _keys: int = 0
 
     def refuse(self, node: exp.Expr | None, message: str) -> InvalidQuery:
@@ -124,6 +141,7 @@ class Context:
         if source not in self.sources:
             self.sources.append(source)
         number = self.sources.index(source)
+        self.mentions.append(Mention(number))
         fields = {
             name: Value(
                 quoted(name),
@@ -136,7 +154,12 @@ class Context:
         }
         identity = frozenset((number, name) for name in ("time", "datastream", "feature"))
         return Relation(
-            quoted(f"__rows{number}"), fields, Reach(), identity=identity, is_rowwise=True
+            quoted(f"__rows{number}"),
+            fields,
+            Reach(),
+            identity=identity,
+            is_rowwise=True,
+            use=len(self.mentions) - 1,
         )
 
     def _catalog(self, name: str) -> Relation:
@@ -153,10 +176,28 @@ class Context:
             Input(
                 f"__input{number}",
                 source,
-                tuple(name for name in INPUT_COLUMNS if (number, name) in self.used),
+                # A relation needs a column, also where rows are counted only.
+                tuple(n for n in INPUT_COLUMNS if n == "time" or (number, n) in self.used),
+                *self._wanted(number),
             )
             for number, source in enumerate(self.sources)
         )
+
+    def _wanted(self, number: int) -> tuple[int | None, int | None]:
+        """Return the range of time that all mentions of an input want."""
+        mentions = [mention for mention in self.mentions if mention.number == number]
+        starts = [mention.start_us for mention in mentions]
+        ends = [mention.end_us for mention in mentions]
+        start = None if None in starts else min(us for us in starts if us is not None)
+        return start, None if None in ends else max(us for us in ends if us is not None)
+
+    def narrow(self, use: int, start_us: int | None, end_us: int | None) -> None:
+        """Note that rows outside of a range of time are not wanted at one mention."""
+        mention = self.mentions[use]
+        if start_us is not None:
+            mention.start_us = max(start_us, mention.start_us or start_us)
+        if end_us is not None:
+            mention.end_us = min(end_us, mention.end_us or end_us)
 
     def prelude(self) -> list[str]:
         """Return the `WITH` entries: inputs with unread columns as nulls, then named relations.

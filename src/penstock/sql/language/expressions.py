@@ -167,8 +167,10 @@ class Expressions:
         values = [self.value(part) for part in parts]
         if any(value.kind is Kind.TIME for value in values):
             values = [
-                _time_of_literal(value) if value.kind is Kind.TEXT and value.literal else value
-                for value in values
+                self._time_of_literal(value, part)
+                if value.kind is Kind.TEXT and value.literal is not None
+                else value
+                for value, part in zip(values, parts, strict=True)
             ]
         families = {_family(value.kind) for value in values if value.kind is not Kind.ANY}
         if len(families) > 1:
@@ -176,6 +178,13 @@ class Expressions:
             msg = f"{first} and {second} cannot be compared or mixed; CAST one of them"
             raise self._context.refuse(node, msg)
         return values
+
+    def _time_of_literal(self, value: Value, node: exp.Expr) -> Value:
+        us = literals.moment_us(str(value.literal))
+        if us is None:
+            msg = f"{value.sql} is no time; write it as in '2024-01-31 12:00:00'"
+            raise self._context.refuse(node, msg)
+        return value.computed(f"make_timestamp({us})", Kind.TIME)
 
     def _arithmetic(self, node: exp.Expr) -> Value:
         left, right = self.value(node.this), self.value(node.expression)
@@ -220,12 +229,40 @@ class Expressions:
         return Value(sql, Kind.TRUTH, uses=together((left, right)))
 
     def _in(self, node: exp.In) -> Value:
-        if node.args.get("query") or node.args.get("unnest"):
+        query = node.args.get("query")
+        if query is not None and self._context.is_adhoc:
+            value = self.value(node.this)
+            sql, first = self._query(query)
+            if _family(first.kind) != _family(value.kind) and Kind.ANY not in {
+                first.kind,
+                value.kind,
+            }:
+                msg = f"this is {KIND_NAMES[value.kind]}, and there {KIND_NAMES[first.kind]}"
+                raise self._context.refuse(node, msg)
+            return value.computed(f"({value.sql} IN {sql})", Kind.TRUTH)
+        if query is not None or node.args.get("unnest"):
             msg = "IN takes a list of values here; JOIN with a subquery instead"
             raise self._context.refuse(node, msg)
         first, *others = self._alike(node, [node.this, *node.expressions])
         sql = f"({first.sql} IN ({', '.join(value.sql for value in others)}))"
         return Value(sql, Kind.TRUTH, uses=together((first, *others)))
+
+    def _query(self, node: exp.Expr) -> tuple[str, Value]:
+        """Return a query inside an expression: it sees nothing of the rows around it."""
+        made = self._context.analyse(self._context, node)
+        self._context.use(together(made.fields.values()))
+        if len(made.fields) != 1:
+            msg = f"one column is wanted here, and this has {len(made.fields)}"
+            raise self._context.refuse(node, msg)
+        first = next(iter(made.fields.values()))
+        return f"(SELECT {first.sql} FROM {made.sql} AS __q{made.order})", first
+
+    def _scalar(self, node: exp.Subquery) -> Value:
+        if not self._context.is_adhoc:
+            msg = "a query inside an expression has no bound in a stream; JOIN it instead"
+            raise self._context.refuse(node, msg)
+        sql, first = self._query(node)
+        return Value(sql, first.kind, unit=first.unit)
 
     def _between(self, node: exp.Between) -> Value:
         value, low, high = self._alike(node, [node.this, node.args["low"], node.args["high"]])
@@ -273,7 +310,7 @@ class Expressions:
                 f"date_trunc('day', TRY_CAST({value.sql} AS TIMESTAMP))", Kind.TIME
             )
         if value.literal is not None and value.kind is Kind.TEXT and kind is Kind.TIME:
-            return _time_of_literal(value)
+            return self._time_of_literal(value, node)
         unit = value.unit if kind in _NUMBERS else None
         sql = f"TRY_CAST({value.sql} AS {kind.duckdb})"
         digits = node.args["to"].expressions
@@ -429,6 +466,7 @@ _METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Anonymous: Expressions._call,
     exp.Filter: Expressions._filtered,
     exp.Window: Expressions._windowed,
+    exp.Subquery: Expressions._scalar,
 }
 
 
@@ -466,7 +504,3 @@ def _common_unit(values: Sequence[Value]) -> str | None:
     """Return the unit that values share; numbers that are written out take that of the others."""
     units = {value.unit for value in values if value.literal is None and value.kind is not Kind.ANY}
     return units.pop() if len(units) == 1 else None
-
-
-def _time_of_literal(value: Value) -> Value:
-    return value.computed(f"CAST({value.sql} AS TIMESTAMP)", Kind.TIME)

@@ -58,7 +58,7 @@ def joined(context: Context, left: From, join: exp.Join, alias: str, right: Rela
     pair = _Pair(context, left, alias, right, scope, terms, is_left=is_left)
     if right.reach is None:
         return _with_catalog(pair, sql)
-    if left.whole.reach is None:
+    if left.whole.reach is None and not context.is_adhoc:
         msg = "put the observations first, and join the tables of the catalog to them"
         raise context.refuse(join.this, msg)
     if _has_equal_windows(pair):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,8 @@ UNITS = {
     "DAY": 86_400_000_000,
     "WEEK": 604_800_000_000,
 }
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 _TYPES = {
     Kind.INTEGER: ("TINYINT", "SMALLINT", "INT", "BIGINT"),
@@ -104,6 +107,17 @@ def kind_of_type(context: Context, node: exp.Expr) -> Kind | None:
         " DECIMAL(p, s), STRING, DATE and TIMESTAMP(3)"
     )
     raise context.refuse(node, msg)
+
+
+def moment_us(raw: str) -> int | None:
+    """Return a time that is written out, microseconds UTC; UTC is meant where no offset stands."""
+    try:
+        moment = dt.datetime.fromisoformat(raw.strip())
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
 
 
 def _times(raw: str, unit: str) -> int | None:

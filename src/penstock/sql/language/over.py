@@ -227,12 +227,17 @@ class Over:
             + [self._ties()]
         )
         made = self._plain.aggregate(call, name, condition, order=order)
-        if spec.is_within_window and (frame is None or self._is_open(frame)):
+        is_bare = self._context.is_adhoc and not spec.order
+        if (spec.is_within_window or is_bare) and (frame is None or self._is_open(frame)):
             self._reach_window()
             return replace(
                 made, sql=f"{made.sql} OVER ({spec.partition}{self._whole(spec, frame)})"
             )
         time = self._ordered_by_time(call, spec)
+        if self._context.is_adhoc and (frame is None or self._has_unbounded(frame)):
+            return replace(
+                made, sql=f"{made.sql} OVER ({spec.partition}{self._whole(spec, frame)})"
+            )
         if frame is None:
             msg = (
                 f"{name} over all rows so far has no bound; say how far back it looks, as in"
@@ -268,6 +273,14 @@ class Over:
         ends = {str(frame.args.get("start")), str(frame.args.get("end") or "CURRENT ROW")}
         kind = str(frame.args["kind"]).upper()
         return ends <= {"UNBOUNDED", "CURRENT ROW"} and kind in {"ROWS", "RANGE"}
+
+    def _has_unbounded(self, frame: exp.WindowSpec) -> bool:
+        if "UNBOUNDED" not in {frame.args.get("start"), frame.args.get("end")}:
+            return False
+        if not self._is_open(frame):
+            msg = "beside UNBOUNDED, a frame ends at CURRENT ROW or UNBOUNDED FOLLOWING"
+            raise self._context.refuse(frame.parent, msg)
+        return True
 
     def _in_rows(self, made: Value, spec: _Spec, time: Value, frame: exp.WindowSpec) -> Value:
         """Cut a frame of rows to the query's reach: no more rows than lie within it."""

@@ -42,7 +42,7 @@ def series_joined(
     )
     names = ", ".join(value.sql for value in (*first_fields.values(), *second_fields.values()))
     sql = (
-        f'(SELECT __time, NULL::TIMESTAMP AS __end, __left_series AS __series, {row} AS __row, '
+        f"(SELECT __time, NULL::TIMESTAMP AS __end, __left_series AS __series, {row} AS __row, "
         f'__time AS "time", {names} FROM ({pairs}) AS __pairs)'
     )
     time_uses = first.identity | second.identity
@@ -82,9 +82,7 @@ def _side(
     hidden = {f"__{prefix}_{name}": f"__{name}" for name in ("time", "series", "row")}
     columns = hidden | {f"{prefix}_{name}": _bare(v) for name, v in relation.fields.items()}
     fields = {
-        f"{prefix}_{name}": replace(
-            v, sql=quoted(f"{prefix}_{name}"), key=None, edge="", time=None
-        )
+        f"{prefix}_{name}": replace(v, sql=quoted(f"{prefix}_{name}"), key=None, edge="", time=None)
         for name, v in relation.fields.items()
     }
     side = Side(relation.sql, _bare(time), ("__time", "__series", "__row"), columns, keys)

@@ -51,6 +51,8 @@ class Relation:
         window: The windows of its `window_start` and `window_end`, or None.
         is_rowwise: Each row follows from one row of an input, with its time and datastream.
         tag: SQL of what `__row` becomes where `keys` tell rows apart already.
+        use: Number of the mention of an input whose rows these are, each on its own, or None.
+        order: What its `ORDER BY` was, for questions.
     """
 
     sql: str
@@ -61,6 +63,8 @@ class Relation:
     window: Window | None = None
     is_rowwise: bool = False
     tag: str = "0::BIGINT"
+    use: int | None = None
+    order: str = ""
 
     def named(self, name: str) -> Value | None:
         """Return a field by its name, whatever the case."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from penstock.sql.language.bounds import narrow
 from penstock.sql.language.context import Context
 from penstock.sql.language.dialect import TABLE_FUNCTIONS
 from penstock.sql.language.expressions import Expressions, has_aggregate
@@ -13,9 +14,17 @@ from penstock.sql.language.joins import joined
 from penstock.sql.language.over import Over
 from penstock.sql.language.pairs import series_joined
 from penstock.sql.language.places import did_you_mean
+from penstock.sql.language.questions import (
+    NO_TIME,
+    combined,
+    finished,
+    joined_freely,
+    ordering,
+)
 from penstock.sql.language.relations import HIDDEN, From, Relation, Scope, Window, quoted, together
 from penstock.sql.language.unions import union
 from penstock.sql.language.windows import arguments, grouped_reach, windowed
+from penstock.sql.plan import TABLES
 from penstock.sql.signature import Shift, Value
 
 _UNBOUNDED = {
@@ -67,10 +76,15 @@ def _with_names(context: Context, owner: exp.Expr, node: exp.Expr) -> Relation:
                 if name.lower() in names:
                     raise context.refuse(cte, f"`{name}` is named twice in this WITH")
                 made = relation(context, cte.this)
-                names[name.lower()] = replace(made, sql=context.add_cte("with", made.sql))
+                sql = context.add_cte("with", made.sql)
+                names[name.lower()] = replace(made, sql=sql, use=None)
         if isinstance(node, exp.Select):
             return select(context, node)
         if isinstance(node, exp.SetOperation):
+            is_all = isinstance(node, exp.Union) and not node.args.get("distinct")
+            is_plain = not any(node.args.get(arg) for arg in ("order", "limit", "offset"))
+            if context.is_adhoc and not (is_all and is_plain):
+                return combined(context, node, relation)
             return union(context, node, relation)
         return relation(context, node)
     finally:
@@ -83,6 +97,8 @@ def select(context: Context, node: exp.Select) -> Relation:
     source = from_clause(context, node)
     conditions = []
     if where := node.args.get("where"):
+        if context.is_adhoc:
+            narrow(context, source.scope, where.this)
         condition = Expressions(context, source.scope).truth(where.this)
         context.use(condition.uses)
         conditions.append(condition.sql)
@@ -90,7 +106,7 @@ def select(context: Context, node: exp.Select) -> Relation:
     items = [*_items(context, node, source.scope)]
     is_grouped = node.args.get("group") is not None or any(has_aggregate(item) for _, item in items)
     if is_grouped:
-        return _grouped(context, node, source, items, where_sql)
+        return grouped(context, node, source, items, where_sql)
     if having := node.args.get("having"):
         raise context.refuse(having, "HAVING belongs to GROUP BY; write WHERE here")
     return _plain(context, node, source, items, where_sql)
@@ -99,20 +115,26 @@ def select(context: Context, node: exp.Select) -> Relation:
 def from_clause(context: Context, node: exp.Select) -> From:
     """Analyse the `FROM` of a `SELECT`."""
     clause = node.args.get("from_")
+    if clause is None and context.is_adhoc:
+        return From(Scope(), "(SELECT 1) AS __one", Relation("", {}, None), NO_TIME)
     if clause is None:
         msg = "there is no FROM; write where the rows come from, as in `FROM observations`"
         raise context.refuse(node, msg)
     made = table(context, clause.this)
-    if made.reach is None and not context.is_adhoc:
-        msg = f"`{clause.this.name}` has no time of its own; join it to observations"
-        raise context.refuse(clause.this, msg)
     alias = alias_of(context, clause.this)
     name = quoted(alias)
     hidden = (f"{name}.__time", f"{name}.__end", f"{name}.__series", f"{name}.__row")
+    if isinstance(clause.this, exp.Table) and made.reach is None and made.sql[1:-1] in TABLES:
+        hidden = NO_TIME
     source = From(Scope({alias: made}), f"{made.sql} AS {name}", made, hidden)
     for join in node.args.get("joins") or ():
         other = table(context, join.this)
-        source = joined(context, source, join, alias_of(context, join.this), other)
+        name = alias_of(context, join.this)
+        is_as_of = join.args.get("method") or join.this.args.get("version")
+        if context.is_adhoc and not is_as_of:
+            source = joined_freely(context, source, join, name, other)
+        else:
+            source = joined(context, source, join, name, other)
     return source
 
 
@@ -224,16 +246,22 @@ def _plain(
     whole = source.whole
     if over is not None:
         source = replace(source, sql=over.from_sql())
-        whole = replace(whole, reach=over.reach if whole.reach else None, is_rowwise=False)
+        whole = replace(
+            whole, reach=over.reach if whole.reach else None, is_rowwise=False, use=None
+        )
     fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
     hidden = ", ".join(f"{sql} AS {name}" for sql, name in zip(source.hidden, HIDDEN, strict=True))
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
-    return replace(
+    if context.is_adhoc:
+        extra, order = ordering(context, node, expressions, values)
+        columns = ", ".join([columns, *extra])
+    made = replace(
         whole,
         sql=f"(SELECT {hidden}, {columns} FROM {source.sql}{where_sql})",
         fields=fields,
         window=source.whole.window if has_edges(fields) else None,
     )
+    return finished(context, node, made, order) if context.is_adhoc else made
 
 
 def has_edges(fields: dict[str, Value]) -> bool:
@@ -242,7 +270,7 @@ def has_edges(fields: dict[str, Value]) -> bool:
     return "window_start" in edges or "window_end" in edges
 
 
-def _grouped(
+def grouped(
     context: Context,
     node: exp.Select,
     source: From,
@@ -261,13 +289,16 @@ def _grouped(
             value = replace(value, key=context.new_key(), time=None)
         keys.append((key, value))
     edges = {value.edge: value for _, value in keys if value.edge}
-    if window is None or not edges:
+    is_open = context.is_adhoc and not edges
+    if (window is None or not edges) and not is_open:
         msg = (
             "GROUP BY without a window has no end in a stream; put the rows into windows, as in"
             " `FROM TABLE(TUMBLE(TABLE observations, DESCRIPTOR(time), INTERVAL '1' MINUTE)) GROUP"
             " BY window_start, window_end`"
         )
         raise context.refuse(group or node, msg)
+    if window is None or not edges:
+        return _all_groups(context, node, source, items, where_sql, keys)
     lost = [name for name in window.keys if name not in {k.name.lower() for k, _ in keys}]
     if lost:
         msg = f"sessions are of one `{lost[0]}` each: put it into GROUP BY"
@@ -291,6 +322,9 @@ def _grouped(
     time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
     row = hash_ if window.form != "CUMULATE" else f"hash({start}, {hash_})"
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
+    if context.is_adhoc:
+        extra, in_order = ordering(context, node, expressions, values)
+        columns = ", ".join([columns, *extra])
     by = ", ".join(dict.fromkeys([start, end, *(value.sql for _, value in keys)]))
     sql = (
         f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
@@ -299,7 +333,7 @@ def _grouped(
     )
     context.use(source.whole.identity if "ORDER BY" in columns else ())
     fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
-    return Relation(
+    made = Relation(
         sql,
         fields,
         grouped_reach(source.whole, window),
@@ -307,6 +341,40 @@ def _grouped(
         keys=frozenset(value.key for value in others if value.key is not None),
         window=window if has_edges(fields) else None,
     )
+    return finished(context, node, made, in_order) if context.is_adhoc else made
+
+
+def _all_groups(
+    context: Context,
+    node: exp.Select,
+    source: From,
+    items: list[tuple[str, exp.Expr]],
+    where_sql: str,
+    keys: list[tuple[exp.Expr, Value]],
+) -> Relation:
+    """Analyse `GROUP BY` without a window, and aggregates over all rows: for questions."""
+    order = ", ".join(source.hidden[i] for i in (0, 2, 3))
+    expressions = Expressions(context, source.scope, groups=keys, order=order)
+    values = {name: expressions.value(_bare(item)) for name, item in items}
+    having_sql = ""
+    if having := node.args.get("having"):
+        condition = expressions.truth(having.this)
+        context.use(condition.uses)
+        having_sql = f" HAVING {condition.sql}"
+    extra, in_order = ordering(context, node, expressions, values)
+    columns = ", ".join(
+        [f"{value.sql} AS {quoted(name)}" for name, value in values.items()] + extra
+    )
+    by = f" GROUP BY {', '.join(dict.fromkeys(value.sql for _, value in keys))}" if keys else ""
+    context.use(source.whole.identity if "ORDER BY" in columns else ())
+    hidden = ", ".join(f"{sql} AS {name}" for sql, name in zip(NO_TIME, HIDDEN, strict=True))
+    sql = f"(SELECT {hidden}, {columns} FROM {source.sql}{where_sql}{by}{having_sql})"
+    fields = {
+        name: replace(value, sql=quoted(name), time=None, key=None)
+        for name, value in values.items()
+    }
+    made = Relation(sql, fields, source.whole.reach)
+    return finished(context, node, made, in_order)
 
 
 def _edge_place(window: Window, edge: str) -> Shift:

@@ -97,6 +97,7 @@ def sessions(
         ),
         is_rowwise=False,
         keys=None,
+        use=None,
     )
 
 

@@ -36,16 +36,14 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
         if (other.reach is None) != (first.reach is None):
             raise context.refuse(branch, "tables of the catalog have no time; join them instead")
     fields = {
-        name: _united(context, branches, name, [[*m.fields.values()][number] for m in made])
+        name: united(context, branches, name, [[*m.fields.values()][number] for m in made])
         for number, name in enumerate(first.fields)
     }
     # Rows of a union within one are told apart by more than keys and the number of the query.
     is_keyed = all(
         m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == "0::BIGINT"
         for m in made
-    ) and (
-        len({tuple(v.key is None for v in m.fields.values()) for m in made}) == 1
-    )
+    ) and (len({tuple(v.key is None for v in m.fields.values()) for m in made}) == 1)
     keys = frozenset(v.key for v in fields.values() if v.key is not None) if is_keyed else None
     reach = made[0].reach
     for other in made[1:]:
@@ -137,7 +135,7 @@ def _by_its_time(relation: Relation) -> Relation:
     )
 
 
-def _united(context: Context, branches: list[exp.Expr], name: str, values: list[Value]) -> Value:
+def united(context: Context, branches: list[exp.Expr], name: str, values: list[Value]) -> Value:
     """Return the column that several become."""
     kinds = {v.kind for v in values if v.kind is not Kind.ANY}
     if kinds <= {Kind.NUMBER, Kind.INTEGER} or kinds <= {Kind.TEXT, Kind.JSON}:
