@@ -6,12 +6,12 @@ import random
 from typing import Any
 
 import pyarrow as pa
+from tests.sql.generating import _ARROW, SECOND, case, catalog
+from tests.sql.running import Rows, comparable, connect, repeated, sliced, whole
 
 from penstock.core.errors import InvalidQuery
 from penstock.sql.language import compile_query
 from penstock.sql.plan import INPUT_COLUMNS, Plan
-from tests.sql.generating import _ARROW, SECOND, case, catalog
-from tests.sql.running import Rows, comparable, connect, repeated, sliced, whole
 
 TUMBLE = "TABLE(TUMBLE(TABLE observations, DESCRIPTOR(time), INTERVAL '10' SECOND))"
 BASE = "(SELECT time, thing AS k, result AS v FROM observations)"

@@ -6,8 +6,6 @@ Run: `pytest tests/sql/attacks/failing_language.py`. What passes moves to `test_
 from __future__ import annotations
 
 import pytest
-
-from penstock.core.errors import InvalidQuery
 from tests.sql.attacks.attacking import (
     GROUPED,
     TUMBLE,
@@ -18,6 +16,8 @@ from tests.sql.attacks.attacking import (
     refused_or_right,
     refused_or_runs,
 )
+
+from penstock.core.errors import InvalidQuery
 
 SESSIONS = (
     "SELECT window_start, window_end, thing AS k, SUM(result) AS v FROM TABLE(SESSION(TABLE"
@@ -85,12 +85,16 @@ def test_identity_in_self_join_of_a_name() -> None:
 
 def test_identity_in_join_with_union() -> None:
     right = f"({GROUPED} UNION ALL {GROUPED})"
-    holds(f"SELECT a.window_start, a.k, a.v, b.v AS w FROM ({GROUPED}) a JOIN {right} b {ON} AND a.k = b.k")
+    holds(
+        f"SELECT a.window_start, a.k, a.v, b.v AS w FROM ({GROUPED}) a JOIN {right} b {ON} AND a.k = b.k"
+    )
 
 
 def test_identity_in_join_of_union() -> None:
     left = f"({GROUPED} UNION ALL {GROUPED})"
-    holds(f"SELECT a.window_start, a.k, a.v, b.v AS w FROM {left} a JOIN ({GROUPED}) b {ON} AND a.k = b.k")
+    holds(
+        f"SELECT a.window_start, a.k, a.v, b.v AS w FROM {left} a JOIN ({GROUPED}) b {ON} AND a.k = b.k"
+    )
 
 
 # 3. Reach: slices give another answer than one run.
@@ -168,4 +172,6 @@ def test_nesting_does_not_double_the_sql(value: str) -> None:
 # 7. Part of the language by its code, and never understood.
 def test_like_with_escape() -> None:
     rows = observations({"time": 1, "text": "a%"}, {"time": 2, "text": "ab"})
-    assert answer("SELECT text FROM observations WHERE text LIKE 'a!%' ESCAPE '!'", rows) == [("a%",)]
+    assert answer("SELECT text FROM observations WHERE text LIKE 'a!%' ESCAPE '!'", rows) == [
+        ("a%",)
+    ]
