@@ -48,12 +48,10 @@ def as_of(
         times.append((_version_time(context, plain, version), _right_time(context, join, right,
                      alias), ">="))  # fmt: skip
     for term in terms:
-        one, other = getattr(term, "this", None), getattr(term, "expression", None)
-        sides = (
-            (side_of(scope, alias, one), side_of(scope, alias, other))
-            if isinstance(term, exp.Binary) and one is not None and other is not None
-            else (None, None)
-        )
+        one, other = term.this, term.args.get("expression")
+        if not isinstance(term, exp.Binary) or not isinstance(other, exp.Expr):
+            raise context.refuse(term, f"an as-of join is written as in `{_USAGE}`")
+        sides = (side_of(scope, alias, one), side_of(scope, alias, other))
         word = "=" if isinstance(term, exp.EQ) else _WORDS.get(type(term))
         if word is None or None in sides or sides[0] is sides[1]:
             msg = f"an as-of join is written as in `{_USAGE}`; put other conditions into WHERE"

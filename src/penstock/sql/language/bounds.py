@@ -1,4 +1,4 @@
-"""Which rows of an input a `WHERE` leaves: conditions on its time with a time that is written out."""
+"""Which rows of an input a `WHERE` leaves, by its conditions on time."""
 
 from __future__ import annotations
 

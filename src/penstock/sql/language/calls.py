@@ -63,8 +63,9 @@ def called(
     for number, arg in enumerate(args):
         wanted = function.takes[min(number, len(function.takes) - 1)]
         if not _fits(arg, wanted):
+            place = _ORDINALS[min(number, 5)]
             msg = (
-                f"{name} takes {KIND_NAMES[wanted]} as its {_ORDINALS[min(number, 5)]} argument, and"
+                f"{name} takes {KIND_NAMES[wanted]} as its {place} argument, and"
                 f" this is {KIND_NAMES[arg.kind]}{usage}"
             )
             part = node.expressions[number] if number < len(node.expressions) else node

@@ -127,8 +127,9 @@ class Context:
 
     def _app(self, node: exp.Table, schema: str, name: str) -> Relation:
         if schema.lower() != "apps":
-            msg = f"there is no `{schema}.{name}`; only `apps.NAME` has two parts" + (
-                '. Quote a datastream\'s whole name: `"a.b.c"`'
+            msg = (
+                f"there is no `{schema}.{name}`; only `apps.NAME` has two parts. Quote a"
+                ' datastream\'s whole name: `"a.b.c"`'
             )
             raise self.refuse(node, msg)
         if self.apps is not None and name not in self.apps:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlglot import exp, parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from penstock.core.errors import InvalidQuery
 from penstock.sql.language.places import Refusals
@@ -40,13 +40,13 @@ class _Parser(parser.Parser):
         "JSON_QUERY": lambda self: self._json("JSON_QUERY"),
         "JSON_EXISTS": lambda self: self._json("JSON_EXISTS"),
         "TABLE": lambda self: self._parse_function(),
-        **{name: (lambda name: lambda self: self._over_tables(name))(name)
-           for name in TABLE_FUNCTIONS},
-    }  # fmt: skip
+        **dict.fromkeys(TABLE_FUNCTIONS, lambda self: self._over_tables()),
+    }
 
     def _rounding(self, kind: Any) -> exp.Expr:
         token = self._tokens[self._index - 2]
-        return self.expression(self._parse_ceil_floor(kind), token=token)
+        made: exp.Expr = self.expression(self._parse_ceil_floor(kind), token=token)
+        return made
 
     def _position(self) -> exp.Expr:
         part = self._parse_bitwise()
@@ -62,14 +62,17 @@ class _Parser(parser.Parser):
         token = self._tokens[self._index - 2]
         args = self._parse_csv(self._parse_disjunction)
         if self._match_text_seq("RETURNING"):
-            args.append(self._parse_types())
+            kind = self._parse_types()
+            args += [kind] if kind is not None else []
         return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
 
-    def _over_tables(self, name: str) -> exp.Expr:
+    def _over_tables(self) -> exp.Expr:
         """Parse the arguments of a window table function: `TABLE x PARTITION BY k` and others."""
         token = self._tokens[self._index - 2]
         args = self._parse_csv(self._table_argument)
-        return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
+        return self.expression(
+            exp.Anonymous(this=token.text.upper(), expressions=args), token=token
+        )
 
     def _table_argument(self) -> exp.Expr | None:
         # Named arguments, `DATA => TABLE x`: kept by name and put in order later.
@@ -132,7 +135,7 @@ def parse(sql: str) -> tuple[exp.Query, Refusals]:
         msg = f"this is no SQL: {error}"
         raise InvalidQuery(msg) from error
     except ParseError as error:
-        raise _of_parser(error, sql, refusals) from error
+        raise _of_parser(error) from error
     except RecursionError as error:
         msg = "the SQL is nested too deep; take parts of it into `WITH`"
         raise InvalidQuery(msg) from error
@@ -165,7 +168,7 @@ def _refuse_others(words: list[Any], refusals: Refusals) -> None:
         raise InvalidQuery(msg)
 
 
-def _of_parser(error: ParseError, sql: str, refusals: Refusals) -> InvalidQuery:
+def _of_parser(error: ParseError) -> InvalidQuery:
     details = error.errors[0] if error.errors else {}
     what = str(details.get("description") or error).rstrip(".")
     line, end = details.get("line"), details.get("col")

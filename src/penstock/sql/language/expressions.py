@@ -8,14 +8,13 @@ from dataclasses import replace
 from sqlglot import exp
 
 from penstock.sql.language import literals
-from penstock.sql.language.calls import FUNCTIONS, aggregate_names, called
+from penstock.sql.language.calls import FUNCTIONS, called
 from penstock.sql.language.context import Context
+from penstock.sql.language.conversions import TIME_UNITS, cast, extract, rounded
+from penstock.sql.language.families import NUMBERS, TEXTS, common_kind, common_unit, family
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.relations import Scope, text, together
 from penstock.sql.signature import KIND_NAMES, Kind, Value
-
-_NUMBERS = {Kind.NUMBER, Kind.INTEGER, Kind.ANY}
-_TEXTS = {Kind.TEXT, Kind.JSON, Kind.ANY}
 
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
@@ -23,10 +22,6 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
 }  # fmt: skip
 _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
-}  # fmt: skip
-_UNITS = {
-    "MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
-    "DOW", "DOY", "EPOCH", "ISODOW",
 }  # fmt: skip
 
 
@@ -50,7 +45,7 @@ class Expressions:
         order: str = "",
         over: Callable[[exp.Window], Value] | None = None,
     ) -> None:
-        self._context = context
+        self.context = context
         self.scope = scope
         self._groups = groups
         self._order = order
@@ -66,7 +61,7 @@ class Expressions:
         value = self.value(node)
         if value.kind not in kinds:
             msg = f"{wanted} is wanted here, and this is {KIND_NAMES[value.kind]}"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         return value
 
     def value(self, node: exp.Expr) -> Value:
@@ -86,14 +81,14 @@ class Expressions:
         method = _METHODS.get(type(node))
         if method is None:
             msg = f"`{node.sql()[:60]}` is not part of the language; see docs/reference/sql.md"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         return method(self, node)
 
     def _literal(self, node: exp.Literal) -> Value:
-        return literals.literal(self._context, node)
+        return literals.literal(self.context, node)
 
     def _interval(self, node: exp.Interval) -> Value:
-        return literals.interval(self._context, node)
+        return literals.interval(self.context, node)
 
     def _boolean(self, node: exp.Boolean) -> Value:
         return Value("TRUE" if node.this else "FALSE", Kind.TRUTH, literal=bool(node.this))
@@ -104,14 +99,14 @@ class Expressions:
     def _column(self, node: exp.Column) -> Value:
         name, alias = node.name, node.table
         if isinstance(node.this, exp.Star):
-            raise self._context.refuse(node, "`*` can only stand on its own in a SELECT")
+            raise self.context.refuse(node, "`*` can only stand on its own in a SELECT")
         if node.args.get("db"):
-            raise self._context.refuse(node, "a column is named `column` or `alias.column`")
+            raise self.context.refuse(node, "a column is named `column` or `alias.column`")
         if alias:
             known = next((a for a in self.scope.relations if a.lower() == alias.lower()), None)
             if known is None:
                 hint = did_you_mean(alias, self.scope.relations)
-                raise self._context.refuse(node, f"there is no `{alias}` in the FROM.{hint}")
+                raise self.context.refuse(node, f"there is no `{alias}` in the FROM.{hint}")
             found = self.scope.column(known, name)
             names = list(self.scope.relations[known].fields)
         else:
@@ -119,29 +114,30 @@ class Expressions:
             if len(matches) > 1:
                 choices = " or ".join(f"`{alias}.{name}`" for alias, _ in matches)
                 msg = f"`{name}` may be several columns; write {choices}"
-                raise self._context.refuse(node, msg)
+                raise self.context.refuse(node, msg)
             found = matches[0][1] if matches else None
             names = [n for relation in self.scope.relations.values() for n in relation.fields]
         if found is None:
             if self._groups is None and not alias and name.upper() in _NOW:
-                raise self._context.refuse(node, _NO_CLOCK.format(name.upper()))
+                raise self.context.refuse(node, _NO_CLOCK.format(name.upper()))
             hint = did_you_mean(name, names)
-            raise self._context.refuse(node, f"there is no column `{name}`.{hint}")
+            raise self.context.refuse(node, f"there is no column `{name}`.{hint}")
         if self._groups is not None and not self._inside_aggregate:
             for _, group in self._groups:
                 if group.sql == found.sql:
                     return group
-            msg = f"`{name}` differs within a group: put it into GROUP BY, or into an aggregate" + (
+            msg = (
+                f"`{name}` differs within a group: put it into GROUP BY, or into an aggregate"
                 f" as in `MAX({name})`"
             )
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         return found
 
     def _paren(self, node: exp.Paren) -> Value:
         return self.value(node.this)
 
     def _negative(self, node: exp.Neg) -> Value:
-        value = self.of_kind(node.this, _NUMBERS | {Kind.INTERVAL}, "a number")
+        value = self.of_kind(node.this, NUMBERS | {Kind.INTERVAL}, "a number")
         made = value.computed(f"(-{value.sql})", value.kind, value.unit)
         if isinstance(value.literal, (int, float)):
             return replace(made, literal=-value.literal)
@@ -167,23 +163,24 @@ class Expressions:
         values = [self.value(part) for part in parts]
         if any(value.kind is Kind.TIME for value in values):
             values = [
-                self._time_of_literal(value, part)
+                self.time_of_literal(value, part)
                 if value.kind is Kind.TEXT and value.literal is not None
                 else value
                 for value, part in zip(values, parts, strict=True)
             ]
-        families = {_family(value.kind) for value in values if value.kind is not Kind.ANY}
+        families = {family(value.kind) for value in values if value.kind is not Kind.ANY}
         if len(families) > 1:
             first, second, *_ = sorted(families)
             msg = f"{first} and {second} cannot be compared or mixed; CAST one of them"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         return values
 
-    def _time_of_literal(self, value: Value, node: exp.Expr) -> Value:
+    def time_of_literal(self, value: Value, node: exp.Expr) -> Value:
+        """Return the time that a text says."""
         us = literals.moment_us(str(value.literal))
         if us is None:
             msg = f"{value.sql} is no time; write it as in '2024-01-31 12:00:00'"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         return value.computed(f"make_timestamp({us})", Kind.TIME)
 
     def _arithmetic(self, node: exp.Expr) -> Value:
@@ -194,18 +191,18 @@ class Expressions:
             kind = _TIME_ARITHMETIC.get((left.kind, sign, right.kind))
             if kind is not None:
                 return Value(f"({left.sql} {sign} {right.sql})", kind, uses=uses)
-        if left.kind not in _NUMBERS or right.kind not in _NUMBERS:
-            wrong = node.this if left.kind not in _NUMBERS else node.expression
-            kind = left.kind if left.kind not in _NUMBERS else right.kind
+        if left.kind not in NUMBERS or right.kind not in NUMBERS:
+            wrong = node.this if left.kind not in NUMBERS else node.expression
+            kind = left.kind if left.kind not in NUMBERS else right.kind
             msg = f"`{sign}` wants numbers, and this is {KIND_NAMES[kind]}"
-            raise self._context.refuse(wrong, msg)
+            raise self.context.refuse(wrong, msg)
         is_whole = kinds == (Kind.INTEGER, Kind.INTEGER)
         kind = Kind.INTEGER if is_whole else Kind.NUMBER
         if sign in "/%":
             # As in Flink, whole numbers divide to whole ones; by zero gives NULL.
             word = "//" if sign == "/" and is_whole else sign
             return Value(f"({left.sql} {word} nullif({right.sql}, 0))", kind, uses=uses)
-        unit = _common_unit((left, right)) if sign in "+-" else None
+        unit = common_unit((left, right)) if sign in "+-" else None
         if is_whole:
             # What does not fit into 64 bits is NULL rather than the end of the app.
             sql = f"TRY_CAST(CAST({left.sql} AS HUGEINT) {sign} {right.sql} AS BIGINT)"
@@ -213,7 +210,7 @@ class Expressions:
         return Value(f"({left.sql} {sign} {right.sql})", kind, unit=unit, uses=uses)
 
     def _concatenated(self, node: exp.DPipe) -> Value:
-        parts = [self.of_kind(part, _TEXTS, "a text") for part in node.flatten()]
+        parts = [self.of_kind(part, TEXTS, "a text") for part in node.flatten()]
         return Value(
             f"({' || '.join(part.sql for part in parts)})", Kind.TEXT, uses=together(parts)
         )
@@ -223,44 +220,44 @@ class Expressions:
         pattern = node.expression
         if isinstance(pattern, exp.Escape):
             escape, pattern = f" ESCAPE {text(pattern.expression.name)}", pattern.this
-        left = self.of_kind(node.this, _TEXTS, "a text")
-        right = self.of_kind(pattern, _TEXTS, "a text")
+        left = self.of_kind(node.this, TEXTS, "a text")
+        right = self.of_kind(pattern, TEXTS, "a text")
         sql = f"({left.sql} LIKE {right.sql}{escape})"
         return Value(sql, Kind.TRUTH, uses=together((left, right)))
 
     def _in(self, node: exp.In) -> Value:
         query = node.args.get("query")
-        if query is not None and self._context.is_adhoc:
+        if query is not None and self.context.is_adhoc:
             value = self.value(node.this)
             sql, first = self._query(query)
-            if _family(first.kind) != _family(value.kind) and Kind.ANY not in {
+            if family(first.kind) != family(value.kind) and Kind.ANY not in {
                 first.kind,
                 value.kind,
             }:
                 msg = f"this is {KIND_NAMES[value.kind]}, and there {KIND_NAMES[first.kind]}"
-                raise self._context.refuse(node, msg)
+                raise self.context.refuse(node, msg)
             return value.computed(f"({value.sql} IN {sql})", Kind.TRUTH)
         if query is not None or node.args.get("unnest"):
             msg = "IN takes a list of values here; JOIN with a subquery instead"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         first, *others = self._alike(node, [node.this, *node.expressions])
         sql = f"({first.sql} IN ({', '.join(value.sql for value in others)}))"
         return Value(sql, Kind.TRUTH, uses=together((first, *others)))
 
     def _query(self, node: exp.Expr) -> tuple[str, Value]:
         """Return a query inside an expression: it sees nothing of the rows around it."""
-        made = self._context.analyse(self._context, node)
-        self._context.use(together(made.fields.values()))
+        made = self.context.analyse(self.context, node)
+        self.context.use(together(made.fields.values()))
         if len(made.fields) != 1:
             msg = f"one column is wanted here, and this has {len(made.fields)}"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         first = next(iter(made.fields.values()))
         return f"(SELECT {first.sql} FROM {made.sql} AS __q{made.order})", first
 
     def _scalar(self, node: exp.Subquery) -> Value:
-        if not self._context.is_adhoc:
+        if not self.context.is_adhoc:
             msg = "a query inside an expression has no bound in a stream; JOIN it instead"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         sql, first = self._query(node)
         return Value(sql, first.kind, unit=first.unit)
 
@@ -276,7 +273,7 @@ class Expressions:
         elif isinstance(node.expression, exp.Boolean) and value.kind is Kind.TRUTH:
             word = "TRUE" if node.expression.this else "FALSE"
         else:
-            raise self._context.refuse(node, "after IS comes NULL, TRUE or FALSE")
+            raise self.context.refuse(node, "after IS comes NULL, TRUE or FALSE")
         return value.computed(f"({value.sql} IS {word})", Kind.TRUTH)
 
     def _case(self, node: exp.Case) -> Value:
@@ -298,56 +295,8 @@ class Expressions:
         return Value(
             f"(CASE {branches}{otherwise} END)",
             common_kind(values),
-            unit=_common_unit(values),
+            unit=common_unit(values),
             uses=together((*whens, *values)),
-        )
-
-    def _cast(self, node: exp.Cast) -> Value:
-        value = self.value(node.this)
-        kind = literals.kind_of_type(self._context, node.args["to"])
-        if kind is None:
-            return value.computed(
-                f"date_trunc('day', TRY_CAST({value.sql} AS TIMESTAMP))", Kind.TIME
-            )
-        if value.literal is not None and value.kind is Kind.TEXT and kind is Kind.TIME:
-            return self._time_of_literal(value, node)
-        unit = value.unit if kind in _NUMBERS else None
-        sql = f"TRY_CAST({value.sql} AS {kind.duckdb})"
-        digits = node.args["to"].expressions
-        if kind is Kind.NUMBER and len(digits) == 2:
-            sql = f"round({sql}, {int(digits[1].name)})"
-        if kind is Kind.INTEGER and value.kind in {Kind.NUMBER, Kind.TEXT}:
-            # As in Flink, towards zero; DuckDB rounds.
-            sql = f"TRY_CAST(trunc(TRY_CAST({value.sql} AS DOUBLE)) AS BIGINT)"
-        return value.computed(sql, kind, unit)
-
-    def _extract(self, node: exp.Extract) -> Value:
-        unit = node.this.name.upper()
-        if unit not in _UNITS:
-            msg = f"EXTRACT has no `{unit}`.{did_you_mean(unit, _UNITS)}"
-            raise self._context.refuse(node, msg)
-        value = self.of_kind(node.expression, {Kind.TIME}, "a time")
-        part = {"DOW": "dow", "ISODOW": "isodow"}.get(unit, unit.lower())
-        return value.computed(
-            f"CAST(floor(date_part({text(part)}, {value.sql})) AS BIGINT)", Kind.INTEGER
-        )
-
-    def _rounded(self, node: exp.Floor | exp.Ceil) -> Value:
-        word = "floor" if isinstance(node, exp.Floor) else "ceil"
-        to = node.args.get("to")
-        if to is None:
-            value = self.of_kind(node.this, _NUMBERS, "a number")
-            return value.computed(f"{word}({value.sql})", value.kind, value.unit)
-        unit = to.name.upper()
-        if unit not in _UNITS - {"DOW", "DOY", "EPOCH", "ISODOW"}:
-            raise self._context.refuse(to, f"times have no `{unit}`.{did_you_mean(unit, _UNITS)}")
-        value = self.of_kind(node.this, {Kind.TIME}, "a time")
-        down = f"date_trunc({text(unit.lower())}, {value.sql})"
-        if word == "floor":
-            return value.computed(down, Kind.TIME)
-        step = "to_milliseconds(1)" if unit == "MILLISECOND" else f"INTERVAL 1 {unit}"
-        return value.computed(
-            f"(CASE WHEN {down} = {value.sql} THEN {down} ELSE {down} + {step} END)", Kind.TIME
         )
 
     def _call(self, node: exp.Expr) -> Value:
@@ -359,30 +308,30 @@ class Expressions:
 
     def _function(self, node: exp.Expr, condition: exp.Expr | None) -> Value:
         if not isinstance(node, exp.Anonymous) or not isinstance(node.this, str):
-            raise self._context.refuse(node, "a function is wanted here")
+            raise self.context.refuse(node, "a function is wanted here")
         name = node.this.upper()
         function = FUNCTIONS.get(name)
         if function is None:
             if name in _NOW:
-                raise self._context.refuse(node, _NO_CLOCK.format(name))
+                raise self.context.refuse(node, _NO_CLOCK.format(name))
             hint = did_you_mean(name, FUNCTIONS)
-            raise self._context.refuse(node, f"there is no function {name}.{hint}")
+            raise self.context.refuse(node, f"there is no function {name}.{hint}")
         if not function.is_aggregate:
             if condition is not None:
-                raise self._context.refuse(node, "FILTER belongs behind an aggregate")
+                raise self.context.refuse(node, "FILTER belongs behind an aggregate")
             args = [self._argument(name, arg) for arg in node.expressions]
-            return called(self._context, node, name, args)
+            return called(self.context, node, name, args)
         if self._inside_aggregate:
-            raise self._context.refuse(node, f"{name} cannot stand inside another aggregate")
+            raise self.context.refuse(node, f"{name} cannot stand inside another aggregate")
         if self._groups is None:
-            raise self._context.refuse(node, _misplaced(name))
+            raise self.context.refuse(node, _misplaced(name))
         return self.aggregate(node, name, condition)
 
     def _argument(self, name: str, node: exp.Expr) -> Value:
         if isinstance(node, exp.DataType) and name.startswith("JSON_"):
-            kind = literals.kind_of_type(self._context, node)
+            kind = literals.kind_of_type(self.context, node)
             return Value("NULL", Kind.TIME if kind is None else kind)
-        if name in _TAKE_UNIT and isinstance(node, exp.Column) and node.name.upper() in _UNITS:
+        if name in _TAKE_UNIT and isinstance(node, exp.Column) and node.name.upper() in TIME_UNITS:
             return Value("NULL", Kind.TEXT, literal=node.name)
         return self.value(node)
 
@@ -394,7 +343,7 @@ class Expressions:
         try:
             args, distinct = self._aggregate_args(node)
             made = called(
-                self._context, node, name, args,
+                self.context, node, name, args,
                 order=self._order if order is None else order, distinct=distinct,
             )  # fmt: skip
             if condition is None:
@@ -417,7 +366,7 @@ class Expressions:
     def _windowed(self, node: exp.Window) -> Value:
         if self._over is None:
             msg = "an OVER window can stand in a SELECT without GROUP BY only; use a subquery"
-            raise self._context.refuse(node, msg)
+            raise self.context.refuse(node, msg)
         return self._over(node)
 
 
@@ -458,11 +407,11 @@ _METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Between: Expressions._between,
     exp.Is: Expressions._is,
     exp.Case: Expressions._case,
-    exp.Cast: Expressions._cast,
-    exp.TryCast: Expressions._cast,
-    exp.Extract: Expressions._extract,
-    exp.Floor: Expressions._rounded,
-    exp.Ceil: Expressions._rounded,
+    exp.Cast: cast,
+    exp.TryCast: cast,
+    exp.Extract: extract,
+    exp.Floor: rounded,
+    exp.Ceil: rounded,
     exp.Anonymous: Expressions._call,
     exp.Filter: Expressions._filtered,
     exp.Window: Expressions._windowed,
@@ -470,37 +419,8 @@ _METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
 }
 
 
-def common_kind(values: Sequence[Value]) -> Kind:
-    """Return the kind of what may be any of some values, which are of one family."""
-    kinds = [value.kind for value in values if value.kind is not Kind.ANY]
-    if not kinds:
-        return Kind.ANY
-    return Kind.NUMBER if Kind.NUMBER in kinds else kinds[0]
-
-
-def has_aggregate(node: exp.Expr) -> bool:
-    """Tell whether an aggregate is called in it, apart from those with OVER."""
-    if isinstance(node, (exp.Window, exp.Query)):
-        return False
-    if isinstance(node, exp.Anonymous) and str(node.this).upper() in aggregate_names():
-        return True
-    return any(has_aggregate(part) for part in node.iter_expressions())
-
-
 def _misplaced(name: str) -> str:
     return (
         f"{name} is an aggregate and cannot stand here; put it into the SELECT or HAVING of a"
         " query with GROUP BY, or write OVER (...) behind it"
     )
-
-
-def _family(kind: Kind) -> str:
-    if kind in _NUMBERS:
-        return "numbers"
-    return {Kind.TEXT: "texts", Kind.JSON: "texts", Kind.TIME: "times"}.get(kind, KIND_NAMES[kind])
-
-
-def _common_unit(values: Sequence[Value]) -> str | None:
-    """Return the unit that values share; numbers that are written out take that of the others."""
-    units = {value.unit for value in values if value.literal is None and value.kind is not Kind.ANY}
-    return units.pop() if len(units) == 1 else None

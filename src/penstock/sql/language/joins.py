@@ -145,8 +145,8 @@ def _with_catalog(pair: _Pair, sql: str) -> From:
     is_single = any(
         isinstance(term, exp.EQ)
         and any(
-            isinstance(one, exp.Column) and pair.is_right(one) is True and one.name.lower() in unique
-            and pair.is_right(other) is False
+            isinstance(one, exp.Column) and pair.is_right(one) is True
+            and one.name.lower() in unique and pair.is_right(other) is False
             for one, other in ((term.this, term.expression), (term.expression, term.this))
         )
         for term in pair.terms

@@ -292,8 +292,9 @@ class Over:
         self._first.append(
             f"row_number() OVER ({spec.partition}{self._sorted(spec)}) AS __n{number}"
         )
-        within = f"OVER ({spec.partition}ORDER BY {time.sql} RANGE BETWEEN {reach} PRECEDING " + (
-            f"AND {reach} FOLLOWING)"
+        within = (
+            f"OVER ({spec.partition}ORDER BY {time.sql} RANGE BETWEEN {reach} PRECEDING"
+            f" AND {reach} FOLLOWING)"
         )
         self._second.append(
             f"__n{number} - min(__n{number}) {within} AS __b{number}, "

@@ -13,7 +13,10 @@ from penstock.sql.language.relations import Relation, quoted
 from penstock.sql.series_join import Side, series_join
 from penstock.sql.signature import Kind, Shift, Value
 
-_USAGE = "TABLE(SERIES_JOIN(TABLE a PARTITION BY thing, TABLE b PARTITION BY thing, INTERVAL '5' SECOND))"
+_USAGE = (
+    "TABLE(SERIES_JOIN(TABLE a PARTITION BY thing, TABLE b PARTITION BY thing,"
+    " INTERVAL '5' SECOND))"
+)
 
 
 def series_joined(

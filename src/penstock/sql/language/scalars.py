@@ -16,6 +16,10 @@ def _number(sql: str, count: int = 1, *, needs: int | None = None) -> Function:
     return Function((_N,) * count, _N, sql, needs=needs)
 
 
+def _finite(sql: str) -> Function:
+    return _number(f"(CASE WHEN isfinite({{0}}) THEN {sql} END)")
+
+
 def _choice(template: str) -> Callable[[Sequence[Value]], Value]:
     """Return a rule for functions that give one of their arguments."""
 
@@ -61,7 +65,7 @@ def _date_format(args: Sequence[Value]) -> Value:
     time, pattern = args
     if not isinstance(pattern.literal, str):
         msg = "its pattern must be written out, as in DATE_FORMAT(time, 'yyyy-MM-dd HH:mm')"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004
     return Value(f"strftime({time.sql}, {text(_strftime(pattern.literal))})", _T)
 
 
@@ -100,6 +104,28 @@ def _strftime(pattern: str) -> str:
     return "".join(made)
 
 
+def _substring(args: Sequence[Value]) -> Value:
+    return Value(f"substring({', '.join(arg.sql for arg in args)})", _T, uses=together(args))
+
+
+def _unit(arg: Value) -> str:
+    unit = str(arg.literal).upper()
+    if unit not in _PARTS:
+        msg = f"its first argument is one of {', '.join(_PARTS)}, without quotes"
+        raise ValueError(msg)
+    return unit.lower()
+
+
+def _difference(args: Sequence[Value]) -> Value:
+    # Whole units that have passed, as Flink counts; DuckDB's datesub.
+    return Value(f"datesub('{_unit(args[0])}', {args[1].sql}, {args[2].sql})", _I)
+
+
+def _added(args: Sequence[Value]) -> Value:
+    unit = _unit(args[0])
+    return Value(f"({args[2].sql} + {args[1].sql} * INTERVAL 1 {unit})", _W)
+
+
 SCALARS: dict[str, Function] = {
     # Mathematics. Outside of what a function is defined for, the answer is NULL.
     "ABS": _same("abs({0})"),
@@ -119,8 +145,8 @@ SCALARS: dict[str, Function] = {
     "LN": _number("(CASE WHEN {0} > 0 THEN ln({0}) END)"),
     "LOG10": _number("(CASE WHEN {0} > 0 THEN log10({0}) END)"),
     "LOG2": _number("(CASE WHEN {0} > 0 THEN log2({0}) END)"),
-    "SIN": _number("(CASE WHEN isfinite({0}) THEN sin({0}) END)"), "COS": _number("(CASE WHEN isfinite({0}) THEN cos({0}) END)"),
-    "TAN": _number("(CASE WHEN isfinite({0}) THEN tan({0}) END)"), "COT": _number("(CASE WHEN isfinite({0}) AND {0} <> 0 THEN cot({0}) END)"),
+    "SIN": _finite("sin({0})"), "COS": _finite("cos({0})"),
+    "TAN": _finite("tan({0})"), "COT": _finite("cot(nullif({0}, 0))"),
     "ASIN": _number("(CASE WHEN abs({0}) <= 1 THEN asin({0}) END)"),
     "ACOS": _number("(CASE WHEN abs({0}) <= 1 THEN acos({0}) END)"),
     "ATAN": _number("atan({0})"), "ATAN2": _number("atan2({0}, {1})", 2),
@@ -143,10 +169,10 @@ SCALARS: dict[str, Function] = {
     "TRIM": Function((_T,), _T, "trim({0})"), "LTRIM": Function((_T,), _T, "ltrim({0})"),
     "RTRIM": Function((_T,), _T, "rtrim({0})"),
     "SUBSTRING": Function(
-        (_T, _I, _I), _T, lambda args: _substring(args), needs=2, example="SUBSTRING(text, 1, 3)"
+        (_T, _I, _I), _T, _substring, needs=2, example="SUBSTRING(text, 1, 3)"
     ),
     "SUBSTR": Function(
-        (_T, _I, _I), _T, lambda args: _substring(args), needs=2, example="SUBSTR(text, 1, 3)"
+        (_T, _I, _I), _T, _substring, needs=2, example="SUBSTR(text, 1, 3)"
     ),
     "LEFT": Function((_T, _I), _T, "left({0}, {1})"),
     "RIGHT": Function((_T, _I), _T, "right({0}, {1})"),
@@ -164,11 +190,11 @@ SCALARS: dict[str, Function] = {
     # Times.
     "DATE_FORMAT": Function((_W, _T), _T, _date_format),
     "TIMESTAMPDIFF": Function(
-        (_T, _W, _W), _I, lambda args: _difference(args),
+        (_T, _W, _W), _I, _difference,
         example="TIMESTAMPDIFF(SECOND, time, result_time)",
     ),
     "TIMESTAMPADD": Function(
-        (_T, _I, _W), _W, lambda args: _added(args), example="TIMESTAMPADD(MINUTE, 5, time)"
+        (_T, _I, _W), _W, _added, example="TIMESTAMPADD(MINUTE, 5, time)"
     ),
     "TO_TIMESTAMP": Function((_T,), _W, "TRY_CAST({0} AS TIMESTAMP)"),
     "TO_TIMESTAMP_LTZ": Function(
@@ -185,25 +211,3 @@ SCALARS: dict[str, Function] = {
     "DAYOFYEAR": Function((_W,), _I, "CAST(date_part('doy', {0}) AS BIGINT)"),
     "DAYOFWEEK": Function((_W,), _I, "CAST(date_part('dow', {0}) + 1 AS BIGINT)"),
 }  # fmt: skip
-
-
-def _substring(args: Sequence[Value]) -> Value:
-    return Value(f"substring({', '.join(arg.sql for arg in args)})", _T, uses=together(args))
-
-
-def _unit(arg: Value) -> str:
-    unit = str(arg.literal).upper()
-    if unit not in _PARTS:
-        msg = f"its first argument is one of {', '.join(_PARTS)}, without quotes"
-        raise ValueError(msg)
-    return unit.lower()
-
-
-def _difference(args: Sequence[Value]) -> Value:
-    # Whole units that have passed, as Flink counts; DuckDB's datesub.
-    return Value(f"datesub('{_unit(args[0])}', {args[1].sql}, {args[2].sql})", _I)
-
-
-def _added(args: Sequence[Value]) -> Value:
-    unit = _unit(args[0])
-    return Value(f"({args[2].sql} + {args[1].sql} * INTERVAL 1 {unit})", _W)

@@ -1,4 +1,4 @@
-"""Session windows: rows of one key with no gap between them, as long as the query's reach allows."""
+"""Session windows: rows of one key without a gap, as long as the query's reach allows."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from penstock.sql.language.context import Context
-from penstock.sql.language.expressions import common_kind
+from penstock.sql.language.families import common_kind
 from penstock.sql.language.relations import Relation, quoted
 from penstock.sql.signature import KIND_NAMES, Kind, Shift, Value
 

@@ -109,7 +109,8 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         start, end, source = bucket, f"{bucket} + {microseconds(size)}", relation.sql
     elif window.form == "HOP":
         # A row is in the windows that begin at its bucket and before, while they hold it.
-        starts = f"SELECT *, {bucket} - {microseconds(step)} * __back AS __start FROM " + (
+        starts = (
+            f"SELECT *, {bucket} - {microseconds(step)} * __back AS __start FROM "
             f"{relation.sql}, (SELECT unnest(range({-(-size // step)})) AS __back)"
         )
         source = f"({starts})"
@@ -117,7 +118,8 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         row = "CAST(hash(__row, __start) >> 1 AS BIGINT)"
     else:
         big = f"time_bucket({microseconds(size)}, {time.sql}, {origin})"
-        ends = f"SELECT *, {big} AS __start, {bucket} + {microseconds(step)} * __on AS __until " + (
+        ends = (
+            f"SELECT *, {big} AS __start, {bucket} + {microseconds(step)} * __on AS __until "
             f"FROM {relation.sql}, (SELECT unnest(range(1, {size // step} + 1)) AS __on)"
         )
         source, start, end = f"({ends})", "__start", "__until"

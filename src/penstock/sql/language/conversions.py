@@ -1,0 +1,76 @@
+"""Conversions: casts, parts of times, rounding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from penstock.sql.language import literals
+from penstock.sql.language.families import NUMBERS
+from penstock.sql.language.places import did_you_mean
+from penstock.sql.language.relations import text
+from penstock.sql.signature import Kind, Value
+
+if TYPE_CHECKING:
+    from penstock.sql.language.expressions import Expressions
+
+#: Units and parts of times.
+TIME_UNITS = {
+    "MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER",
+    "YEAR", "DOW", "DOY", "EPOCH", "ISODOW",
+}  # fmt: skip
+
+
+def cast(expressions: Expressions, node: exp.Cast) -> Value:
+    """Understand `CAST`; what cannot be cast is NULL."""
+    value = expressions.value(node.this)
+    kind = literals.kind_of_type(expressions.context, node.args["to"])
+    if kind is None:
+        return value.computed(f"date_trunc('day', TRY_CAST({value.sql} AS TIMESTAMP))", Kind.TIME)
+    if value.literal is not None and value.kind is Kind.TEXT and kind is Kind.TIME:
+        return expressions.time_of_literal(value, node)
+    unit = value.unit if kind in NUMBERS else None
+    sql = f"TRY_CAST({value.sql} AS {kind.duckdb})"
+    digits = node.args["to"].expressions
+    if kind is Kind.NUMBER and len(digits) == 2:
+        sql = f"round({sql}, {int(digits[1].name)})"
+    if kind is Kind.INTEGER and value.kind in {Kind.NUMBER, Kind.TEXT}:
+        # As in Flink, towards zero; DuckDB rounds.
+        sql = f"TRY_CAST(trunc(TRY_CAST({value.sql} AS DOUBLE)) AS BIGINT)"
+    return value.computed(sql, kind, unit)
+
+
+def extract(expressions: Expressions, node: exp.Extract) -> Value:
+    """Understand `EXTRACT(HOUR FROM time)`."""
+    unit = node.this.name.upper()
+    if unit not in TIME_UNITS:
+        msg = f"EXTRACT has no `{unit}`.{did_you_mean(unit, TIME_UNITS)}"
+        raise expressions.context.refuse(node, msg)
+    value = expressions.of_kind(node.expression, {Kind.TIME}, "a time")
+    part = {"DOW": "dow", "ISODOW": "isodow"}.get(unit, unit.lower())
+    return value.computed(
+        f"CAST(floor(date_part({text(part)}, {value.sql})) AS BIGINT)", Kind.INTEGER
+    )
+
+
+def rounded(expressions: Expressions, node: exp.Floor | exp.Ceil) -> Value:
+    """Understand `FLOOR` and `CEIL`, of a number or of a time to a unit."""
+    word = "floor" if isinstance(node, exp.Floor) else "ceil"
+    to = node.args.get("to")
+    if to is None:
+        value = expressions.of_kind(node.this, NUMBERS, "a number")
+        return value.computed(f"{word}({value.sql})", value.kind, value.unit)
+    unit = to.name.upper()
+    if unit not in TIME_UNITS - {"DOW", "DOY", "EPOCH", "ISODOW"}:
+        raise expressions.context.refuse(
+            to, f"times have no `{unit}`.{did_you_mean(unit, TIME_UNITS)}"
+        )
+    value = expressions.of_kind(node.this, {Kind.TIME}, "a time")
+    down = f"date_trunc({text(unit.lower())}, {value.sql})"
+    if word == "floor":
+        return value.computed(down, Kind.TIME)
+    step = "to_milliseconds(1)" if unit == "MILLISECOND" else f"INTERVAL 1 {unit}"
+    return value.computed(
+        f"(CASE WHEN {down} = {value.sql} THEN {down} ELSE {down} + {step} END)", Kind.TIME
+    )

@@ -1,0 +1,166 @@
+"""`GROUP BY`: over windows, and over all rows for questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from penstock.sql.language.context import Context
+from penstock.sql.language.expressions import Expressions
+from penstock.sql.language.questions import NO_TIME, finished, ordering
+from penstock.sql.language.relations import HIDDEN, From, Relation, Window, quoted, together
+from penstock.sql.language.windows import grouped_reach
+from penstock.sql.signature import Shift, Value
+
+
+def bare(expression: exp.Expr) -> exp.Expr:
+    """Return an expression without its name."""
+    return expression.this if isinstance(expression, exp.Alias) else expression
+
+
+def has_edges(fields: dict[str, Value]) -> bool:
+    """Tell whether the bounds of windows are still there."""
+    edges = {value.edge for value in fields.values()}
+    return "window_start" in edges or "window_end" in edges
+
+
+def grouped(
+    context: Context,
+    node: exp.Select,
+    source: From,
+    items: list[tuple[str, exp.Expr]],
+    where_sql: str,
+) -> Relation:
+    """Analyse a `SELECT` with `GROUP BY` over windows."""
+    group = node.args.get("group")
+    window = source.whole.window
+    plain = Expressions(context, source.scope)
+    keys: list[tuple[exp.Expr, Value]] = []
+    for key in _group_keys(context, group):
+        value = plain.value(key)
+        context.use(value.uses)
+        if not value.edge:
+            value = replace(value, key=context.new_key(), time=None)
+        keys.append((key, value))
+    edges = {value.edge: value for _, value in keys if value.edge}
+    is_open = context.is_adhoc and not edges
+    if (window is None or not edges) and not is_open:
+        msg = (
+            "GROUP BY without a window has no end in a stream; put the rows into windows, as in"
+            " `FROM TABLE(TUMBLE(TABLE observations, DESCRIPTOR(time), INTERVAL '1' MINUTE)) GROUP"
+            " BY window_start, window_end`"
+        )
+        raise context.refuse(group or node, msg)
+    if window is None or not edges:
+        return _all_groups(context, node, source, items, where_sql, keys)
+    lost = [name for name in window.keys if name not in {k.name.lower() for k, _ in keys}]
+    if lost:
+        msg = f"sessions are of one `{lost[0]}` each: put it into GROUP BY"
+        raise context.refuse(group, msg)
+    alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
+    start, end = (f"{quoted(alias)}.{name}" for name in ("window_start", "window_end"))
+    groups = [
+        (key, replace(value, time=_edge_place(window, value.edge)) if value.edge else value)
+        for key, value in keys
+    ]
+    order = ", ".join(source.hidden[i] for i in (0, 2, 3))
+    expressions = Expressions(context, source.scope, groups=groups, order=order)
+    values = {name: expressions.value(bare(item)) for name, item in items}
+    having_sql = ""
+    if having := node.args.get("having"):
+        condition = expressions.truth(having.this)
+        context.use(condition.uses)
+        having_sql = f" HAVING {condition.sql}"
+    others = [value for value in (value for _, value in groups) if not value.edge]
+    hash_ = f"hash({', '.join(value.sql for value in others)})" if others else "0"
+    time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
+    row = hash_ if window.form != "CUMULATE" else f"hash({start}, {hash_})"
+    columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
+    if context.is_adhoc:
+        extra, in_order = ordering(context, node, expressions, values)
+        columns = ", ".join([columns, *extra])
+    by = ", ".join(dict.fromkeys([start, end, *(value.sql for _, value in keys)]))
+    sql = (
+        f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
+        f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {source.sql}{where_sql} "
+        f"GROUP BY {by}{having_sql})"
+    )
+    context.use(source.whole.identity if "ORDER BY" in columns else ())
+    fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
+    made = Relation(
+        sql,
+        fields,
+        grouped_reach(source.whole, window),
+        identity=together(value for _, value in keys),
+        keys=frozenset(value.key for value in others if value.key is not None),
+        window=window if has_edges(fields) else None,
+    )
+    return finished(context, node, made, in_order) if context.is_adhoc else made
+
+
+def _all_groups(
+    context: Context,
+    node: exp.Select,
+    source: From,
+    items: list[tuple[str, exp.Expr]],
+    where_sql: str,
+    keys: list[tuple[exp.Expr, Value]],
+) -> Relation:
+    """Analyse `GROUP BY` without a window, and aggregates over all rows: for questions."""
+    order = ", ".join(source.hidden[i] for i in (0, 2, 3))
+    expressions = Expressions(context, source.scope, groups=keys, order=order)
+    values = {name: expressions.value(bare(item)) for name, item in items}
+    having_sql = ""
+    if having := node.args.get("having"):
+        condition = expressions.truth(having.this)
+        context.use(condition.uses)
+        having_sql = f" HAVING {condition.sql}"
+    extra, in_order = ordering(context, node, expressions, values)
+    columns = ", ".join(
+        [f"{value.sql} AS {quoted(name)}" for name, value in values.items()] + extra
+    )
+    by = f" GROUP BY {', '.join(dict.fromkeys(value.sql for _, value in keys))}" if keys else ""
+    context.use(source.whole.identity if "ORDER BY" in columns else ())
+    hidden = ", ".join(f"{sql} AS {name}" for sql, name in zip(NO_TIME, HIDDEN, strict=True))
+    sql = f"(SELECT {hidden}, {columns} FROM {source.sql}{where_sql}{by}{having_sql})"
+    fields = {
+        name: replace(value, sql=quoted(name), time=None, key=None)
+        for name, value in values.items()
+    }
+    made = Relation(sql, fields, source.whole.reach)
+    return finished(context, node, made, in_order)
+
+
+def _edge_place(window: Window, edge: str) -> Shift:
+    """Return where an edge of a grouped window lies from the event time of its row."""
+    if window.form == "SESSION":
+        return {
+            "window_start": Shift(0, 0),
+            "window_end": Shift(window.step, window.size + window.step),
+            "window_time": Shift(window.step - 1, window.size + window.step - 1),
+        }[edge]
+    if window.form == "CUMULATE":
+        return {
+            "window_start": Shift(-window.size, -window.step),
+            "window_end": Shift(0, 0),
+            "window_time": Shift(-1, -1),
+        }[edge]
+    return {
+        "window_start": Shift(0, 0),
+        "window_end": Shift(window.size, window.size),
+        "window_time": Shift(window.size - 1, window.size - 1),
+    }[edge]
+
+
+def _group_keys(context: Context, group: exp.Group | None) -> list[exp.Expr]:
+    if group is None:
+        return []
+    for form in ("grouping_sets", "cube", "rollup", "totals", "all"):
+        if group.args.get(form):
+            msg = "GROUPING SETS, CUBE and ROLLUP are not there; write a UNION ALL of queries"
+            raise context.refuse(group, msg)
+    for key in group.expressions:
+        if isinstance(key, exp.Literal):
+            raise context.refuse(key, "name the columns of GROUP BY")
+    return list(group.expressions)
