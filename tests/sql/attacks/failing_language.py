@@ -1,3 +1,4 @@
+# ruff: noqa: E501, DTZ001
 """FAILING CASES: faults of the language that are not mended yet. Not collected by its name.
 
 Run: `pytest tests/sql/attacks/failing_language.py`. What passes moves to `test_language_holds.py`.
@@ -175,3 +176,14 @@ def test_like_with_escape() -> None:
     assert answer("SELECT text FROM observations WHERE text LIKE 'a!%' ESCAPE '!'", rows) == [
         ("a%",)
     ]
+
+
+# 8. Names that are used twice double what DuckDB has to plan (AS NOT MATERIALIZED); kept small here.
+def test_names_used_twice_do_not_double_the_plan() -> None:
+    names = ["c0 AS (SELECT time, result FROM observations)"]
+    names += [
+        f"c{n} AS (SELECT a.time AS time, a.result FROM c{n - 1} a JOIN c{n - 1} b ON a.time = b.time)"
+        for n in range(1, 14)
+    ]
+    with pytest.raises(InvalidQuery):  # or a plan of bounded size: DuckDB does not end on this one
+        plan_of(f"WITH {', '.join(names)} SELECT time FROM c13")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, DTZ001
 """Attacks that the language withstands: forms against plain Python, identity, reach, safety."""
 
 from __future__ import annotations
