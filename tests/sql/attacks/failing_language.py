@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001
+# ruff: noqa: E501, ISC004
 """FAILING CASES: faults of the language that are not mended yet. Not collected by its name.
 
 Run: `pytest tests/sql/attacks/failing_language.py`. What passes moves to `test_language_holds.py`.
