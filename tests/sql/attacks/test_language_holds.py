@@ -26,7 +26,7 @@ from tests.sql.generating import SECOND, case
 from penstock.core.errors import InvalidQuery
 
 ON = "ON a.window_start = b.window_start AND a.window_end = b.window_end"
-EPOCH = dt.datetime(1970, 1, 1)
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 def us(moment: Any) -> Any:
