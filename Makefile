@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers node paho ets slow faults lock bench clean
+.PHONY: help run test check lint types format reference servers node paho ets slow oracle faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ servers: ## Install the servers that some tests run against (Debian, as root)
 node: ## Install the npm client that some tests use (npm from Debian, as root, if it is missing)
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
+
+oracle: $(VENV)/dev.stamp ## Run 12,000 generated queries whole and in slices (20 minutes)
+	PENSTOCK_ORACLE=12000 $(BIN)/python -m pytest -q tests/sql/language/test_oracle.py
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

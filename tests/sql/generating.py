@@ -207,7 +207,8 @@ class _Queries:
         aggregate = self._framed()
         if self._rng.random() < 0.5:
             return f"SELECT time, k, {aggregate} OVER ({window}) AS v FROM ({self.any(depth)})"
-        return f"SELECT time, k, {aggregate} OVER w AS v FROM ({self.any(depth)}) WINDOW w AS ({window})"
+        inner = self.any(depth)
+        return f"SELECT time, k, {aggregate} OVER w AS v FROM ({inner}) WINDOW w AS ({window})"
 
     def counted(self, depth: int) -> str:
         frame = self._pick(
@@ -324,4 +325,5 @@ def times_of(table: pa.Table) -> list[int]:
 
 def moment(us: int) -> dt.datetime:
     """Return a time as DuckDB takes it."""
-    return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=us)
+    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (DuckDB's TIMESTAMP has no zone)
+    return epoch + dt.timedelta(microseconds=us)

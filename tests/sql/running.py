@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import random
 from collections import Counter
 from typing import Any
@@ -100,7 +101,7 @@ def sliced(
     points = sorted({(cut - offset) // grid * grid + offset for cut in cuts})
     ends = [FIRST // grid * grid + offset, *points, LAST // grid * grid + offset]
     made: Rows = []
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in itertools.pairwise(ends):
         made += run(connection, plan, rows, tables, start, end)
     return made
 

@@ -379,5 +379,5 @@ def test_sources_are_named_for_people() -> None:
         'SELECT time, result FROM "A.*" UNION ALL SELECT time, result FROM apps.mean', reach_us=1
     )
     assert list(plan.meaning.sources) == ["A.*", "apps.mean"]
-    with pytest.raises(InvalidQuery, match="there is no app `maen`. Did you mean `mean`?"):
+    with pytest.raises(InvalidQuery, match=r"there is no app `maen`\. Did you mean `mean`"):
         compile_query("SELECT time FROM apps.maen", reach_us=1, apps={"mean"})

@@ -16,7 +16,7 @@ from penstock.sql.language.places import Refusals
 MAX_CHARACTERS = 50_000
 
 #: Most nodes of a syntax tree, and how deep they may be nested.
-MAX_NODES, MAX_DEPTH = 20_000, 150
+MAX_NODES, MAX_DEPTH = 20_000, 50
 
 #: Table functions whose first arguments are tables.
 TABLE_FUNCTIONS = ("TUMBLE", "HOP", "CUMULATE", "SESSION", "SERIES_JOIN")
