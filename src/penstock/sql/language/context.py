@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -107,7 +107,7 @@ class Context:
             lowered = name.name.lower()
             for names in reversed(self.names):
                 if lowered in names:
-                    return names[lowered]
+                    return self._renewed(names[lowered])
             if lowered == "observations":
                 return self._input(Source())
             if lowered in TABLES:
@@ -120,10 +120,21 @@ class Context:
             raise self.refuse(node, msg)
         for names in reversed(self.names):
             if name.name.lower() in names:
-                return names[name.name.lower()]
+                return self._renewed(names[name.name.lower()])
         if not name.name or "\0" in name.name:
             raise self.refuse(node, "a datastream's name is wanted between the quotes")
         return self._input(Source(names=(name.name,)))
+
+    def _renewed(self, relation: Relation) -> Relation:
+        """Return one more use of a named relation: its group keys are none of another use."""
+        if relation.keys is None:
+            return relation
+        new = {key: self.new_key() for key in sorted(relation.keys)}
+        fields = {
+            name: replace(value, key=new.get(value.key)) if value.key is not None else value
+            for name, value in relation.fields.items()
+        }
+        return replace(relation, fields=fields, keys=frozenset(new.values()))
 
     def _app(self, node: exp.Table, schema: str, name: str) -> Relation:
         if schema.lower() != "apps":

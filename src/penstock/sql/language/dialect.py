@@ -43,6 +43,11 @@ class _Parser(parser.Parser):
         **dict.fromkeys(TABLE_FUNCTIONS, lambda self: self._over_tables()),
     }
 
+    def _parse_string_as_identifier(self) -> exp.Expr | None:
+        if self._match(TokenType.STRING, advance=False):
+            self.raise_error("Expected a name; names stand in double quotes, texts in single ones")
+        return None
+
     def _rounding(self, kind: Any) -> exp.Expr:
         token = self._tokens[self._index - 2]
         made: exp.Expr = self.expression(self._parse_ceil_floor(kind), token=token)
@@ -107,6 +112,8 @@ class _Parser(parser.Parser):
 class Flink(Dialect):
     """What we read of Flink SQL."""
 
+    # So that `NULLS FIRST` is told apart from nothing written.
+    NULL_ORDERING = "nulls_are_last"
     Parser = _Parser
 
     class Tokenizer(tokens.Tokenizer):
@@ -125,6 +132,9 @@ def parse(sql: str) -> tuple[exp.Query, Refusals]:
     refusals = Refusals(sql)
     if len(sql) > MAX_CHARACTERS:
         msg = f"the SQL has {len(sql)} characters; at most {MAX_CHARACTERS} are allowed"
+        raise InvalidQuery(msg)
+    if any("\ud800" <= letter <= "\udfff" for letter in sql):
+        msg = "the SQL holds half of a character (a lone surrogate), which no text can"
         raise InvalidQuery(msg)
     dialect = Flink()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -216,13 +217,33 @@ class Expressions:
         )
 
     def _like(self, node: exp.Like) -> Value:
-        escape = ""
-        pattern = node.expression
-        if isinstance(pattern, exp.Escape):
-            escape, pattern = f" ESCAPE {text(pattern.expression.name)}", pattern.this
+        return self._matched(node, "")
+
+    def _escaped(self, node: exp.Escape) -> Value:
+        sign, like = node.expression, node.this
+        if not isinstance(like, exp.Like):
+            raise self.context.refuse(node, "ESCAPE belongs behind LIKE")
+        if not isinstance(sign, exp.Literal) or not sign.is_string or len(sign.name) != 1:
+            msg = "behind ESCAPE comes one character in quotes, as in `LIKE 'a!%' ESCAPE '!'`"
+            raise self.context.refuse(sign, msg)
+        return self._matched(like, sign.name)
+
+    def _matched(self, node: exp.Like, escape: str) -> Value:
         left = self.of_kind(node.this, TEXTS, "a text")
-        right = self.of_kind(pattern, TEXTS, "a text")
-        sql = f"({left.sql} LIKE {right.sql}{escape})"
+        right = self.of_kind(node.expression, TEXTS, "a text")
+        pattern, suffix = right.sql, ""
+        if escape:
+            if not isinstance(right.literal, str):
+                # A pattern that ends in its escape has no meaning, and would stop the query.
+                msg = "with ESCAPE, the pattern must be written out"
+                raise self.context.refuse(node.expression, msg)
+            if re.search(rf"^(?:[^{re.escape(escape)}]|{re.escape(escape)}.)*$", right.literal,
+                         re.DOTALL) is None:  # fmt: skip
+                msg = f"behind `{escape}` one more character is wanted in the pattern"
+                raise self.context.refuse(node.expression, msg)
+            suffix = f" ESCAPE {text(escape)}"
+        word = "NOT LIKE" if node.args.get("negate") else "LIKE"
+        sql = f"({left.sql} {word} {pattern}{suffix})"
         return Value(sql, Kind.TRUTH, uses=together((left, right)))
 
     def _in(self, node: exp.In) -> Value:
@@ -403,6 +424,7 @@ _METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Or: Expressions._connected,
     exp.DPipe: Expressions._concatenated,
     exp.Like: Expressions._like,
+    exp.Escape: Expressions._escaped,
     exp.In: Expressions._in,
     exp.Between: Expressions._between,
     exp.Is: Expressions._is,

@@ -11,6 +11,7 @@ from penstock.sql.language.expressions import Expressions
 from penstock.sql.language.literals import interval_us
 from penstock.sql.language.relations import (
     From,
+    NO_TAG,
     Relation,
     Scope,
     quoted,
@@ -202,6 +203,8 @@ def _on_windows(pair: _Pair, sql: str) -> From:
         keys=keys,
         is_rowwise=False,
         window=window,
+        # What tells unions apart is lost in the hash of the pair, which tells all apart.
+        tag=left.whole.tag if left.whole.tag == right.tag == NO_TAG else "__row",
     )
     scope = replace(pair.scope, relations=pair.scope.relations | {pair.alias: merged})
     hidden = (*left.hidden[:3], pair_hash(left, pair.alias))

@@ -11,6 +11,9 @@ from penstock.sql.signature import Shift, Value
 #: The columns that carry the identity of a row through every step.
 HIDDEN = ("__time", "__end", "__series", "__row")
 
+#: `Relation.tag` of rows that their keys tell apart.
+NO_TAG = "0::BIGINT"
+
 Uses = frozenset[tuple[int, str]]
 
 
@@ -62,7 +65,7 @@ class Relation:
     keys: frozenset[int] | None = None
     window: Window | None = None
     is_rowwise: bool = False
-    tag: str = "0::BIGINT"
+    tag: str = NO_TAG
     use: int | None = None
     order: str = ""
 

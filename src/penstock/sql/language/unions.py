@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from penstock.sql.language.context import Context
 from penstock.sql.language.families import common_kind
-from penstock.sql.language.relations import Relation, quoted
+from penstock.sql.language.relations import NO_TAG, Relation, quoted
 from penstock.sql.signature import KIND_NAMES, Kind, Shift, Value
 
 #: `__row` of a union keeps the number of the query in its lowest bits.
@@ -41,7 +41,7 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
     }
     # Rows of a union within one are told apart by more than keys and the number of the query.
     is_keyed = all(
-        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == "0::BIGINT"
+        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == NO_TAG
         for m in made
     ) and (len({tuple(v.key is None for v in m.fields.values()) for m in made}) == 1)
     keys = frozenset(v.key for v in fields.values() if v.key is not None) if is_keyed else None
