@@ -113,5 +113,17 @@ class Function:
     example: str = ""
 
 
+#: Stands in the SQL of an aggregate behind each call of DuckDB's, where `FILTER` and `OVER` go,
+#: when that is not its end. A comment, and no quoted text or name can hold it: quotes are doubled there.
+CALL_END = "/*'\"call*/"
+
+
+def followed(sql: str, clause: str) -> str:
+    """Return the SQL of an aggregate with a `FILTER` or `OVER` behind it."""
+    if CALL_END in sql:
+        return sql.replace(CALL_END, f" {clause}{CALL_END}")
+    return f"{sql} {clause}"
+
+
 #: Functions by name, in capitals.
 Functions = Mapping[str, Function]

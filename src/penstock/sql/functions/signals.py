@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from penstock.sql.functions.making import merged
-from penstock.sql.signature import Function, Kind, Value
+from penstock.sql.signature import CALL_END, Function, Kind, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,13 @@ SPECTRUM, SPECTRAL_PEAK, BAND_RMS = (
 #: Weights of the values before the transform: none, or Hann's, which keeps what lies between two
 #: frequencies from leaking into all.
 WINDOWS = ("none", "hann")
+
+_NORTH, _EAST = (f"favg({part}(radians({{0}}))){CALL_END}" for part in ("cos", "sin"))
+#: Null when the directions cancel out, up to rounding: then there is no mean.
+_CIRCULAR_MEAN = (
+    f"(CASE WHEN pow({_NORTH}, 2) + pow({_EAST}, 2) > 1e-20"
+    f" THEN fmod(degrees(atan2({_EAST}, {_NORTH})) + 360, 360) END)"
+)
 
 
 def _of_list(udf: str, kind: Kind, unit: str | None, windowed_at: int) -> Callable[..., Value]:
@@ -138,7 +145,7 @@ FUNCTIONS = {
     "RMS": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql="sqrt(avg(({0}) * ({0})))",
+        sql=f"sqrt(favg(pow({{0}}, 2)){CALL_END})",
         is_aggregate=True,
         keeps_unit=True,
         example="RMS(result)",
@@ -154,7 +161,7 @@ FUNCTIONS = {
     "CIRCULAR_MEAN": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql="fmod(degrees(atan2(avg(sin(radians({0}))), avg(cos(radians({0}))))) + 360, 360)",
+        sql=_CIRCULAR_MEAN,
         is_aggregate=True,
         keeps_unit=True,
         example="CIRCULAR_MEAN(result)",

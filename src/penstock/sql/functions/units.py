@@ -197,6 +197,9 @@ class _Reader:
             return found
         number = re.compile(r"\d+(?![\d*^])").match(self._code, self._at)
         if number:
+            if not int(number.group()):
+                msg = f"0 has no meaning in a unit, as in {self._code!r}"
+                raise ValueError(msg)
             self._at = number.end()
             return Measure(Fraction(number.group()), _NONE)
         match = _COMPONENT.match(self._code, self._at)

@@ -15,7 +15,7 @@ from penstock.sql.language.conversions import TIME_UNITS, cast, extract, rounded
 from penstock.sql.language.families import NUMBERS, TEXTS, common_kind, common_unit, family
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.relations import Scope, text, together
-from penstock.sql.signature import KIND_NAMES, Kind, Value
+from penstock.sql.signature import KIND_NAMES, Kind, Value, followed
 
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
@@ -371,7 +371,9 @@ class Expressions:
                 return made
             where = self.truth(condition)
             return replace(
-                made, sql=f"{made.sql} FILTER (WHERE {where.sql})", uses=made.uses | where.uses
+                made,
+                sql=followed(made.sql, f"FILTER (WHERE {where.sql})"),
+                uses=made.uses | where.uses,
             )
         finally:
             self._inside_aggregate = False

@@ -17,7 +17,7 @@ from penstock.sql.language.literals import interval_us
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.reach import Reach
 from penstock.sql.language.relations import From, Uses, microseconds, together
-from penstock.sql.signature import KIND_NAMES, Kind, Value
+from penstock.sql.signature import KIND_NAMES, Kind, Value, followed
 
 _RANKING = {"ROW_NUMBER": 0, "RANK": 0, "DENSE_RANK": 0, "PERCENT_RANK": 0, "CUME_DIST": 0,
             "NTILE": 1}  # fmt: skip
@@ -237,7 +237,8 @@ class Over:
         if (spec.is_within_window or is_bare) and (frame is None or self._is_open(frame)):
             self._reach_window()
             return replace(
-                made, sql=f"{made.sql} OVER ({spec.partition}{self._whole(spec, frame)})"
+                made,
+                sql=followed(made.sql, f"OVER ({spec.partition}{self._whole(spec, frame)})"),
             )
         time = self._ordered_by_time(call, spec)
         if self._context.is_adhoc and (frame is None or self._has_unbounded(frame)):
@@ -260,7 +261,10 @@ class Over:
             self._widen(before, behind)
             bounds = self._bounds(before, behind)
             return replace(
-                made, sql=f"{made.sql} OVER ({spec.partition}ORDER BY {time.sql} RANGE {bounds})"
+                made,
+                sql=followed(
+                    made.sql, f"OVER ({spec.partition}ORDER BY {time.sql} RANGE {bounds})"
+                ),
             )
         return self._in_rows(made, spec, time, frame)
 
@@ -311,8 +315,10 @@ class Over:
         end = f"least({behind}, __a{number}) FOLLOWING" if behind else "CURRENT ROW"
         return replace(
             made,
-            sql=f"{made.sql} OVER ({spec.partition}{self._sorted(spec)} "
-            f"ROWS BETWEEN {start} AND {end})",
+            sql=followed(
+                made.sql,
+                f"OVER ({spec.partition}{self._sorted(spec)} ROWS BETWEEN {start} AND {end})",
+            ),
         )
 
     def _count(self, frame: exp.WindowSpec, side: str) -> int:
