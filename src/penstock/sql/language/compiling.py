@@ -9,7 +9,7 @@ from sqlglot import exp
 from penstock.core.errors import InvalidQuery
 from penstock.core.queries import Column, ColumnKind, Meaning
 from penstock.sql.language.clauses import refuse_unread
-from penstock.sql.language.context import Context
+from penstock.sql.language.context import MAX_SQL, TOO_LONG, Context
 from penstock.sql.language.dialect import parse
 from penstock.sql.language.relations import NO_TAG, Relation, quoted, together
 from penstock.sql.language.select import relation
@@ -76,7 +76,7 @@ def compile_adhoc(sql: str, *, apps: Container[str] | None = None) -> Plan:
         ahead_us=0,
     )
     text = f"{with_sql}SELECT {outputs} FROM {made.sql} AS __answer{made.order}"
-    return Plan(text, context.inputs(), tuple(context.tables), meaning)
+    return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning))
 
 
 def _analysed(context: Context, tree: exp.Query) -> Relation:
@@ -138,7 +138,13 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
         grid_us=reach.grid,
         offset_us=reach.offset,
     )
-    return Plan(text, context.inputs(), tuple(context.tables), meaning)
+    return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning))
+
+
+def _bounded(plan: Plan) -> Plan:
+    if len(plan.sql) > MAX_SQL:
+        raise InvalidQuery(TOO_LONG)
+    return plan
 
 
 def _event_time(context: Context, tree: exp.Query, made: Relation) -> tuple[str, Shift, str]:

@@ -25,6 +25,12 @@ _KINDS = {
 _JSON = {"parameters", "properties"}
 
 
+#: Longest SQL that is made of a query, in characters, and most uses of inputs and tables in it,
+#: where what `WITH` names counts for each time that it is used.
+MAX_SQL, MAX_USES = 200_000, 64
+TOO_LONG = f"what is made of this is longer than {MAX_SQL} characters; make it simpler"
+
+
 @dataclass(slots=True)
 class Mention:
     """A place where an input is named, and which of its rows are wanted there."""
@@ -54,6 +60,7 @@ class Context:
         names: What `WITH` has named, innermost scope last.
         mentions: Where inputs are named, and which of their rows are wanted there.
         analyse: Analyses a query.
+        uses: How often inputs and tables are used so far, with all that `WITH` names.
     """
 
     refusals: Refusals
@@ -67,6 +74,7 @@ class Context:
     names: list[dict[str, Relation]] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
     analyse: Callable[[Context, exp.Expr], Relation] = field(default=_not_yet)
+    uses: int = 0
     _keys: int = 0
 
     def refuse(self, node: exp.Expr | None, message: str) -> InvalidQuery:
@@ -92,8 +100,19 @@ class Context:
         """Return the relation that a name in a `FROM` means.
 
         Raises:
-            InvalidQuery: There is no such table, datastream pattern or app.
+            InvalidQuery: There is no such table, datastream pattern or app, or too many are used.
         """
+        found = self._named(node)
+        self.uses += found.weight
+        if self.uses > MAX_USES:
+            msg = (
+                f"the query reads tables more than {MAX_USES} times, as what WITH names counts for"
+                " each use; make an app of a part of it, and read its output"
+            )
+            raise self.refuse(node, msg)
+        return found
+
+    def _named(self, node: exp.Table) -> Relation:
         name = node.this
         if not isinstance(name, exp.Identifier):
             raise self.refuse(node, "this cannot stand in a FROM; see docs/reference/sql.md")

@@ -68,7 +68,9 @@ class _Parser(parser.Parser):
         args = self._parse_csv(self._parse_disjunction)
         if self._match_text_seq("RETURNING"):
             kind = self._parse_types()
-            args += [kind] if kind is not None else []
+            if kind is None:
+                self.raise_error("Expected a type behind RETURNING")
+            args.append(kind)
         return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
 
     def _over_tables(self) -> exp.Expr:
@@ -100,6 +102,8 @@ class _Parser(parser.Parser):
         if self._match(TokenType.L_PAREN, advance=False):
             return list(self._parse_wrapped_csv(self._parse_column))
         keys = [self._parse_column()]
+        if keys[0] is None:
+            self.raise_error("Expected a column behind PARTITION BY")
         while self._curr.token_type == TokenType.COMMA and not (
             self._next.token_type in {TokenType.TABLE, TokenType.INTERVAL, TokenType.L_PAREN}
             or self._next.text.upper() == "DESCRIPTOR"

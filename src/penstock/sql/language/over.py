@@ -157,7 +157,7 @@ class Over:
         args = ""
         if name == "NTILE":
             count = self._plain.value(call.expressions[0])
-            if not isinstance(count.literal, int) or count.literal < 1:
+            if isinstance(count.literal, bool) or not isinstance(count.literal, int) or count.literal < 1:
                 raise self._context.refuse(call, "NTILE takes a number above 0, as in NTILE(4)")
             args = count.sql
         self._reach_window()

@@ -81,9 +81,11 @@ def _with_names(context: Context, owner: exp.Expr, node: exp.Expr) -> Relation:
                     raise context.refuse(cte, msg)
                 if name.lower() in names:
                     raise context.refuse(cte, f"`{name}` is named twice in this WITH")
+                before = context.uses
                 made = relation(context, cte.this)
                 sql = context.add_cte("with", made.sql)
-                names[name.lower()] = replace(made, sql=sql, use=None)
+                weight, context.uses = max(context.uses - before, 1), before
+                names[name.lower()] = replace(made, sql=sql, use=None, weight=weight)
         if isinstance(node, exp.Select):
             return select(context, node)
         if isinstance(node, exp.SetOperation):
@@ -144,6 +146,8 @@ def from_clause(context: Context, node: exp.Select) -> From:
             source = joined_freely(context, source, join, name, other)
         else:
             source = joined(context, source, join, name, other)
+        copies = max(source.whole.copies, other.copies)
+        source = replace(source, whole=replace(source.whole, copies=copies))
     return source
 
 

@@ -70,6 +70,7 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
         keys=keys,
         window=window,
         is_rowwise=all(m.is_rowwise for m in made),
+        copies=max(m.copies for m in made),
         tag=f"(__row & {(1 << BRANCH_BITS) - 1})",
     )
 
