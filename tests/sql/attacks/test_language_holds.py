@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004, RUF007
+# ruff: noqa: E501, RUF007
 """Attacks that the language withstands: forms against plain Python, identity, reach, safety."""
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class _Parser(parser.Parser):
         **dict.fromkeys(TABLE_FUNCTIONS, lambda self: self._over_tables()),
     }
 
-    def _parse_string_as_identifier(self) -> exp.Expr | None:
+    def _parse_string_as_identifier(self) -> exp.Identifier | None:
         if self._match(TokenType.STRING, advance=False):
             self.raise_error("Expected a name; names stand in double quotes, texts in single ones")
         return None
@@ -70,7 +70,7 @@ class _Parser(parser.Parser):
             kind = self._parse_types()
             if kind is None:
                 self.raise_error("Expected a type behind RETURNING")
-            args.append(kind)
+            args += [kind] if kind is not None else []
         return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
 
     def _over_tables(self) -> exp.Expr:

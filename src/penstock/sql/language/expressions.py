@@ -11,9 +11,9 @@ from penstock.sql.language import literals, operators
 from penstock.sql.language.calls import FUNCTIONS, called
 from penstock.sql.language.context import MAX_SQL, TOO_LONG, Context
 from penstock.sql.language.conversions import TIME_UNITS, cast, extract, rounded
-from penstock.sql.language.families import NUMBERS, TEXTS, common_kind, common_unit, family
+from penstock.sql.language.families import common_kind, common_unit, family
 from penstock.sql.language.places import did_you_mean
-from penstock.sql.language.relations import Scope, text, together
+from penstock.sql.language.relations import Scope, together
 from penstock.sql.signature import KIND_NAMES, Kind, Value, followed
 
 _COMPARISONS: dict[type[exp.Expr], str] = {

@@ -9,7 +9,15 @@ from sqlglot import exp
 from penstock.sql.language.context import Context
 from penstock.sql.language.expressions import Expressions
 from penstock.sql.language.questions import NO_TIME, finished, ordering
-from penstock.sql.language.relations import HIDDEN, From, Relation, Window, microseconds, quoted, together
+from penstock.sql.language.relations import (
+    HIDDEN,
+    From,
+    Relation,
+    Window,
+    microseconds,
+    quoted,
+    together,
+)
 from penstock.sql.language.windows import grouped_reach
 from penstock.sql.signature import Shift, Value
 

@@ -10,8 +10,8 @@ from penstock.sql.language.context import Context
 from penstock.sql.language.expressions import Expressions
 from penstock.sql.language.literals import interval_us
 from penstock.sql.language.relations import (
-    From,
     NO_TAG,
+    From,
     Relation,
     Scope,
     quoted,
@@ -19,8 +19,9 @@ from penstock.sql.language.relations import (
 )
 from penstock.sql.signature import Shift, Value
 
-#: Columns of catalog tables that have each value once.
-_UNIQUE = {"things": {"id"}, "datastreams": {"id"}, "units": {"symbol"}, "locations": {"thing"}}
+#: Columns of catalog tables that have each value once. Names of things are not among them, as two
+#: systems may use one, nor symbols of units, which may be defined in several ways.
+_UNIQUE = {"things": {"id"}, "datastreams": {"id"}}
 
 _FORMS = (
     "equal windows (`ON a.window_start = b.window_start AND a.window_end = b.window_end`), an"

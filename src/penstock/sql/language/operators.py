@@ -111,4 +111,3 @@ def _matched(expressions: Expressions, node: exp.Like, escape: str) -> Value:
     word = "NOT LIKE" if node.args.get("negate") else "LIKE"
     sql = f"({left.sql} {word} {pattern}{suffix})"
     return Value(sql, Kind.TRUTH, uses=together((left, right)))
-

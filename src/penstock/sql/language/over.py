@@ -157,7 +157,11 @@ class Over:
         args = ""
         if name == "NTILE":
             count = self._plain.value(call.expressions[0])
-            if isinstance(count.literal, bool) or not isinstance(count.literal, int) or count.literal < 1:
+            if (
+                isinstance(count.literal, bool)
+                or not isinstance(count.literal, int)
+                or count.literal < 1
+            ):
                 raise self._context.refuse(call, "NTILE takes a number above 0, as in NTILE(4)")
             args = count.sql
         self._reach_window()
@@ -228,10 +232,7 @@ class Over:
         frame: exp.WindowSpec | None,
         condition: exp.Expr | None,
     ) -> Value:
-        order = ", ".join(
-            [f"{v.sql}{way}" for v, way in spec.order]
-            + [self._ties()]
-        )
+        order = ", ".join([f"{v.sql}{way}" for v, way in spec.order] + [self._ties()])
         made = self._plain.aggregate(call, name, condition, order=order)
         is_bare = self._context.is_adhoc and not spec.order
         if (spec.is_within_window or is_bare) and (frame is None or self._is_open(frame)):

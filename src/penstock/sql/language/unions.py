@@ -41,8 +41,7 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
     }
     # Rows of a union within one are told apart by more than keys and the number of the query.
     is_keyed = all(
-        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == NO_TAG
-        for m in made
+        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == NO_TAG for m in made
     ) and (len({tuple(v.key is None for v in m.fields.values()) for m in made}) == 1)
     keys = frozenset(v.key for v in fields.values() if v.key is not None) if is_keyed else None
     reach = made[0].reach
