@@ -114,8 +114,8 @@ class Function:
 
 
 #: Stands in the SQL of an aggregate behind each call of DuckDB's, where `FILTER` and `OVER` go,
-#: when that is not its end. A comment, and no quoted text or name can hold it: there quotes are
-#: doubled.
+#: when that is not its end. A comment, and no quoted text or name can hold it: quotes are doubled
+#: there.
 CALL_END = "/*'\"call*/"
 
 

@@ -145,7 +145,7 @@ FUNCTIONS = {
     "RMS": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql=f"sqrt(favg(({{0}})::DOUBLE * ({{0}})){CALL_END})",
+        sql=f"sqrt(favg(pow({{0}}, 2)){CALL_END})",
         is_aggregate=True,
         keeps_unit=True,
         example="RMS(result)",
@@ -153,7 +153,7 @@ FUNCTIONS = {
     "PEAK": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql="max(abs(({0})::DOUBLE))",
+        sql="max(abs({0}))",
         is_aggregate=True,
         keeps_unit=True,
         example="PEAK(result)",

@@ -135,7 +135,11 @@ def _joined(
 
 
 def _version_time(context: Context, plain: Expressions, version: exp.Expr) -> Value:
-    if version.args.get("kind") != "AS OF" or version.args.get("expression") is None:
+    if (
+        version.this != "TIMESTAMP"
+        or version.args.get("kind") != "AS OF"
+        or version.args.get("expression") is None
+    ):
         msg = "write it as in `JOIN b FOR SYSTEM_TIME AS OF a.time ON a.thing = b.thing`"
         raise context.refuse(version, msg)
     value = plain.value(version.expression)

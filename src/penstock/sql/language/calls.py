@@ -71,8 +71,13 @@ def called(
             part = node.expressions[number] if number < len(node.expressions) else node
             raise context.refuse(part, msg)
         taken.append(arg)
-    if distinct and (not function.is_aggregate or not args or callable(function.sql)):
+    is_of_order = function.is_ordered and name != "LISTAGG"
+    if distinct and (
+        not function.is_aggregate or not args or callable(function.sql) or is_of_order
+    ):
         raise context.refuse(node, f"DISTINCT has no meaning in {name}{usage}")
+    if name == "LISTAGG" and not isinstance(args[1].literal, str):
+        raise context.refuse(node, f"its separator must be written out{usage}")
     if callable(function.sql):
         try:
             made = function.sql(taken)
@@ -82,6 +87,8 @@ def called(
     else:
         parts = [arg.sql for arg in taken]
         if distinct:
+            # Rows that are one have no time of their own.
+            order = parts[0]
             parts[0] = f"DISTINCT {parts[0]}"
         sql = _filled(function.sql, parts, order)
         kind = function.gives or _kind_of_first(taken)

@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from penstock.core.errors import InvalidQuery
 from penstock.core.queries import Column, ColumnKind, Meaning
-from penstock.sql.language.context import Context
+from penstock.sql.language.clauses import refuse_unread
+from penstock.sql.language.context import MAX_SQL, TOO_LONG, Context
 from penstock.sql.language.dialect import parse
-from penstock.sql.language.relations import Relation, quoted, together
+from penstock.sql.language.relations import NO_TAG, Relation, quoted, together
 from penstock.sql.language.select import relation
 from penstock.sql.plan import Plan, Source
 from penstock.sql.signature import Kind, Shift, Value
@@ -75,12 +76,14 @@ def compile_adhoc(sql: str, *, apps: Container[str] | None = None) -> Plan:
         ahead_us=0,
     )
     text = f"{with_sql}SELECT {outputs} FROM {made.sql} AS __answer{made.order}"
-    return Plan(text, context.inputs(), tuple(context.tables), meaning)
+    return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning))
 
 
 def _analysed(context: Context, tree: exp.Query) -> Relation:
     try:
-        return relation(context, tree)
+        made = relation(context, tree)
+        refuse_unread(tree, context.refusals)
+        return made
     except RecursionError as error:
         msg = "the SQL is nested too deep; take parts of it into `WITH`"
         raise InvalidQuery(msg) from error
@@ -103,7 +106,7 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
     has_keys = made.keys is not None and made.keys <= {v.key for v in made.fields.values()}
     _refuse_lost_keys(context, tree, made, has_keys=has_keys)
     context.use(together(made.fields.values()))
-    if not has_keys:
+    if not has_keys or made.tag != NO_TAG:
         context.use(made.identity)
     is_rowwise = made.is_rowwise and shift == Shift(0, 0)
     if is_rowwise:
@@ -135,7 +138,13 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
         grid_us=reach.grid,
         offset_us=reach.offset,
     )
-    return Plan(text, context.inputs(), tuple(context.tables), meaning)
+    return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning))
+
+
+def _bounded(plan: Plan) -> Plan:
+    if len(plan.sql) > MAX_SQL:
+        raise InvalidQuery(TOO_LONG)
+    return plan
 
 
 def _event_time(context: Context, tree: exp.Query, made: Relation) -> tuple[str, Shift, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -23,6 +23,12 @@ _KINDS = {
 
 #: Columns that hold JSON text.
 _JSON = {"parameters", "properties"}
+
+
+#: Longest SQL that is made of a query, in characters, and most uses of inputs and tables in it,
+#: where what `WITH` names counts for each time that it is used.
+MAX_SQL, MAX_USES = 200_000, 64
+TOO_LONG = f"what is made of this is longer than {MAX_SQL} characters; make it simpler"
 
 
 @dataclass(slots=True)
@@ -54,6 +60,7 @@ class Context:
         names: What `WITH` has named, innermost scope last.
         mentions: Where inputs are named, and which of their rows are wanted there.
         analyse: Analyses a query.
+        uses: How often inputs and tables are used so far, with all that `WITH` names.
     """
 
     refusals: Refusals
@@ -67,6 +74,7 @@ class Context:
     names: list[dict[str, Relation]] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
     analyse: Callable[[Context, exp.Expr], Relation] = field(default=_not_yet)
+    uses: int = 0
     _keys: int = 0
 
     def refuse(self, node: exp.Expr | None, message: str) -> InvalidQuery:
@@ -92,8 +100,19 @@ class Context:
         """Return the relation that a name in a `FROM` means.
 
         Raises:
-            InvalidQuery: There is no such table, datastream pattern or app.
+            InvalidQuery: There is no such table, datastream pattern or app, or too many are used.
         """
+        found = self._named(node)
+        self.uses += found.weight
+        if self.uses > MAX_USES:
+            msg = (
+                f"the query reads tables more than {MAX_USES} times, as what WITH names counts for"
+                " each use; make an app of a part of it, and read its output"
+            )
+            raise self.refuse(node, msg)
+        return found
+
+    def _named(self, node: exp.Table) -> Relation:
         name = node.this
         if not isinstance(name, exp.Identifier):
             raise self.refuse(node, "this cannot stand in a FROM; see docs/reference/sql.md")
@@ -107,7 +126,7 @@ class Context:
             lowered = name.name.lower()
             for names in reversed(self.names):
                 if lowered in names:
-                    return names[lowered]
+                    return self._renewed(names[lowered])
             if lowered == "observations":
                 return self._input(Source())
             if lowered in TABLES:
@@ -120,10 +139,21 @@ class Context:
             raise self.refuse(node, msg)
         for names in reversed(self.names):
             if name.name.lower() in names:
-                return names[name.name.lower()]
+                return self._renewed(names[name.name.lower()])
         if not name.name or "\0" in name.name:
             raise self.refuse(node, "a datastream's name is wanted between the quotes")
         return self._input(Source(names=(name.name,)))
+
+    def _renewed(self, relation: Relation) -> Relation:
+        """Return one more use of a named relation: its group keys are none of another use."""
+        if relation.keys is None:
+            return relation
+        new = {key: self.new_key() for key in sorted(relation.keys)}
+        fields = {
+            name: replace(value, key=new.get(value.key)) if value.key is not None else value
+            for name, value in relation.fields.items()
+        }
+        return replace(relation, fields=fields, keys=frozenset(new.values()))
 
     def _app(self, node: exp.Table, schema: str, name: str) -> Relation:
         if schema.lower() != "apps":

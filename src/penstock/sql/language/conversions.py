@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from penstock.sql.language import literals
+from penstock.sql.language import literals, ranges
 from penstock.sql.language.families import NUMBERS
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.relations import text
@@ -27,18 +27,33 @@ def cast(expressions: Expressions, node: exp.Cast) -> Value:
     value = expressions.value(node.this)
     kind = literals.kind_of_type(expressions.context, node.args["to"])
     if kind is None:
-        return value.computed(f"date_trunc('day', TRY_CAST({value.sql} AS TIMESTAMP))", Kind.TIME)
+        moment = ranges.time(f"TRY_CAST({value.sql} AS TIMESTAMP)")
+        return value.computed(f"date_trunc('day', {moment})", Kind.TIME)
     if value.literal is not None and value.kind is Kind.TEXT and kind is Kind.TIME:
         return expressions.time_of_literal(value, node)
     unit = value.unit if kind in NUMBERS else None
     sql = f"TRY_CAST({value.sql} AS {kind.duckdb})"
-    digits = node.args["to"].expressions
-    if kind is Kind.NUMBER and len(digits) == 2:
-        sql = f"round({sql}, {int(digits[1].name)})"
+    if kind is Kind.TIME and value.kind is not Kind.TIME:
+        sql = ranges.time(sql)
+    if kind is Kind.NUMBER:
+        digits = _digits(expressions, node)
+        sql = sql if digits is None else f"round({sql}, {digits})"
     if kind is Kind.INTEGER and value.kind in {Kind.NUMBER, Kind.TEXT}:
         # As in Flink, towards zero; DuckDB rounds.
         sql = f"TRY_CAST(trunc(TRY_CAST({value.sql} AS DOUBLE)) AS BIGINT)"
     return value.computed(sql, kind, unit)
+
+
+def _digits(expressions: Expressions, node: exp.Cast) -> int | None:
+    """Return how many digits a `DECIMAL(p, s)` keeps; None for all."""
+    sizes = [size.name for size in node.args["to"].expressions]
+    if not sizes or node.args["to"].this != exp.DType.DECIMAL:
+        return None
+    numbers = [int(size) if size.isdigit() and len(size) < 4 else -1 for size in (*sizes, "0")]
+    if not (1 <= numbers[0] <= 38 and 0 <= numbers[1] <= numbers[0] and len(sizes) <= 2):
+        msg = "DECIMAL(p, s) has 1 to 38 digits, and at most all of them behind the point"
+        raise expressions.context.refuse(node, msg)
+    return numbers[1]
 
 
 def extract(expressions: Expressions, node: exp.Extract) -> Value:
@@ -67,10 +82,9 @@ def rounded(expressions: Expressions, node: exp.Floor | exp.Ceil) -> Value:
             to, f"times have no `{unit}`.{did_you_mean(unit, TIME_UNITS)}"
         )
     value = expressions.of_kind(node.this, {Kind.TIME}, "a time")
-    down = f"date_trunc({text(unit.lower())}, {value.sql})"
+    down = f"date_trunc({text(unit.lower())}, {{}})".format
     if word == "floor":
-        return value.computed(down, Kind.TIME)
+        return value.computed(down(value.sql), Kind.TIME)
     step = "to_milliseconds(1)" if unit == "MILLISECOND" else f"INTERVAL 1 {unit}"
-    return value.computed(
-        f"(CASE WHEN {down} = {value.sql} THEN {down} ELSE {down} + {step} END)", Kind.TIME
-    )
+    # A microsecond before, so that what is a whole unit already stays where it is.
+    return value.computed(f"({down(f'{value.sql} - to_microseconds(1)')} + {step})", Kind.TIME)

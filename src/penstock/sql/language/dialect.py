@@ -43,6 +43,11 @@ class _Parser(parser.Parser):
         **dict.fromkeys(TABLE_FUNCTIONS, lambda self: self._over_tables()),
     }
 
+    def _parse_string_as_identifier(self) -> exp.Identifier | None:
+        if self._match(TokenType.STRING, advance=False):
+            self.raise_error("Expected a name; names stand in double quotes, texts in single ones")
+        return None
+
     def _rounding(self, kind: Any) -> exp.Expr:
         token = self._tokens[self._index - 2]
         made: exp.Expr = self.expression(self._parse_ceil_floor(kind), token=token)
@@ -63,6 +68,8 @@ class _Parser(parser.Parser):
         args = self._parse_csv(self._parse_disjunction)
         if self._match_text_seq("RETURNING"):
             kind = self._parse_types()
+            if kind is None:
+                self.raise_error("Expected a type behind RETURNING")
             args += [kind] if kind is not None else []
         return self.expression(exp.Anonymous(this=name, expressions=args), token=token)
 
@@ -95,6 +102,8 @@ class _Parser(parser.Parser):
         if self._match(TokenType.L_PAREN, advance=False):
             return list(self._parse_wrapped_csv(self._parse_column))
         keys = [self._parse_column()]
+        if keys[0] is None:
+            self.raise_error("Expected a column behind PARTITION BY")
         while self._curr.token_type == TokenType.COMMA and not (
             self._next.token_type in {TokenType.TABLE, TokenType.INTERVAL, TokenType.L_PAREN}
             or self._next.text.upper() == "DESCRIPTOR"
@@ -107,6 +116,8 @@ class _Parser(parser.Parser):
 class Flink(Dialect):
     """What we read of Flink SQL."""
 
+    # So that `NULLS FIRST` is told apart from nothing written.
+    NULL_ORDERING = "nulls_are_last"
     Parser = _Parser
 
     class Tokenizer(tokens.Tokenizer):
@@ -125,6 +136,9 @@ def parse(sql: str) -> tuple[exp.Query, Refusals]:
     refusals = Refusals(sql)
     if len(sql) > MAX_CHARACTERS:
         msg = f"the SQL has {len(sql)} characters; at most {MAX_CHARACTERS} are allowed"
+        raise InvalidQuery(msg)
+    if any("\ud800" <= letter <= "\udfff" for letter in sql):
+        msg = "the SQL holds half of a character (a lone surrogate), which no text can"
         raise InvalidQuery(msg)
     dialect = Flink()
     try:

@@ -7,21 +7,18 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from penstock.sql.language import literals
+from penstock.sql.language import literals, operators
 from penstock.sql.language.calls import FUNCTIONS, called
-from penstock.sql.language.context import Context
+from penstock.sql.language.context import MAX_SQL, TOO_LONG, Context
 from penstock.sql.language.conversions import TIME_UNITS, cast, extract, rounded
-from penstock.sql.language.families import NUMBERS, TEXTS, common_kind, common_unit, family
+from penstock.sql.language.families import common_kind, common_unit, family
 from penstock.sql.language.places import did_you_mean
-from penstock.sql.language.relations import Scope, text, together
+from penstock.sql.language.relations import Scope, together
 from penstock.sql.signature import KIND_NAMES, Kind, Value, followed
 
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
     exp.NullSafeEQ: "IS NOT DISTINCT FROM", exp.NullSafeNEQ: "IS DISTINCT FROM",
-}  # fmt: skip
-_ARITHMETIC: dict[type[exp.Expr], str] = {
-    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
 }  # fmt: skip
 
 
@@ -76,13 +73,14 @@ class Expressions:
                     return value
         if type(node) in _COMPARISONS:
             return self._comparison(node)
-        if type(node) in _ARITHMETIC:
-            return self._arithmetic(node)
         method = _METHODS.get(type(node))
         if method is None:
             msg = f"`{node.sql()[:60]}` is not part of the language; see docs/reference/sql.md"
             raise self.context.refuse(node, msg)
-        return method(self, node)
+        made = method(self, node)
+        if len(made.sql) > MAX_SQL:
+            raise self.context.refuse(node, TOO_LONG)
+        return made
 
     def _literal(self, node: exp.Literal) -> Value:
         return literals.literal(self.context, node)
@@ -136,13 +134,6 @@ class Expressions:
     def _paren(self, node: exp.Paren) -> Value:
         return self.value(node.this)
 
-    def _negative(self, node: exp.Neg) -> Value:
-        value = self.of_kind(node.this, NUMBERS | {Kind.INTERVAL}, "a number")
-        made = value.computed(f"(-{value.sql})", value.kind, value.unit)
-        if isinstance(value.literal, (int, float)):
-            return replace(made, literal=-value.literal)
-        return made
-
     def _not(self, node: exp.Not) -> Value:
         value = self.truth(node.this)
         return value.computed(f"(NOT {value.sql})", Kind.TRUTH)
@@ -182,48 +173,6 @@ class Expressions:
             msg = f"{value.sql} is no time; write it as in '2024-01-31 12:00:00'"
             raise self.context.refuse(node, msg)
         return value.computed(f"make_timestamp({us})", Kind.TIME)
-
-    def _arithmetic(self, node: exp.Expr) -> Value:
-        left, right = self.value(node.this), self.value(node.expression)
-        sign, uses = _ARITHMETIC[type(node)], together((left, right))
-        kinds = (left.kind, right.kind)
-        if (sign in "+-" and Kind.INTERVAL in kinds) or kinds == (Kind.TIME, Kind.TIME):
-            kind = _TIME_ARITHMETIC.get((left.kind, sign, right.kind))
-            if kind is not None:
-                return Value(f"({left.sql} {sign} {right.sql})", kind, uses=uses)
-        if left.kind not in NUMBERS or right.kind not in NUMBERS:
-            wrong = node.this if left.kind not in NUMBERS else node.expression
-            kind = left.kind if left.kind not in NUMBERS else right.kind
-            msg = f"`{sign}` wants numbers, and this is {KIND_NAMES[kind]}"
-            raise self.context.refuse(wrong, msg)
-        is_whole = kinds == (Kind.INTEGER, Kind.INTEGER)
-        kind = Kind.INTEGER if is_whole else Kind.NUMBER
-        if sign in "/%":
-            # As in Flink, whole numbers divide to whole ones; by zero gives NULL.
-            word = "//" if sign == "/" and is_whole else sign
-            return Value(f"({left.sql} {word} nullif({right.sql}, 0))", kind, uses=uses)
-        unit = common_unit((left, right)) if sign in "+-" else None
-        if is_whole:
-            # What does not fit into 64 bits is NULL rather than the end of the app.
-            sql = f"TRY_CAST(CAST({left.sql} AS HUGEINT) {sign} {right.sql} AS BIGINT)"
-            return Value(sql, kind, unit=unit, uses=uses)
-        return Value(f"({left.sql} {sign} {right.sql})", kind, unit=unit, uses=uses)
-
-    def _concatenated(self, node: exp.DPipe) -> Value:
-        parts = [self.of_kind(part, TEXTS, "a text") for part in node.flatten()]
-        return Value(
-            f"({' || '.join(part.sql for part in parts)})", Kind.TEXT, uses=together(parts)
-        )
-
-    def _like(self, node: exp.Like) -> Value:
-        escape = ""
-        pattern = node.expression
-        if isinstance(pattern, exp.Escape):
-            escape, pattern = f" ESCAPE {text(pattern.expression.name)}", pattern.this
-        left = self.of_kind(node.this, TEXTS, "a text")
-        right = self.of_kind(pattern, TEXTS, "a text")
-        sql = f"({left.sql} LIKE {right.sql}{escape})"
-        return Value(sql, Kind.TRUTH, uses=together((left, right)))
 
     def _in(self, node: exp.In) -> Value:
         query = node.args.get("query")
@@ -383,15 +332,6 @@ _NO_CLOCK = (
     " `time` of the observation, or `result_time`"
 )
 
-_TIME_ARITHMETIC = {
-    (Kind.TIME, "+", Kind.INTERVAL): Kind.TIME,
-    (Kind.INTERVAL, "+", Kind.TIME): Kind.TIME,
-    (Kind.TIME, "-", Kind.INTERVAL): Kind.TIME,
-    (Kind.TIME, "-", Kind.TIME): Kind.INTERVAL,
-    (Kind.INTERVAL, "+", Kind.INTERVAL): Kind.INTERVAL,
-    (Kind.INTERVAL, "-", Kind.INTERVAL): Kind.INTERVAL,
-}
-
 _METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Literal: Expressions._literal,
     exp.Interval: Expressions._interval,
@@ -399,12 +339,14 @@ _METHODS: dict[type[exp.Expr], Callable[..., Value]] = {
     exp.Null: Expressions._null,
     exp.Column: Expressions._column,
     exp.Paren: Expressions._paren,
-    exp.Neg: Expressions._negative,
+    exp.Neg: operators.negative,
     exp.Not: Expressions._not,
     exp.And: Expressions._connected,
     exp.Or: Expressions._connected,
-    exp.DPipe: Expressions._concatenated,
-    exp.Like: Expressions._like,
+    exp.DPipe: operators.concatenated,
+    exp.Like: operators.like,
+    exp.Escape: operators.escaped,
+    **dict.fromkeys(operators.ARITHMETIC, operators.arithmetic),
     exp.In: Expressions._in,
     exp.Between: Expressions._between,
     exp.Is: Expressions._is,

@@ -9,7 +9,15 @@ from sqlglot import exp
 from penstock.sql.language.context import Context
 from penstock.sql.language.expressions import Expressions
 from penstock.sql.language.questions import NO_TIME, finished, ordering
-from penstock.sql.language.relations import HIDDEN, From, Relation, Window, quoted, together
+from penstock.sql.language.relations import (
+    HIDDEN,
+    From,
+    Relation,
+    Window,
+    microseconds,
+    quoted,
+    together,
+)
 from penstock.sql.language.windows import grouped_reach
 from penstock.sql.signature import Shift, Value
 
@@ -59,7 +67,7 @@ def grouped(
         msg = f"sessions are of one `{lost[0]}` each: put it into GROUP BY"
         raise context.refuse(group, msg)
     alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
-    start, end = (f"{quoted(alias)}.{name}" for name in ("window_start", "window_end"))
+    start, end = _edges(context, group, source, alias, window)
     groups = [
         (key, replace(value, time=_edge_place(window, value.edge)) if value.edge else value)
         for key, value in keys
@@ -95,8 +103,26 @@ def grouped(
         identity=together(value for _, value in keys),
         keys=frozenset(value.key for value in others if value.key is not None),
         window=window if has_edges(fields) else None,
+        copies=source.whole.copies,
     )
     return finished(context, node, made, in_order) if context.is_adhoc else made
+
+
+def _edges(
+    context: Context, group: exp.Expr | None, source: From, alias: str, window: Window
+) -> tuple[str, str]:
+    """Return the SQL of where windows begin and end; their columns may have other names."""
+    scope = source.scope
+    columns = [scope.column(alias, name) for name in scope.relations[alias].fields]
+    found = {v.edge: v.sql for v in columns if v is not None and v.edge}
+    start, end = found.get("window_start"), found.get("window_end")
+    if window.form in {"TUMBLE", "HOP"}:
+        size = microseconds(window.size)
+        start, end = start or f"({end} - {size})", end or f"({start} + {size})"
+    if start is None or end is None:
+        msg = "take both window_start and window_end along, to where they are grouped by"
+        raise context.refuse(group, msg)
+    return start, end
 
 
 def _all_groups(
@@ -128,7 +154,7 @@ def _all_groups(
         name: replace(value, sql=quoted(name), time=None, key=None)
         for name, value in values.items()
     }
-    made = Relation(sql, fields, source.whole.reach)
+    made = Relation(sql, fields, source.whole.reach, copies=source.whole.copies)
     return finished(context, node, made, in_order)
 
 

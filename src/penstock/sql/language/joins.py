@@ -10,6 +10,7 @@ from penstock.sql.language.context import Context
 from penstock.sql.language.expressions import Expressions
 from penstock.sql.language.literals import interval_us
 from penstock.sql.language.relations import (
+    NO_TAG,
     From,
     Relation,
     Scope,
@@ -18,8 +19,9 @@ from penstock.sql.language.relations import (
 )
 from penstock.sql.signature import Shift, Value
 
-#: Columns of catalog tables that have each value once.
-_UNIQUE = {"things": {"id"}, "datastreams": {"id"}, "units": {"symbol"}, "locations": {"thing"}}
+#: Columns of catalog tables that have each value once. Names of things are not among them, as two
+#: systems may use one, nor symbols of units, which may be defined in several ways.
+_UNIQUE = {"things": {"id"}, "datastreams": {"id"}}
 
 _FORMS = (
     "equal windows (`ON a.window_start = b.window_start AND a.window_end = b.window_end`), an"
@@ -202,6 +204,8 @@ def _on_windows(pair: _Pair, sql: str) -> From:
         keys=keys,
         is_rowwise=False,
         window=window,
+        # What tells unions apart is lost in the hash of the pair, which tells all apart.
+        tag=left.whole.tag if left.whole.tag == right.tag == NO_TAG else "__row",
     )
     scope = replace(pair.scope, relations=pair.scope.relations | {pair.alias: merged})
     hidden = (*left.hidden[:3], pair_hash(left, pair.alias))

@@ -30,7 +30,7 @@ class _Spec:
     """A window specification, understood."""
 
     partition: str
-    order: list[tuple[Value, bool]]
+    order: list[tuple[Value, str]]
     time: Value | None
     is_within_window: bool
     uses: Uses
@@ -98,15 +98,18 @@ class Over:
             if named is None:
                 hint = did_you_mean(alias.name, self._named)
                 raise self._context.refuse(window, f"there is no WINDOW `{alias.name}`.{hint}")
+            if any(window.args.get(arg) for arg in ("partition_by", "order", "spec")):
+                msg = f"write OVER {alias.name} alone, or the whole window in parentheses"
+                raise self._context.refuse(window, msg)
             base = named
         partitions = [self._plain.value(part) for part in base.args.get("partition_by") or ()]
         edges = {value.edge for value in partitions}
         order = [
-            (self._plain.value(term.this), bool(term.args.get("desc")))
+            (self._plain.value(term.this), _direction(term))
             for term in (base.args["order"].expressions if base.args.get("order") else ())
         ]
         time = None
-        if order and order[0][0].time is not None and not order[0][1]:
+        if order and order[0][0].time is not None and "DESC" not in order[0][1]:
             time = order[0][0]
         partition = ", ".join(value.sql for value in partitions)
         # Nulls of one partition key are one partition; that is what DuckDB does too.
@@ -123,6 +126,9 @@ class Over:
         window = self._source.whole.window
         if window is None:
             return False
+        if window.form == "SESSION":
+            # Sessions of two keys may share one edge, and be far apart in time by the other.
+            return edges >= {"window_start", "window_end"}
         # One edge tells fixed windows apart; those that grow need both, or their end.
         return window.form in {"TUMBLE", "HOP"} or "window_end" in edges
 
@@ -130,7 +136,7 @@ class Over:
         return "__time, __series, __row"
 
     def _sorted(self, spec: _Spec) -> str:
-        terms = [f"{value.sql}{' DESC' if desc else ''} NULLS LAST" for value, desc in spec.order]
+        terms = [f"{value.sql}{way}" for value, way in spec.order]
         return f"ORDER BY {', '.join([*terms, self._ties()])}"
 
     def _ranked(
@@ -151,7 +157,11 @@ class Over:
         args = ""
         if name == "NTILE":
             count = self._plain.value(call.expressions[0])
-            if not isinstance(count.literal, int) or count.literal < 1:
+            if (
+                isinstance(count.literal, bool)
+                or not isinstance(count.literal, int)
+                or count.literal < 1
+            ):
                 raise self._context.refuse(call, "NTILE takes a number above 0, as in NTILE(4)")
             args = count.sql
         self._reach_window()
@@ -161,7 +171,7 @@ class Over:
         return Value(f"{name.lower()}({args}) OVER ({spec.partition}{by})", kind)
 
     def _terms(self, spec: _Spec) -> str:
-        terms = [f"{value.sql}{' DESC' if desc else ''} NULLS LAST" for value, desc in spec.order]
+        terms = [f"{value.sql}{way}" for value, way in spec.order]
         return f"ORDER BY {', '.join(terms)}"
 
     def _reach_window(self) -> None:
@@ -222,10 +232,7 @@ class Over:
         frame: exp.WindowSpec | None,
         condition: exp.Expr | None,
     ) -> Value:
-        order = ", ".join(
-            [f"{v.sql}{' DESC' if desc else ''} NULLS LAST" for v, desc in spec.order]
-            + [self._ties()]
-        )
+        order = ", ".join([f"{v.sql}{way}" for v, way in spec.order] + [self._ties()])
         made = self._plain.aggregate(call, name, condition, order=order)
         is_bare = self._context.is_adhoc and not spec.order
         if (spec.is_within_window or is_bare) and (frame is None or self._is_open(frame)):
@@ -376,6 +383,11 @@ class Over:
         if not shifts:
             return 0
         return max((s.hi - s.lo for s in shifts), default=0)
+
+
+def _direction(term: exp.Ordered) -> str:
+    nulls = "FIRST" if term.args.get("nulls_first") else "LAST"
+    return f"{' DESC' if term.args.get('desc') else ''} NULLS {nulls}"
 
 
 def _union(first: Reach, second: Reach) -> Reach:

@@ -87,7 +87,7 @@ def joined_freely(
 ) -> From:
     """Join on any condition."""
     word = str(join.args.get("side") or join.args.get("kind") or "").upper()
-    if word not in _JOINS or join.args.get("using"):
+    if word not in _JOINS or join.args.get("using") or join.args.get("method"):
         raise context.refuse(join.this, "write JOIN, LEFT, RIGHT, FULL or CROSS JOIN, with ON")
     if alias in left.scope.relations or alias == "__t":
         msg = "each relation of a join needs a name of its own: write AS and one behind it"

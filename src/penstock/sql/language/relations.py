@@ -11,6 +11,9 @@ from penstock.sql.signature import Shift, Value
 #: The columns that carry the identity of a row through every step.
 HIDDEN = ("__time", "__end", "__series", "__row")
 
+#: `Relation.tag` of rows that their keys tell apart.
+NO_TAG = "0::BIGINT"
+
 Uses = frozenset[tuple[int, str]]
 
 
@@ -53,6 +56,8 @@ class Relation:
         tag: SQL of what `__row` becomes where `keys` tell rows apart already.
         use: Number of the mention of an input whose rows these are, each on its own, or None.
         order: What its `ORDER BY` was, for questions.
+        weight: How often inputs and tables are used in it, when it is one that `WITH` names.
+        copies: In how many windows a row of an input may be in it, at most.
     """
 
     sql: str
@@ -62,9 +67,11 @@ class Relation:
     keys: frozenset[int] | None = None
     window: Window | None = None
     is_rowwise: bool = False
-    tag: str = "0::BIGINT"
+    tag: str = NO_TAG
     use: int | None = None
     order: str = ""
+    weight: int = 1
+    copies: int = 1
 
     def named(self, name: str) -> Value | None:
         """Return a field by its name, whatever the case."""
@@ -84,12 +91,12 @@ class Scope:
     Attributes:
         relations: By alias, in the order of the `FROM`.
         guards: By alias: a condition without which the columns of that relation are null.
-        is_flat: All are columns of one relation, called `alias.column`.
+        flat: Aliases whose columns are those of one relation, `__rows`, called `alias.column`.
     """
 
     relations: dict[str, Relation] = field(default_factory=dict)
     guards: dict[str, str] = field(default_factory=dict)
-    is_flat: bool = False
+    flat: frozenset[str] = frozenset()
 
     def column(self, alias: str, name: str) -> Value | None:
         """Return a column of one relation as it is written in SQL."""
@@ -97,8 +104,8 @@ class Scope:
         found = relation.named(name) if relation else None
         if found is None:
             return None
-        if self.is_flat:
-            return replace(found, sql=quoted(f"{alias}.{found.sql[1:-1]}"))
+        if alias in self.flat:
+            return replace(found, sql=f"__rows.{flat_name(alias, found)}")
         sql = f"{quoted(alias)}.{found.sql}"
         if guard := self.guards.get(alias):
             sql = f"(CASE WHEN {guard} THEN {sql} END)"
@@ -134,13 +141,19 @@ class From:
     def flat(self, where_sql: str) -> From:
         """Return the rows that pass, with each column under one name, as one relation."""
         columns = [f"{sql} AS {name}" for sql, name in zip(self.hidden, HIDDEN, strict=True)]
-        scope = replace(self.scope, guards={}, is_flat=True)
+        scope = replace(self.scope, guards={}, flat=frozenset(self.scope.relations))
         columns += [
-            f"{value.sql} AS {flat.sql}"
+            f"{value.sql} AS {flat.sql.removeprefix('__rows.')}"
             for value, flat in zip(self.scope.columns(), scope.columns(), strict=True)
         ]
         sql = f"(SELECT {', '.join(columns)} FROM {self.sql}{where_sql}) AS __rows"
-        return From(scope, sql, self.whole, HIDDEN)
+        a, b, c, d = (f"__rows.{name}" for name in HIDDEN)
+        return From(scope, sql, self.whole, (a, b, c, d))
+
+
+def flat_name(alias: str, value: Value) -> str:
+    """Return what a column is called when all are columns of one relation."""
+    return quoted(f"{alias}.{value.sql[1:-1]}")
 
 
 def quoted(name: str) -> str:

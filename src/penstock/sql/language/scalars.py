@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from penstock.sql.language import ranges
 from penstock.sql.language.relations import text, together
 from penstock.sql.signature import Function, Kind, Value
 
@@ -16,8 +17,20 @@ def _number(sql: str, count: int = 1, *, needs: int | None = None) -> Function:
     return Function((_N,) * count, _N, sql, needs=needs)
 
 
-def _finite(sql: str) -> Function:
-    return _number(f"(CASE WHEN isfinite({{0}}) THEN {sql} END)")
+def _defined(sql: str) -> Function:
+    """Return a function that is NULL where it is not defined."""
+    return _number(ranges.number(sql))
+
+
+def _logarithm(word: str) -> Function:
+    return _defined(f"nullif({word}({{0}}), '-infinity'::DOUBLE)")
+
+
+def _absolute(args: Sequence[Value]) -> Value:
+    (value,) = args
+    if value.kind is _I:
+        return Value(ranges.whole(f"abs({ranges.wide(value.sql)})"), _I, value.unit)
+    return Value(f"abs({value.sql})", value.kind, value.unit)
 
 
 def _choice(template: str) -> Callable[[Sequence[Value]], Value]:
@@ -59,6 +72,14 @@ def _nullif(args: Sequence[Value]) -> Value:
 
 _PARTS = ("MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH",
           "QUARTER", "YEAR")  # fmt: skip
+
+
+#: How many units a year has, at most.
+_PER_YEAR = {
+    "microsecond": 366 * 86_400 * 10**6, "millisecond": 366 * 86_400 * 10**3,
+    "second": 366 * 86_400, "minute": 366 * 1_440, "hour": 366 * 24, "day": 366, "week": 53,
+    "month": 12, "quarter": 4, "year": 1,
+}  # fmt: skip
 
 
 def _date_format(args: Sequence[Value]) -> Value:
@@ -105,7 +126,8 @@ def _strftime(pattern: str) -> str:
 
 
 def _substring(args: Sequence[Value]) -> Value:
-    return Value(f"substring({', '.join(arg.sql for arg in args)})", _T, uses=together(args))
+    places = ", ".join(ranges.count(arg.sql) for arg in args[1:])
+    return Value(f"substring({args[0].sql}, {places})", _T, uses=together(args))
 
 
 def _unit(arg: Value) -> str:
@@ -123,32 +145,47 @@ def _difference(args: Sequence[Value]) -> Value:
 
 def _added(args: Sequence[Value]) -> Value:
     unit = _unit(args[0])
-    return Value(f"({args[2].sql} + {args[1].sql} * INTERVAL 1 {unit})", _W)
+    most = str(10_000 * _PER_YEAR[unit])
+    steps = ranges.between(args[1].sql, f"(-{most})", most)
+    return Value(ranges.time(f"({args[2].sql} + {steps} * INTERVAL 1 {unit})"), _W)
 
+
+def _of_number(args: Sequence[Value]) -> Value:
+    digits = args[1].literal
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 6:
+        msg = "its second argument says how many digits of the number are behind the second: 0 to 6"
+        raise ValueError(msg)
+    us = f"{ranges.wide(args[0].sql)} * {10 ** (6 - digits)}"
+    us = ranges.between(us, f"({ranges.FIRST_US - 1})", f"{ranges.END_US}")
+    return Value(f"make_timestamp({ranges.whole(us)})", _W)
+
+
+#: A place from 0 on; others are NULL.
+_PLACE = "nullif(greatest({2}, -1), -1)"
 
 SCALARS: dict[str, Function] = {
     # Mathematics. Outside of what a function is defined for, the answer is NULL.
-    "ABS": _same("abs({0})"),
+    "ABS": Function((_N,), None, _absolute),
     "SIGN": Function((_N,), _N, "CAST(sign({0}) AS DOUBLE)"),
     "ROUND": Function(
-        (_N, _I), _N, "round(CAST({0} AS DOUBLE), CAST({1} AS INTEGER))", keeps_unit=True,
+        (_N, _I), _N, f"round(CAST({{0}} AS DOUBLE), {ranges.count('{1}')})", keeps_unit=True,
         example="ROUND(result, 2)",
     ),
     "TRUNCATE": Function(
-        (_N, _I), _N, "(trunc({0} * power(10::DOUBLE, {1})) / power(10::DOUBLE, {1}))",
+        (_N, _I), _N, f"trunc(CAST({{0}} AS DOUBLE), {ranges.count('{1}')})",
         keeps_unit=True, example="TRUNCATE(result, 1)",
     ),
     "POWER": _number("power({0}, {1})", 2),
-    "SQRT": _number("(CASE WHEN {0} >= 0 THEN sqrt({0}) END)"),
+    "SQRT": _defined("sqrt({0})"),
     "CBRT": _number("cbrt({0})"),
     "EXP": _number("exp({0})"),
-    "LN": _number("(CASE WHEN {0} > 0 THEN ln({0}) END)"),
-    "LOG10": _number("(CASE WHEN {0} > 0 THEN log10({0}) END)"),
-    "LOG2": _number("(CASE WHEN {0} > 0 THEN log2({0}) END)"),
-    "SIN": _finite("sin({0})"), "COS": _finite("cos({0})"),
-    "TAN": _finite("tan({0})"), "COT": _finite("cot(nullif({0}, 0))"),
-    "ASIN": _number("(CASE WHEN abs({0}) <= 1 THEN asin({0}) END)"),
-    "ACOS": _number("(CASE WHEN abs({0}) <= 1 THEN acos({0}) END)"),
+    "LN": _logarithm("ln"),
+    "LOG10": _logarithm("log10"),
+    "LOG2": _logarithm("log2"),
+    "SIN": _defined("sin({0})"), "COS": _defined("cos({0})"),
+    "TAN": _defined("tan({0})"), "COT": _defined("cot(nullif({0}, 0))"),
+    "ASIN": _defined("asin({0})"),
+    "ACOS": _defined("acos({0})"),
     "ATAN": _number("atan({0})"), "ATAN2": _number("atan2({0}, {1})", 2),
     "SINH": _number("sinh({0})"), "COSH": _number("cosh({0})"), "TANH": _number("tanh({0})"),
     "DEGREES": _number("degrees({0})"), "RADIANS": _number("radians({0})"),
@@ -176,13 +213,16 @@ SCALARS: dict[str, Function] = {
     ),
     "LEFT": Function((_T, _I), _T, "left({0}, {1})"),
     "RIGHT": Function((_T, _I), _T, "right({0}, {1})"),
-    "REPLACE": Function((_T, _T, _T), _T, "replace({0}, {1}, {2})"),
+    "REPLACE": Function((_T, _T, _T), _T, ranges.text(
+        f"replace(left({{0}}, {ranges.MAX_TEXT}), {{1}}, left({{2}}, {ranges.MAX_REPLACEMENT}))"
+    )),
     "REVERSE": Function((_T,), _T, "reverse({0})"),
-    "CONCAT": Function((_ANY,), _T, "concat({args})", is_variadic=True, needs=1),
-    "CONCAT_WS": Function((_T, _ANY), _T, "concat_ws({args})", is_variadic=True),
+    "CONCAT": Function((_ANY,), _T, ranges.text("concat({args})"), is_variadic=True, needs=1),
+    "CONCAT_WS": Function((_T, _ANY), _T, ranges.text("concat_ws({args})"), is_variadic=True),
     "POSITION": Function((_T, _T), _I, "strpos({1}, {0})", example="POSITION('a' IN text)"),
     "SPLIT_INDEX": Function(
-        (_T, _T, _I), _T, "split_part({0}, {1}, CAST({2} AS INTEGER) + 1)",
+        (_T, _T, _I), _T,
+        f"split_part({{0}}, {{1}}, {ranges.count(_PLACE)}::BIGINT + 1)",
         example="SPLIT_INDEX(name, '.', 0)",
     ),
     "STARTSWITH": Function((_T, _T), _B, "starts_with({0}, {1})"),
@@ -196,10 +236,9 @@ SCALARS: dict[str, Function] = {
     "TIMESTAMPADD": Function(
         (_T, _I, _W), _W, _added, example="TIMESTAMPADD(MINUTE, 5, time)"
     ),
-    "TO_TIMESTAMP": Function((_T,), _W, "TRY_CAST({0} AS TIMESTAMP)"),
+    "TO_TIMESTAMP": Function((_T,), _W, ranges.time("TRY_CAST({0} AS TIMESTAMP)")),
     "TO_TIMESTAMP_LTZ": Function(
-        (_I, _I), _W, "make_timestamp(CAST(CASE WHEN abs({0} * power(10, 6 - {1})) < 9e18 "
-        "THEN {0} * power(10, 6 - {1}) END AS BIGINT))",
+        (_I, _I), _W, _of_number,
         example="TO_TIMESTAMP_LTZ(1700000000000, 3)",
     ),
     "UNIX_TIMESTAMP": Function((_W,), _I, "CAST(floor(epoch({0})) AS BIGINT)"),

@@ -53,6 +53,11 @@ def relation(context: Context, node: exp.Expr) -> Relation:
         if node.args.get("with_") is None:
             return relation(context, node.this)
         return _with_names(context, node, node.this)
+    if isinstance(node, exp.Table):
+        msg = "a table, or a join of tables, in parentheses; leave the parentheses out"
+        if isinstance(node.this, exp.Anonymous):
+            msg = "a table function inside another one; write it as in `(SELECT * FROM TABLE(...))`"
+        raise context.refuse(node, f"this cannot stand here: {msg}")
     if isinstance(node, exp.Select):
         return _with_names(context, node, node)
     if isinstance(node, exp.SetOperation):
@@ -76,9 +81,11 @@ def _with_names(context: Context, owner: exp.Expr, node: exp.Expr) -> Relation:
                     raise context.refuse(cte, msg)
                 if name.lower() in names:
                     raise context.refuse(cte, f"`{name}` is named twice in this WITH")
+                before = context.uses
                 made = relation(context, cte.this)
                 sql = context.add_cte("with", made.sql)
-                names[name.lower()] = replace(made, sql=sql, use=None)
+                weight, context.uses = max(context.uses - before, 1), before
+                names[name.lower()] = replace(made, sql=sql, use=None, weight=weight)
         if isinstance(node, exp.Select):
             return select(context, node)
         if isinstance(node, exp.SetOperation):
@@ -121,6 +128,9 @@ def from_clause(context: Context, node: exp.Select) -> From:
     if clause is None:
         msg = "there is no FROM; write where the rows come from, as in `FROM observations`"
         raise context.refuse(node, msg)
+    if version := clause.this.args.get("version"):
+        msg = "FOR SYSTEM_TIME AS OF belongs behind a relation that is joined"
+        raise context.refuse(version, msg)
     made = table(context, clause.this)
     alias = alias_of(context, clause.this)
     name = quoted(alias)
@@ -136,6 +146,8 @@ def from_clause(context: Context, node: exp.Select) -> From:
             source = joined_freely(context, source, join, name, other)
         else:
             source = joined(context, source, join, name, other)
+        copies = max(source.whole.copies, other.copies)
+        source = replace(source, whole=replace(source.whole, copies=copies))
     return source
 
 

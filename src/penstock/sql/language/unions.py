@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from penstock.sql.language.context import Context
 from penstock.sql.language.families import common_kind
-from penstock.sql.language.relations import Relation, quoted
+from penstock.sql.language.relations import NO_TAG, Relation, quoted
 from penstock.sql.signature import KIND_NAMES, Kind, Shift, Value
 
 #: `__row` of a union keeps the number of the query in its lowest bits.
@@ -41,8 +41,7 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
     }
     # Rows of a union within one are told apart by more than keys and the number of the query.
     is_keyed = all(
-        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == "0::BIGINT"
-        for m in made
+        m.keys is not None and m.keys <= _keys(m) and m.tag == first.tag == NO_TAG for m in made
     ) and (len({tuple(v.key is None for v in m.fields.values()) for m in made}) == 1)
     keys = frozenset(v.key for v in fields.values() if v.key is not None) if is_keyed else None
     reach = made[0].reach
@@ -70,6 +69,7 @@ def union(context: Context, node: exp.SetOperation, analyse: Analyse) -> Relatio
         keys=keys,
         window=window,
         is_rowwise=all(m.is_rowwise for m in made),
+        copies=max(m.copies for m in made),
         tag=f"(__row & {(1 << BRANCH_BITS) - 1})",
     )
 

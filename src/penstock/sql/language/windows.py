@@ -102,6 +102,10 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         raise context.refuse(partition, msg)
     window = _window(context, call)
     step, size = window.step, window.size
+    copies = relation.copies * -(-size // step)
+    if copies > MAX_WINDOWS:
+        msg = f"each row would be in {copies} windows of windows; at most {MAX_WINDOWS} are allowed"
+        raise context.refuse(call.node, msg)
     origin = f"make_timestamp({window.offset})"
     bucket = f"time_bucket({microseconds(step)}, {time.sql}, {origin})"
     row = "__row"
@@ -143,6 +147,7 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         window=replace(window, time=shift),
         is_rowwise=relation.is_rowwise and window.form == "TUMBLE",
         keys=None,
+        copies=copies,
     )
 
 
