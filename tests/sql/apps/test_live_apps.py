@@ -194,6 +194,7 @@ def test_questions_are_answered_in_every_form(ask: Caller) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "SELECT COUNT(*) AS n FROM '/etc/passwd'",
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM read_text('/etc/passwd')",
         "SELECT * FROM parquet_scan('/tmp/x')",
@@ -242,5 +243,3 @@ def test_a_question_that_explodes_ends(ask: Caller) -> None:
     refused = ask.sql(f"SELECT SUM(o0.result * o8.result) AS x FROM {joins}", 422, timeout_s=1)
     assert refused["error"]["code"] == "too-much"
     assert ask.sql("SELECT COUNT(*) AS n FROM observations")["values"] == [[60]]
-    nothing = ask.sql("SELECT COUNT(*) AS n FROM '/etc/passwd'")
-    assert nothing["values"] == [[0]]
