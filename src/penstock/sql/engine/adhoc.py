@@ -15,7 +15,7 @@ from penstock.sql.engine.duck import Deadline, Duck, timestamp
 from penstock.sql.engine.inputs import relations_of
 from penstock.sql.engine.picture import Pictures
 from penstock.sql.engine.ranges import Int64s
-from penstock.sql.plan import Plan
+from penstock.sql.plan import Input, Plan
 from penstock.sql.settings import SqlSettings
 
 #: Questions that are answered at one time.
@@ -61,7 +61,7 @@ class Questions:
         left = self._settings.question_max_scan_rows
         parts = {}
         for one in plan.inputs:
-            rows = self._rows(picture.find(one.source, scope, 0), left)
+            rows = self._rows(picture.find(one.source, scope, 0), one, left)
             left -= rows.num_rows
             parts[one.relation] = rows
         relations = relations_of(plan, parts, picture)
@@ -80,14 +80,19 @@ class Questions:
             raise TooMuch(msg)
         return answer
 
-    def _rows(self, ids: Int64s, most: int) -> pa.Table:
+    def _rows(self, ids: Int64s, one: Input, most: int) -> pa.Table:
         if not len(ids):
             return self._store.scan(Selection(datastreams=(), limit=0))
-        rows = self._store.scan(Selection(datastreams=tuple(ids.tolist()), limit=most + 1))
+        rows = self._store.scan(
+            Selection(
+                datastreams=tuple(ids.tolist()), start_us=one.start_us, end_us=one.end_us,
+                limit=most + 1,
+            )
+        )  # fmt: skip
         if rows.num_rows > most:
             msg = (
                 f"the question reads more than {self._settings.question_max_scan_rows} rows "
-                "(sql.question_max_scan_rows); name fewer datastreams"
+                "(sql.question_max_scan_rows); name fewer datastreams or a shorter time"
             )
             raise TooMuch(msg)
         return rows

@@ -284,7 +284,7 @@ def _differs(new: pa.Table, held: pa.Table) -> pa.ChunkedArray:
     before = held.select([*_IDENTITY, *_ANSWER]).rename_columns(
         [*_IDENTITY, *(f"held_{name}" for name in _ANSWER)]
     )
-    before = before.append_column("is_held", pa.repeat(True, held.num_rows))  # noqa: FBT003
+    before = before.append_column("is_held", pa.repeat(True, held.num_rows))
     at = pa.array(np.arange(new.num_rows))
     both = new.select([*_IDENTITY, *_ANSWER]).append_column("at", at)
     both = both.join(before, _IDENTITY, join_type="left outer").sort_by("at")
