@@ -56,9 +56,6 @@ node: ## Install the npm client that some tests use (npm from Debian, as root, i
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
 
-oracle: $(VENV)/dev.stamp ## Run 12,000 generated queries whole and in slices (20 minutes)
-	PENSTOCK_ORACLE=12000 $(BIN)/python -m pytest -q tests/sql/language/test_oracle.py
-
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow
 
@@ -71,6 +68,11 @@ ets: $(VENV)/dev.stamp ## Run OGC's test suite for SensorThings (Java, Maven); w
 
 schemathesis: $(VENV)/dev.stamp ## Ask the API 100 requests of each kind that nobody thought of
 	PENSTOCK_SCHEMATHESIS_EXAMPLES=100 $(BIN)/python -m pytest --timeout 3600 tests/api/test_schemathesis.py
+
+ORACLE ?= 12000
+ORACLE_ENGINE ?= 400
+oracle: $(VENV)/dev.stamp ## Stream SQL beside one run over all data: ORACLE slice cases, ORACLE_ENGINE lives of the engine
+	PENSTOCK_ORACLE=$(ORACLE) PENSTOCK_ORACLE_CASES=$(ORACLE_ENGINE) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/sql/language/test_oracle.py tests/sql/engine/test_oracle.py
 
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/

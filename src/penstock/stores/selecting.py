@@ -76,7 +76,7 @@ def order(table: pa.Table, *, descending: bool = False, limit: int | None = None
         index = index[::-1]
     if limit is not None:
         index = index[:limit]
-    return table.take(pa.array(index))
+    return take(table, index)
 
 
 @functools.cache

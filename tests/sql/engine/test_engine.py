@@ -113,3 +113,17 @@ def test_an_app_reads_what_another_derives_and_follows_its_repairs(bench: Bench)
     bench.send((a, 2, 4.0))
     bench.turn()
     assert bench.derived(2)[0] == ("one.app2.mean", -20.0, 3.5)
+
+
+def test_a_repair_writes_only_what_it_changes(bench: Bench) -> None:
+    a, b = bench.datastreams(["one.t", "two.t"])
+    bench.start(1, mean(10))
+    bench.send((a, 1, 2.0), (b, 1, 5.0), (a, 13, 4.0), (b, 13, 4.0))
+    bench.turn(14)
+    kept = bench.engine.outlet.rows_kept
+    assert kept == 2
+    bench.send((a, 2, 6.0))
+    bench.turn()
+    assert bench.derived() == [("one.app1.mean", 0.0, 4.0), ("two.app1.mean", 0.0, 5.0)]
+    assert bench.engine.outlet.rows_kept == kept + 1
+    assert bench.engine.outlet.rows_removed == 0

@@ -59,13 +59,19 @@ class Computer:
         """
         while True:
             rows = self._read(wanted, scans)
-            if rows is not None:
-                break
-            end = self._shorter(wanted, scans)
+            if rows is None:
+                end = self._shorter(wanted, scans)
+            else:
+                try:
+                    span = wanted.start_us, wanted.end_us
+                    answer = self.answer(wanted.plan, rows, span, picture)
+                except TooMuch:
+                    end = floor((wanted.start_us + wanted.end_us) // 2, wanted.plan.meaning)
+                    if end <= wanted.start_us:
+                        raise
+                else:
+                    return Part(answer, span[1], sum(part.num_rows for part in rows.values()))
             wanted = Wanted(wanted.plan, wanted.ids, wanted.start_us, end)
-        span = wanted.start_us, wanted.end_us
-        answer = self.answer(wanted.plan, rows, span, picture)
-        return Part(answer, wanted.end_us, sum(part.num_rows for part in rows.values()))
 
     def answer(
         self, plan: Plan, parts: Mapping[str, pa.Table], span: Range, picture: Picture

@@ -21,7 +21,7 @@ from penstock.core.series import ObservationType, Series, Unit
 from penstock.core.store import CanSummarise, Store
 from penstock.sql.engine.outlet import Outlet
 from penstock.sql.engine.picture import Pictures
-from penstock.sql.engine.ranges import NEVER_US, Int64s
+from penstock.sql.engine.ranges import NEVER_US, Int64s, Range, within
 from penstock.sql.engine.tap import int64s
 from penstock.sql.signature import SOURCE_UNIT
 
@@ -38,6 +38,7 @@ TOLD_OTHERWISE = frozenset(
 )  # fmt: skip
 _UTC = SCHEMA.field("time").type
 _IDENTITY = ["datastream", "time", "feature"]
+_ANSWER = ["number", "text", "end_time"]
 _TYPES = {
     ColumnKind.NUMBER: ObservationType.MEASUREMENT, ColumnKind.TRUTH: ObservationType.TRUTH,
     ColumnKind.TEXT: ObservationType.CATEGORY, ColumnKind.JSON: ObservationType.COMPLEX,
@@ -100,6 +101,9 @@ class DatastreamSink:
         self._ids: dict[tuple[object, ...], Int64s] = {}
         self._all: set[int] | None = None
         self._newest_us = NEVER_US
+        #: Ranges that were put since the outlet was last emptied, and when that was.
+        self._waiting: list[Range] = []
+        self._flushes = 0
 
     @property
     def datastreams(self) -> int:
@@ -107,17 +111,28 @@ class DatastreamSink:
         return len(self._own())
 
     def put(self, rows: pa.Table, start_us: int | None, end_us: int | None) -> None:
-        """Take rows; see `core.queries.Sink`."""
-        made = self._observations(rows)
+        """Take rows; see `core.queries.Sink`. Of a repair only what differs is written."""
+        made = [part for part in self._observations(rows) if part.num_rows]
         if start_us is not None and end_us is not None:
             self._own()
             if start_us <= self._newest_us:
-                self._outlet.flush()
-                self._outlet.remove(self._gone(made, start_us, end_us))
+                self._settle(start_us, end_us)
+                made = self._replace(made, start_us, end_us)
+            self._waiting.append((start_us, end_us))
         for part in made:
-            if part.num_rows:
-                self._newest_us = max(self._newest_us, int(int64s(part, "time").max()))
-                self._outlet.add(part)
+            times = int64s(part, "time")
+            first, last = int(times.min()), int(times.max())
+            self._newest_us = max(self._newest_us, last)
+            self._waiting.append((first, last + 1))
+            self._outlet.add(part)
+
+    def _settle(self, start_us: int, end_us: int) -> None:
+        """Bring what waits to the store if some of it lies in a range that is to be read."""
+        if self._flushes != self._outlet.flushes:
+            self._waiting, self._flushes = [], self._outlet.flushes
+        if within(self._waiting, start_us, end_us):
+            self._outlet.flush()
+            self._waiting, self._flushes = [], self._outlet.flushes
 
     def _own(self) -> set[int]:
         """Return the ids of all that was derived so far."""
@@ -130,15 +145,20 @@ class DatastreamSink:
                 self._newest_us = int(last.max()) if len(last) else NEVER_US
         return self._all
 
-    def _gone(self, made: Sequence[pa.Table], start_us: int, end_us: int) -> pa.Table:
-        """Return identities of rows that are held for a range and not in the answer any more."""
+    def _replace(self, made: Sequence[pa.Table], start_us: int, end_us: int) -> list[pa.Table]:
+        """Remove what is held for a range and not in the answer; return what is not held so."""
         ids = tuple(sorted(self._own()))
         held = self._store.scan(Selection(datastreams=ids, start_us=start_us, end_us=end_us))
-        held = held.select(_IDENTITY)
-        new = pa.concat_tables([SCHEMA.empty_table(), *made]).select(_IDENTITY)
-        if not held.num_rows or not new.num_rows:
-            return held
-        return held.join(new, _IDENTITY, join_type="left anti")
+        new = pa.concat_tables([SCHEMA.empty_table(), *made])
+        if not held.num_rows:
+            return [new] if new.num_rows else []
+        if not new.num_rows:
+            self._outlet.remove(held.select(_IDENTITY))
+            return []
+        names = new.select(_IDENTITY)
+        self._outlet.remove(held.select(_IDENTITY).join(names, _IDENTITY, join_type="left anti"))
+        changed = new.filter(_differs(new, held))
+        return [changed] if changed.num_rows else []
 
     def _observations(self, rows: pa.Table) -> list[pa.Table]:
         if not rows.num_rows:
@@ -177,12 +197,13 @@ class DatastreamSink:
 
     def _register(self, names: Sequence[tuple[object, ...]]) -> None:
         sources = self._source_infos(int(name[0]) for name in names if isinstance(name[0], int))
+        common = self._common_unit()
         per_page = max(1, PAGE // max(1, len(self._values)))
         for start in range(0, len(names), per_page):
             page = names[start : start + per_page]
             facts = [
                 DatastreamFacts(
-                    series=self._series(name, column, sources.get(name[0])),
+                    series=self._series(name, column, sources.get(name[0]), common),
                     description=f"{column.name} of stream app {self._origin.name}",
                 )
                 for name in page
@@ -204,7 +225,7 @@ class DatastreamSink:
         return {picture.infos[i].id: picture.infos[i] for i in at[at >= 0].tolist()}
 
     def _series(
-        self, name: tuple[object, ...], column: Column, source: DatastreamInfo | None
+        self, name: tuple[object, ...], column: Column, source: DatastreamInfo | None, common: Unit
     ) -> Series:
         keys = dict(zip((key.name for key in self._keys), name[1:], strict=True))
         thing = self._thing(keys, source)
@@ -215,7 +236,7 @@ class DatastreamSink:
         given = self._output.units.get(column.name)
         unit = Unit() if given is None else Unit(symbol=given)
         if given is None and column.unit == SOURCE_UNIT:
-            unit = self._unit_of(source)
+            unit = common if source is None else source.unit
         elif given is None and column.unit is not None:
             unit = Unit(symbol=column.unit)
         return Series(
@@ -236,10 +257,8 @@ class DatastreamSink:
             system=self._origin.system,
         )
 
-    def _unit_of(self, source: DatastreamInfo | None) -> Unit:
+    def _common_unit(self) -> Unit:
         """Return the unit that all sources have, if they have one in common."""
-        if source is not None:
-            return source.unit
         picture = self._pictures.now()
         at = picture.index(self._inputs())
         units = {picture.infos[i].unit for i in at[at >= 0].tolist()}
@@ -257,6 +276,23 @@ class DatastreamSink:
             thing = source.thing if source is not None else self._origin.name
         prefix = self._origin.prefix
         return _short(thing if thing.startswith(prefix) else prefix + thing)
+
+
+def _differs(new: pa.Table, held: pa.Table) -> pa.ChunkedArray:
+    """Tell which rows are not held with the same answer."""
+    before = held.select([*_IDENTITY, *_ANSWER]).rename_columns(
+        [*_IDENTITY, *(f"held_{name}" for name in _ANSWER)]
+    )
+    before = before.append_column("is_held", pa.repeat(True, held.num_rows))
+    at = pa.array(np.arange(new.num_rows))
+    both = new.select([*_IDENTITY, *_ANSWER]).append_column("at", at)
+    both = both.join(before, _IDENTITY, join_type="left outer").sort_by("at")
+    is_same = pc.is_valid(both.column("is_held"))
+    for name in _ANSWER:
+        a, b = both.column(name), both.column(f"held_{name}")
+        is_equal = pc.fill_null(pc.equal(a, b), fill_value=False)
+        is_same = pc.and_(is_same, pc.or_(is_equal, pc.and_(pc.is_null(a), pc.is_null(b))))
+    return pc.invert(is_same)
 
 
 def _rows_of(

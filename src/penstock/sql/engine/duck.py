@@ -77,7 +77,11 @@ class Duck:
                 raise InvalidQuery("this is not a question; write one SELECT")
             table: pa.Table = answer.to_arrow_table()
         except (self._errors.OutOfMemoryException, MemoryError) as error:
-            msg = f"it takes more memory than sql.memory_bytes allows: {first_line(error)}"
+            msg = (
+                f"it takes more memory than sql.memory_bytes allows: {first_line(error)}; set it "
+                "higher (sql.question_memory_bytes for a question), or take shorter windows or "
+                "fewer sources"
+            )
             raise TooMuch(msg) from error
         except self._errors.InterruptException as error:
             raise TooMuch("it was interrupted, for it took too long") from error

@@ -28,6 +28,8 @@ class Outlet:
         #: Rows that were brought.
         self.rows_kept = 0
         self.rows_removed = 0
+        #: How often it was emptied.
+        self.flushes = 0
 
     @property
     def holds_rows(self) -> bool:
@@ -40,7 +42,7 @@ class Outlet:
             self._rows.append(rows)
 
     def remove(self, rows: pa.Table) -> None:
-        """Take identities of rows that are to go; `flush` must have been called before."""
+        """Take identities of rows that are to go; none of them may wait here."""
         if rows.num_rows:
             self._removed.append(rows)
 
@@ -58,6 +60,7 @@ class Outlet:
         self.rows_kept += batch.num_rows
         self.rows_removed += 0 if removed is None else removed.num_rows
         self._rows, self._removed = [], []
+        self.flushes += 1
 
 
 def _one_batch(tables: list[pa.Table]) -> pa.RecordBatch:
