@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from benchmarks.bytewax_peer import keyed_means
 from benchmarks.stream_rig import Rig
 
 from penstock.core.observation import observations
@@ -82,12 +83,13 @@ def measure(rows: int, shuffle_s: float) -> dict[str, float]:
 
 
 def run(rows: int = 3_000_000) -> dict[str, object]:
-    """Return the result."""
+    """Return the result, with Bytewax beside it."""
     return {
         "keys": KEYS,
         "wanted_rows_per_s": 1_500_000,
         "in_order": measure(rows, 0),
         "out_of_order_by_1_s": measure(rows, 1.0),
+        "bytewax": keyed_means(rows // 3, KEYS, PER_SECOND),
     }
 
 
