@@ -11,7 +11,7 @@ import pyarrow as pa
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
 from penstock.stores.lake.chunks import Columns, choose
-from penstock.stores.selecting import Int64s, int64s, sort_by
+from penstock.stores.selecting import Int64s, int64s, sort_by, take
 
 Bools = npt.NDArray[np.bool_]
 
@@ -55,7 +55,7 @@ def newest_of_each(tables: list[pa.Table]) -> pa.Table:
     order = keys.order()
     ordered = keys.take(order)
     is_last = np.append(~ordered.is_repeated(), True)
-    return table.take(pa.array(order[is_last]))
+    return take(table, order[is_last])
 
 
 @dataclass(frozen=True, slots=True)
