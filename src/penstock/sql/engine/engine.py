@@ -28,7 +28,7 @@ from penstock.sql.engine.ledger import Entry, Ledger
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.ranges import NEVER_US, Int64s
-from penstock.sql.engine.running import Running, by_id, stats_of
+from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
 from penstock.sql.engine.starting import QUERY_MARK, stand
 from penstock.sql.engine.tap import Heard, Tap, int64s
@@ -248,7 +248,7 @@ class Engine:
             took_s = self._clock.monotonic_s() - began_s
             if not is_done:
                 continue
-            self._stop.wait(max(0.0, self.settings.tick_s - took_s))
+            self._stop.wait(pause_s(list(self._running.values()), self.settings.tick_s, took_s))
             self.tap.wake.wait(IDLE_S if self._running else 1.0)
 
     def _guarded_turn(self) -> bool:

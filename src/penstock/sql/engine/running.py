@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.5
 #: Seconds of computing after which the others have their turn.
 TURN_S = 0.5
+#: Shortest time in which rows are gathered while a query answers row by row, seconds: somebody may
+#: wait for it, as of an alarm.
+GATHER_S = 0.02
 
 
 class Running:
@@ -190,6 +193,18 @@ def _without(ranges: list[Range], done: Range) -> list[Range]:
 def by_id(queries: Mapping[int, Running]) -> list[Running]:
     """Return queries in the order of their ids."""
     return [queries[key] for key in sorted(queries)]
+
+
+def pause_s(running: Sequence[Running], tick_s: float, took_s: float) -> float:
+    """Return for how many seconds rows are gathered after a turn that took so long.
+
+    With queries that answer row by row, no longer than twice what the turn took: short turns
+    follow each other soon, and take no more than a third of a core for that.
+    """
+    pause = max(0.0, tick_s - took_s)
+    if any(one.plan.meaning.is_rowwise for one in running):
+        return min(pause, max(GATHER_S, 2 * took_s))
+    return pause
 
 
 def stats_of(running: Sequence[Running], now_us: int) -> dict[str, float]:
