@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from penstock.catalog.database import Database
+from penstock.catalog.entities.geometry import read_geometry
 from penstock.catalog.entities.writing_creation import Creation
 from penstock.catalog.models import FeatureOfInterest
 from penstock.core.entities import New
@@ -38,6 +39,8 @@ class DescribedFeatures:
         try:
             wanted = self._decoder.decode(text)
         except msgspec.DecodeError:
+            return 0
+        if read_geometry(msgspec.json.encode(wanted.feature).decode()) is None:
             return 0
         with self._database.read() as connection:
             known = _known(connection, system, wanted)
