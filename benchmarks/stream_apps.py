@@ -24,7 +24,7 @@ APPS, RATE, KEYS, PER_S = 100, 10_000, 1000, 20
 
 def query(number: int) -> str:
     """Return the query of an app; every app reads about a tenth, the last ones all."""
-    source = f'"thing{number % 10}*"' if number < 90 else "observations"
+    source = f'"thing0{number % 10}*"' if number < 90 else "observations"
     if number % 5 < 2:
         return f"SELECT result * 1.8 + 32 AS f FROM {source} WHERE result > 29.{number:02}"
     seconds = 1 if number % 5 < 4 else 10
