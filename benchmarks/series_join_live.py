@@ -81,7 +81,7 @@ def run() -> dict[str, Any]:
         after = running.cpu_seconds()
         status = running.get(f"/apps/{made['id']}")["run"]
         (own,) = (
-            item["id"] for item in running.get("/datastreams?q=join")["items"]
+            item["id"] for item in running.get("/datastreams")["items"]
             if item["name"] not in names
         )  # fmt: skip
         found = running.get(f"/observations?width=1d&agg=count&datastream={own}")["count"]
