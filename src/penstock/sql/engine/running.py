@@ -27,6 +27,8 @@ TURN_S = 0.5
 #: Shortest time in which rows are gathered while a query answers row by row, seconds: somebody may
 #: wait for it, as of an alarm.
 GATHER_S = 0.02
+#: Ticks that a pause after a long turn lasts at most.
+MAX_TICKS = 5
 
 
 class Running:
@@ -198,10 +200,11 @@ def by_id(queries: Mapping[int, Running]) -> list[Running]:
 def pause_s(running: Sequence[Running], tick_s: float, took_s: float) -> float:
     """Return for how many seconds rows are gathered after a turn that took so long.
 
-    With queries that answer row by row, no longer than twice what the turn took: short turns
-    follow each other soon, and take no more than a third of a core for that.
+    Long turns are followed by pauses as long, up to a few ticks: many queries share what they
+    read then. With queries that answer row by row, no longer than twice what the turn took:
+    short turns follow each other soon, and take no more than a third of a core for that.
     """
-    pause = max(0.0, tick_s - took_s)
+    pause = max(tick_s - took_s, min(took_s, MAX_TICKS * tick_s))
     if any(one.plan.meaning.is_rowwise for one in running):
         return min(pause, max(GATHER_S, 2 * took_s))
     return pause
