@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.alarms.receivers import WebhookReceiver, webhook
 from tests.integration.conftest import Running
 
@@ -71,6 +72,7 @@ def kill_all(running: Running) -> None:
     running.process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_a_number_above_the_threshold_is_told_and_counted_through_a_kill(
     start: Callable[..., Running],
 ) -> None:
