@@ -88,6 +88,7 @@ class LiveHouse:
                 apps=self.hub.apps.apps,
                 adhoc=self.hub.apps.questions,
                 alarms=self.hub.alarms,
+                things=self.hub.things,
             )
             sock = socket.create_server(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.alarms.receivers import WebhookReceiver, webhook
 from tests.integration.conftest import Running
 
@@ -52,6 +51,10 @@ def told(receiver: WebhookReceiver) -> dict[str, tuple[str, float]]:
     return found
 
 
+def values(receiver: WebhookReceiver) -> set[float]:
+    return {value for _, value in told(receiver).values()}
+
+
 def activations(running: Running) -> int:
     alarms: Any = running.get("/api/v1/alarms")
     return sum(one["activations"] for one in alarms["items"])
@@ -72,7 +75,6 @@ def kill_all(running: Running) -> None:
     running.process.communicate(timeout=30)
 
 
-@pytest.mark.slow
 def test_a_number_above_the_threshold_is_told_and_counted_through_a_kill(
     start: Callable[..., Running],
 ) -> None:
@@ -90,5 +92,7 @@ def test_a_number_above_the_threshold_is_told_and_counted_through_a_kill(
         second = start(**NEAR)
         publish(second, 20, 83)
         wait_for(lambda: activations(second) == 3)
-        wait_for(lambda: len(told(receiver)) >= 3)
-        assert sorted(told(receiver).values()) == [("raise", 81), ("raise", 82), ("raise", 83)]
+        wait_for(lambda: {81, 83} <= values(receiver))
+        # 82 may be found behind 83, in an alarm that is open by then: it is counted, not told.
+        assert values(receiver) <= {81, 82, 83}
+        assert len(told(receiver)) == len(values(receiver)), told(receiver)

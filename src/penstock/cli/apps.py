@@ -92,7 +92,7 @@ def show_app(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> 
             ("Rows out", run.get("rows_out")),
             ("Late rows", run.get("late_rows")),
             ("Repairs", run.get("repairs")),
-            ("Too late", run.get("too_late_rows")),
+            ("Too late", run.get("too_late")),
             ("Busy", f"{run['busy_s']:.1f} s" if run else ""),
         ]
     )

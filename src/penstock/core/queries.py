@@ -138,7 +138,8 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
         rows_out: Rows answered.
         late_rows: Rows that came behind the watermark.
         repairs: Ranges that were computed again for them.
-        too_late_rows: Rows so late that the inputs beside them have expired; they change nothing.
+        too_late: Ranges that late rows touched when inputs beside them had expired: not computed
+            again.
         busy_s: Seconds of computing.
         message: What is wrong and what to do, or "".
     """
@@ -150,7 +151,7 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     rows_out: int = 0
     late_rows: int = 0
     repairs: int = 0
-    too_late_rows: int = 0
+    too_late: int = 0
     busy_s: float = 0.0
     message: str = ""
 

@@ -32,7 +32,7 @@ from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
-from penstock.runtime.streams import make_questions, make_streams
+from penstock.runtime.streams import make_streams
 from penstock.runtime.things import make_notifier, make_things
 from penstock.sensorthings.mqtt_changes import Change
 from penstock.stores.lake.store import LakeStore
@@ -105,7 +105,6 @@ class Hub:
             self.identities.access,
             self._clock,
         )
-        self.questions = make_questions(config, self.store, self.streams)
         self.fleet.forget_series = self.ingest.forget_series
         self.fleet.log_passed = self._passing
         #: Where the HTTP server is, for links in what subscribers are told.
@@ -117,6 +116,8 @@ class Hub:
             self.ingest.forget_series,
             self._tell,
             self._is_wanted,
+            # What is computed from them is computed again without them.
+            lambda rows: self.streams.heard(rows, {}),
         )
         self.notifier = make_notifier(
             self.things,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from penstock.core.access import Access, Scope
-from penstock.core.apps import Output
 from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
-from penstock.core.errors import NotConnected
 from penstock.core.organisation import DEFAULT_SYSTEM
-from penstock.core.queries import Meaning, Query
+from penstock.core.queries import Query
 from penstock.core.store import Store
-from penstock.devices.post import Letter, Post
 from penstock.ingest.ingest import Ingest
 from penstock.runtime.config import Config
-from penstock.sql.engine.adhoc import Questions
 from penstock.sql.engine.engine import Engine
-from penstock.sql.engine.topic import TopicSink
 from penstock.sql.plan import Plan
 
 
@@ -53,35 +48,6 @@ def make_streams(
     )
     ingest.follow(engine)
     return engine
-
-
-def make_questions(config: Config, store: Store, engine: Engine) -> Questions:
-    """Return what answers questions of people."""
-    return Questions(store, engine.pictures, question_of, config.sql)
-
-
-def question_of(sql: str) -> Plan:
-    """Return the plan of a question; loads the language when it is first asked.
-
-    Raises:
-        InvalidQuery: It is not allowed or cannot be understood.
-    """
-    from penstock.sql.language import compile_adhoc
-
-    return compile_adhoc(sql)
-
-
-def make_topic_sink(engine: Engine, output: Output, meaning: Meaning, post: Post) -> TopicSink:
-    """Return what publishes the answers of an app at the door, to whoever subscribes."""
-
-    def publish(messages: Sequence[tuple[str, bytes]]) -> None:
-        for topic, payload in messages:
-            letter = Letter(key="", topic=topic, payload=payload, is_receipt_wanted=False)
-            if post.send(letter) is None:
-                msg = "the MQTT door cannot be reached; the answer is published when it can"
-                raise NotConnected(msg)
-
-    return TopicSink(output, meaning, publish, engine.pictures)
 
 
 def plan_of(query: Query) -> Plan:

@@ -91,6 +91,23 @@ def test_an_app_derives_what_a_backtest_gives(ask: Caller) -> None:
     assert (verified["rows"], verified["same"], verified["different"]) == (2, 2, 0)
 
 
+def test_what_is_deleted_is_computed_again(ask: Caller) -> None:
+    ask.send("site/a", (1, 10.0), (3, 20.0), (12, 40.0), (13, 50.0), (25, 1.0))
+    app = ask("POST", "/apps", 201, json={"name": "means", "sql": MEANS, **QUICK})
+    ask("POST", f"/apps/{app['id']}/start")
+    eventually(lambda: len(ask("GET", f"/apps/{app['id']}/datastreams")["datastreams"]) > 0)
+    (stream,) = ask("GET", f"/apps/{app['id']}/datastreams")["datastreams"]
+
+    def derived() -> list[float]:
+        return list(ask("GET", f"/observations?datastream={stream}")["number"])
+
+    eventually(lambda: derived() == [15.0, 45.0, 1.0])
+    gone = "?$filter=result eq 20 or result eq 40 or result eq 50"
+    (source,) = {d["id"] for d in ask("GET", "/datastreams")["items"]} - {stream}
+    ask("DELETE", f"/../../v1.1/Datastreams({source})/Observations{gone}")
+    eventually(lambda: derived() == [10.0, 1.0])
+
+
 def test_what_is_stored_otherwise_is_found(ask: Caller) -> None:
     ask.send("site/a", (1, 10.0), (12, 40.0))
     app = ask("POST", "/apps", 201, json={"name": "means", "sql": MEANS, **QUICK})

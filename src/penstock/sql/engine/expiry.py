@@ -47,5 +47,5 @@ class Expiry:
             return
         first = ceiling(since + standing.meaning.back_us, standing.meaning)
         kept = within(standing.pending, first, 1 << 62)
-        standing.too_late_rows += len(standing.pending) - len(kept)
+        standing.too_late += len(standing.pending) - len(kept)
         standing.pending = kept

@@ -56,7 +56,7 @@ class Running:
         self.state = RunState.CATCHING_UP
         self.message = ""
         self.is_behind = True
-        self._late_before = (standing.late_rows, standing.too_late_rows)
+        self._late_before = (standing.late_rows, standing.too_late)
         self._clock = clock
         self._max_retry_s = max_retry_s
         self._retry_s = 0.0
@@ -74,7 +74,7 @@ class Running:
             rows_out=self.rows_out,
             late_rows=standing.late_rows - late,
             repairs=self.repairs,
-            too_late_rows=standing.too_late_rows - too_late,
+            too_late=standing.too_late - too_late,
             busy_s=self.busy_s,
             message=self.message,
         )

@@ -90,7 +90,7 @@ class Standing:
         #: Ranges that were computed again, and the turn of the engine that kept them.
         self.settling: list[tuple[int, Range]] = []
         self.late_rows = 0
-        self.too_late_rows = 0
+        self.too_late = 0
         self._picture: Picture | None = None
         self._scope: Scope | None = None
 
