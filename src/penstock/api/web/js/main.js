@@ -1,6 +1,6 @@
 /** Starts the page and lays its parts out. `window.penstock` is for tests and the console. */
 
-import { html, render, useEffect } from "./html.js";
+import { html, render, useEffect, useRef } from "./html.js";
 import { Icon } from "./icons.js";
 import { AlarmsView } from "./alarms/view.js";
 import { ChartView } from "./chartview.js";
@@ -39,7 +39,10 @@ function Tabs({ view, health }) {
   const session = useApp((state) => state.session);
   const isOffered = { organisation: !session.isBare, health: session.administrator };
   const waiting = (health?.dead_letters ?? 0) + (health?.devices_pending ?? 0);
-  return html`<nav class="tabs" aria-label="Views">
+  const tabs = useRef(null);
+  // On a phone they do not all fit: the present one is brought into view.
+  useEffect(() => tabs.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [view]);
+  return html`<nav ref=${tabs} class="tabs" aria-label="Views">
     ${TABS.filter(([id]) => isOffered[id] ?? true).map(([id, label]) => html`<button key=${id} class=${`tab tab-${id}`}
         aria-current=${view === id ? "page" : undefined} onClick=${() => app.set(id === "devices" ? { view: id, device: null } : { view: id })}>
       <${Icon} name=${id} /><span>${label}</span>

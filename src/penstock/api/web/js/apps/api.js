@@ -11,11 +11,13 @@ export const changeApp = (id, spec, version) =>
   request(`apps/${id}`, { version }, { method: "PUT", body: spec });
 export const startApp = (id) => request(`apps/${id}/start`, {}, { method: "POST" });
 export const stopApp = (id) => request(`apps/${id}/stop`, {}, { method: "POST" });
-export const deleteApp = (id) => request(`apps/${id}`, {}, { method: "DELETE" });
+export const deleteApp = (id, withData) =>
+  request(`apps/${id}`, { with_data: withData }, { method: "DELETE" });
+export const listVersions = (id) => request(`apps/${id}/versions`);
 export const readLog = (id) => request(`apps/${id}/log`, { limit: 100 });
 export const readDerived = (id) => request(`apps/${id}/datastreams`);
 export const ask = (sql) =>
-  request("sql", {}, { method: "POST", body: { sql, times: "iso" }, timeoutMs: LONG_MS });
+  request("sql", {}, { method: "POST", body: { sql }, timeoutMs: LONG_MS });
 
 /** Compute a query over the past; `told` gets each line as it comes. */
 export async function backtest(query, told, signal) {
@@ -24,6 +26,8 @@ export async function backtest(query, told, signal) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(query),
     signal,
+  }).catch((error) => {
+    throw signal.aborted ? error : new ApiError("The server does not answer.");
   });
   if (!response.ok) {
     const problem = (await response.json().catch(() => null))?.error ?? {};
