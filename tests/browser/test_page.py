@@ -93,7 +93,8 @@ def test_nothing_is_wider_than_a_phone(site: Any, pages: Any) -> None:
         show(page, view)
         assert page.evaluate("document.scrollingElement.scrollWidth") == 390
         overflowing = page.evaluate(
-            """() => [...document.querySelectorAll('header *, .tabs *, .view > *, .side *')]
+            """() => [...document.querySelectorAll(
+                'header *, .tabs, .tab[aria-current], .view > *, .side *')]
               .filter((e) => e.checkVisibility())
               .filter((e) => !e.closest('.table-scroll, .chips, .stream-value, .visually-hidden'))
               .filter((e) => e.getBoundingClientRect().right > 391)
