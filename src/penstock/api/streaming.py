@@ -38,7 +38,19 @@ data: {}
 """
 
 
-class EventStream(StreamingResponse):
+class Leaving(StreamingResponse):
+    """An answer whose pieces are let go of when the client leaves."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send until there is no more."""
+        try:
+            await super().stream_response(send)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
+
+
+class EventStream(Leaving):
     """Server-sent events; the stream ends when the client leaves.
 
     Args:
@@ -57,14 +69,6 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._leave()
-
-    async def stream_response(self, send: Send) -> None:
-        """Send until there is no more, and let go of everything."""
-        try:
-            await super().stream_response(send)
-        finally:
-            if isinstance(self.body_iterator, AsyncGenerator):
-                await self.body_iterator.aclose()
 
 
 @router.get(

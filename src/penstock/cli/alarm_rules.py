@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from penstock.cli.finding import specified
 from penstock.cli.hub import (
     DEFAULT_URL,
     AsJson,
@@ -18,10 +19,11 @@ from penstock.cli.hub import (
     asking_long,
     confirm,
     print_json,
+    read_text,
     send_text,
 )
 from penstock.cli.tables import moment, show, show_one
-from penstock.core.errors import InvalidInput, NotFound
+from penstock.core.errors import InvalidInput
 
 app = typer.Typer(
     name="alarm-rules",
@@ -83,7 +85,7 @@ def show_rule(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) ->
 @app.command()
 def add(file: File, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Make the rules of a file, or change those of the same name."""
-    found = send_text(url, "/alarm-rules/import", _read(file))["items"]
+    found = send_text(url, "/alarm-rules/import", read_text(file))["items"]
     if as_json:
         print_json(found)
         return
@@ -151,7 +153,7 @@ def backtest(
     """Show what a rule would have raised over a range of the past."""
     body: dict[str, Any] = {"from": from_, "to": to}
     if name == "-" or Path(name).is_file():
-        begun = ask("POST", url, "/alarm-rules/backtests", {**body, "text": _read(Path(name))})
+        begun = ask("POST", url, "/alarm-rules/backtests", {**body, "text": read_text(Path(name))})
     else:
         begun = ask("POST", url, f"/alarm-rules/{_find(url, name)['id']}/backtest", body)
     path = f"/alarm-rules/backtests/{begun['id']}"
@@ -194,19 +196,7 @@ def _done(rule: dict[str, Any], as_json: bool) -> None:
 
 
 def _find(url: str, name: str) -> dict[str, Any]:
-    for rule in ask("GET", url, "/alarm-rules")["items"]:
-        if name in (rule["spec"]["name"], str(rule["id"])):
-            return dict(rule)
-    msg = f"there is no alarm rule {name!r}; `penstock alarm-rules list` shows those there are"
-    raise NotFound(msg)
-
-
-def _read(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{file} cannot be read: {error}"
-        raise InvalidInput(msg) from error
+    return specified(url, "/alarm-rules", "alarm rule", name, "alarm-rules list")
 
 
 def _state(rule: Any) -> str:

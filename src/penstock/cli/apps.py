@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from penstock.cli.finding import specified
 from penstock.cli.hub import (
     DEFAULT_URL,
     AsJson,
@@ -18,6 +19,7 @@ from penstock.cli.hub import (
     asking_long,
     confirm,
     print_json,
+    read_text,
     send_text,
 )
 from penstock.cli.tables import ago, moment, show, show_one
@@ -108,7 +110,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make the apps of a file; those that are there already are changed."""
-    done = _import(url, _read(file))
+    done = _import(url, read_text(file))
     if start:
         for one in (*done["added"], *done["changed"], *done["unchanged"]):
             ask("POST", url, f"/apps/{_find(url, one)['id']}/start")
@@ -137,7 +139,7 @@ def change(
     """Change an app; a started one goes on with the new query from where it stands."""
     found = _find(url, name)
     said: dict[str, Any] = {
-        "sql": None if sql is None else _read(sql),
+        "sql": None if sql is None else read_text(sql),
         "description": description,
         "lateness_s": lateness,
         "idle_s": idle,
@@ -237,14 +239,14 @@ def import_apps(
     if not files:
         msg = f"there is no `.sql` file in {source}"
         raise NotFound(msg)
-    text = "\n".join(_read(file) for file in files)
+    text = "\n".join(read_text(file) for file in files)
     _say_imported(_import(url, text), as_json=as_json)
 
 
 @app.command()
 def explain(file: File, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Check a query, and show what is known of it before it runs."""
-    query = _query(_read(file))
+    query = _query(read_text(file))
     found = ask("POST", url, "/apps/explain", query)
     if as_json:
         print_json(found)
@@ -328,29 +330,12 @@ def _behind(run: Mapping[str, Any] | None) -> str:
 
 
 def _find(url: str, name: str) -> dict[str, Any]:
-    items = ask("GET", url, "/apps")["items"]
-    found = [one for one in items if name in (one["spec"]["name"], str(one["id"]))]
-    if len(found) > 1:
-        ids = ", ".join(f"{one['id']} of {one['spec']['system']}" for one in found)
-        msg = f"several apps are called {name!r}; say the id of one: {ids}"
-        raise InvalidInput(msg)
-    if not found:
-        msg = f"there is no app {name!r} that you may see; `penstock apps list` shows those"
-        raise NotFound(msg)
-    return dict(found[0])
-
-
-def _read(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read {file}: {error}"
-        raise InvalidInput(msg) from error
+    return specified(url, "/apps", "app", name, "apps list")
 
 
 def _query_text(url: str, given: str) -> str:
     if given == "-" or Path(given).is_file():
-        return _read(Path(given))
+        return read_text(Path(given))
     from penstock.sql.apps.app_text import print_app
 
     return print_app(_spec(_find(url, given)["spec"]))

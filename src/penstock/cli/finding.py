@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.cli.hub import ask, pages
-from penstock.core.errors import NotFound
+from penstock.core.errors import InvalidInput, NotFound
 
 
 def find(url: str, path: str, what: str, name: str) -> dict[str, Any]:
@@ -22,6 +22,32 @@ def find(url: str, path: str, what: str, name: str) -> dict[str, Any]:
             return dict(item)
     msg = f"there is no {what} {name!r} that you may see; `penstock {path[1:]} list` shows those"
     raise NotFound(msg)
+
+
+def specified(url: str, path: str, what: str, name: str, listed_by: str) -> dict[str, Any]:
+    """Return the app, rule or target of this name or id; names are unique in a system only.
+
+    Args:
+        url: Where Penstock is.
+        path: Where they are.
+        what: What they are, for people.
+        name: Name, or id.
+        listed_by: The command that lists them.
+
+    Raises:
+        NotFound: There is none that you may see.
+        InvalidInput: Several systems have one of this name.
+    """
+    items = ask("GET", url, path)["items"]
+    found = [one for one in items if name in (one["spec"]["name"], str(one["id"]))]
+    if not found:
+        msg = f"there is no {what} {name!r} that you may see; `penstock {listed_by}` shows those"
+        raise NotFound(msg)
+    if len(found) > 1:
+        ids = ", ".join(f"{one['id']} of {one['spec']['system']}" for one in found)
+        msg = f"there are several with the name {name!r}; say the id of one: {ids}"
+        raise InvalidInput(msg)
+    return dict(found[0])
 
 
 def company(url: str, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -150,6 +151,19 @@ def pages(url: str, path: str, limit: int | None = None, **query: object) -> Ite
 def quoted(name: object) -> str:
     """Return a name as one part of a path."""
     return quote(str(name), safe="")
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a file; `-` is the input.
+
+    Raises:
+        InvalidInput: It cannot be read.
+    """
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{file} cannot be read: {error}"
+        raise InvalidInput(msg) from error
 
 
 def print_json(document: object) -> None:

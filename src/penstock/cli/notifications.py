@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from penstock.cli.finding import specified
 from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json
 from penstock.cli.tables import moment, show
-from penstock.core.errors import NotFound
 
 app = typer.Typer(
     name="notifications",
@@ -136,8 +136,4 @@ def list_notifications(
 
 
 def _find(url: str, name: str) -> dict[str, Any]:
-    for target in ask("GET", url, "/notification-targets")["items"]:
-        if name in (target["spec"]["name"], str(target["id"])):
-            return dict(target)
-    msg = f"there is no target {name!r}; `penstock notifications targets` shows those there are"
-    raise NotFound(msg)
+    return specified(url, "/notification-targets", "target", name, "notifications targets")

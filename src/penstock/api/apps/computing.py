@@ -9,14 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 import msgspec
 import pyarrow as pa
 from fastapi import Response
-from starlette.responses import StreamingResponse
-from starlette.types import Send
 
 from penstock.api.apps.answers import Computed
 from penstock.api.apps.tables import columns_of, encode, flat, values_of
 from penstock.api.context import Context
 from penstock.api.downloads import FORMATS, Sheet
 from penstock.api.errors import problem_of
+from penstock.api.streaming import Leaving
 from penstock.core.errors import PenstockError
 from penstock.core.queries import Progress
 
@@ -45,18 +44,6 @@ class Course:
     def leave(self) -> None:
         """Let it end at the next part."""
         self._left.set()
-
-
-class Leaving(StreamingResponse):
-    """An answer whose pieces are let go of when the client leaves."""
-
-    async def stream_response(self, send: Send) -> None:
-        """Send until there is no more."""
-        try:
-            await super().stream_response(send)
-        finally:
-            if isinstance(self.body_iterator, AsyncGenerator):
-                await self.body_iterator.aclose()
 
 
 async def compute(

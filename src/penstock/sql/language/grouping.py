@@ -75,11 +75,7 @@ def grouped(
     order = ", ".join(source.hidden[i] for i in (0, 2, 3))
     expressions = Expressions(context, source.scope, groups=groups, order=order)
     values = {name: expressions.value(bare(item)) for name, item in items}
-    having_sql = ""
-    if having := node.args.get("having"):
-        condition = expressions.truth(having.this)
-        context.use(condition.uses)
-        having_sql = f" HAVING {condition.sql}"
+    having_sql = _having(context, node, expressions)
     others = [value for value in (value for _, value in groups) if not value.edge]
     hash_ = f"hash({', '.join(value.sql for value in others)})" if others else "0"
     time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
@@ -137,11 +133,7 @@ def _all_groups(
     order = ", ".join(source.hidden[i] for i in (0, 2, 3))
     expressions = Expressions(context, source.scope, groups=keys, order=order)
     values = {name: expressions.value(bare(item)) for name, item in items}
-    having_sql = ""
-    if having := node.args.get("having"):
-        condition = expressions.truth(having.this)
-        context.use(condition.uses)
-        having_sql = f" HAVING {condition.sql}"
+    having_sql = _having(context, node, expressions)
     extra, in_order = ordering(context, node, expressions, values)
     columns = ", ".join(
         [f"{value.sql} AS {quoted(name)}" for name, value in values.items()] + extra
@@ -190,3 +182,12 @@ def _group_keys(context: Context, group: exp.Group | None) -> list[exp.Expr]:
         if isinstance(key, exp.Literal):
             raise context.refuse(key, "name the columns of GROUP BY")
     return list(group.expressions)
+
+
+def _having(context: Context, node: exp.Select, expressions: Expressions) -> str:
+    having = node.args.get("having")
+    if not having:
+        return ""
+    condition = expressions.truth(having.this)
+    context.use(condition.uses)
+    return f" HAVING {condition.sql}"
