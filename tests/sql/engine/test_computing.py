@@ -10,7 +10,7 @@ import pytest
 from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean, plan_of
 
 from penstock.core.access import EVERYTHING
-from penstock.core.errors import TooMuch
+from penstock.core.errors import NotConnected, TooMuch
 from penstock.core.queries import Query
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.duck import Duck
@@ -54,5 +54,21 @@ def test_a_range_is_halved_until_it_fits_and_a_slice_that_does_not_is_refused(
     computer.most = 10
     with pytest.raises(TooMuch, match=r"sql\.memory_bytes"):
         computer.part(Wanted(plan, ids, EPOCH, end), Scans(bench.store, 10_000_000), picture)
+    computer.close()
+    bench.close()
+
+
+def test_nothing_is_computed_once_it_is_given_up(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    (a,) = bench.datastreams(["one.t"])
+    bench.send((a, 1.0, 1.0))
+    plan = plan_of(Query(sql=mean(10)))
+    picture = bench.engine.pictures.now()
+    ids = {one.relation: picture.find(one.source, EVERYTHING, 0) for one in plan.inputs}
+    computer = Computer(Duck(64 << 20, 1), 10_000_000)
+    wanted = Wanted(plan, ids, EPOCH, EPOCH + 10 * SECOND)
+    computer.give_up()
+    with pytest.raises(NotConnected):
+        computer.part(wanted, Scans(bench.store, 10_000_000), picture)
     computer.close()
     bench.close()

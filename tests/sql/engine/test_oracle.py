@@ -59,7 +59,8 @@ def test_any_order_any_batches_any_crashes_end_as_one_run(seed: int, tmp_path: P
     expected = once.derived()
     once.close()
     assert live == expected
-    assert expected
+    # Where much came together, no window may have few rows.
+    assert expected or "HAVING" in sql
 
 
 def _lived(bench: Bench, rng: random.Random, sql: str) -> list[object]:

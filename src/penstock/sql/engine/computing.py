@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from penstock.core.access import EVERYTHING, Scope
-from penstock.core.errors import TooMuch
+from penstock.core.errors import NotConnected, TooMuch
 from penstock.core.queries import END, ROW, SERIES, TIME, ColumnKind
 from penstock.sql.engine.duck import Duck, timestamp
 from penstock.sql.engine.inputs import Scans, Wanted, relations_of, union
@@ -43,8 +43,14 @@ class Computer:
     def __init__(self, duck: Duck, max_rows: int) -> None:
         self._duck = duck
         self._max_rows = max_rows
+        self.is_given_up = False
         #: What is seen of the catalog's tables.
         self.scope: Callable[[], Scope] = lambda: EVERYTHING
+
+    def give_up(self) -> None:
+        """End what is computed at the moment, and compute no more; callable from any thread."""
+        self.is_given_up = True
+        self._duck.interrupt()
 
     def close(self) -> None:
         """Release what it runs in."""
@@ -56,8 +62,11 @@ class Computer:
         Raises:
             InvalidQuery: A value in it cannot be computed.
             TooMuch: A single slice has too many rows, or takes too much memory.
+            NotConnected: It was given up.
         """
         while True:
+            if self.is_given_up:
+                raise NotConnected("Penstock ends; it is computed when it is there again")
             rows = self._read(wanted, scans)
             if rows is None:
                 end = self._shorter(wanted, scans)
@@ -67,7 +76,7 @@ class Computer:
                     answer = self.answer(wanted.plan, rows, span, picture)
                 except TooMuch:
                     end = floor((wanted.start_us + wanted.end_us) // 2, wanted.plan.meaning)
-                    if end <= wanted.start_us:
+                    if end <= wanted.start_us and not self.is_given_up:
                         raise
                 else:
                     return Part(answer, span[1], sum(part.num_rows for part in rows.values()))

@@ -44,6 +44,8 @@ LOG_MARK = "sql:"
 TURN_MARK = "sql.turn"
 #: Seconds between two turns while nothing is heard, for sources that follow the clock.
 IDLE_S = 0.2
+#: Seconds that a turn may still take when the engine is closed.
+PATIENCE_S = 2.0
 #: Seconds between two marks that say only how far the log was read.
 MARK_EVERY_S = 0.5
 #: Rounds of a turn in which apps read what other apps derived in it.
@@ -124,13 +126,21 @@ class Engine:
         self._thread.start()
 
     def close(self) -> None:
-        """Compute what is due of what was heard, and end; ingest must still run."""
+        """Compute what is due of what was heard, and end; ingest must still run.
+
+        What takes long is given up: it is computed when the query is started again.
+        """
         self._stop.set()
         self.tap.wake.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(PATIENCE_S)
+            while self._thread.is_alive():
+                if self._computer is not None:
+                    self._computer.give_up()
+                self._thread.join(0.05)
             self._thread = None
-            self._guarded_turn()
+            if self._computer is None or not self._computer.is_given_up:
+                self._guarded_turn()
         if self._computer is not None:
             self._computer.close()
 
@@ -321,6 +331,8 @@ class Engine:
             for start, end in query.due():
                 self._scans.expect(Wanted(query.plan, query.ids(), start, end))
         for query in ready:
+            if computer.is_given_up:
+                break
             computer.scope = partial(self._scope_of, query.standing.entry.query.system)
             query.work(computer, self._scans, picture, self._turn)
         self._scans.forget()
