@@ -47,7 +47,12 @@ INSTANCES: dict[str, Any] = {
 def consume(client: Client, count: int) -> list[Message]:
     """Consume until so many messages came."""
     found: list[Message] = []
-    wait_until(lambda: len(found) >= count or not found.extend(client.consume(0.2)), "messages")
+
+    def are_all_there() -> bool:
+        found.extend(client.consume(0.2))
+        return len(found) >= count
+
+    wait_until(are_all_there, "messages")
     return found
 
 
