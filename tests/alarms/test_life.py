@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.catalog.template import fresh_catalog
 
 from penstock.alarms.board import Board
+from penstock.alarms.suppression import Relations
 from penstock.catalog import SqlCatalog
 from penstock.catalog.alarms.notifications import SqlNotifications
 from penstock.catalog.alarms.records import SqlAlarms
@@ -27,6 +28,8 @@ from penstock.core.errors import Conflict
 from penstock.core.notifications import TargetKind, TargetSpec
 
 KEY = "[7]"
+#: The key of the rule that suppresses, and what both alarms say of where they are.
+PLANT, HALL = "[1]", {"hall": "north"}
 
 
 class Life(RuleBasedStateMachine):
@@ -49,18 +52,31 @@ class Life(RuleBasedStateMachine):
         self.targets = [
             notifications.save_target(TargetRecord(system_id=1, spec=target, by="", changed_us=0))
         ]
-        spec = RuleSpec(name="hot", message="{result}", latched=latched, flapping=0)
+        stopped = RuleSpec(name="stopped", notify=["nobody"], flapping=0)
+        self.above = self.records.save_rule(
+            RuleRecord(system_id=1, spec=stopped, by="", changed_us=0)
+        )
+        spec = RuleSpec(
+            name="hot",
+            message="{result}",
+            latched=latched,
+            flapping=0,
+            suppressed_by=["stopped"],
+            suppressed_on=["hall"],
+        )
         self.rule = self.records.save_rule(RuleRecord(system_id=1, spec=spec, by="", changed_us=0))
         self.latched = latched
         self.open_board()
         self.spans: list[Span] = []
         self.state = AlarmState.NORMAL
+        self.stops: list[Span] = []
         self.is_shelved = False
         self.time = 0
         self.told = 0
 
     def open_board(self) -> None:
         self.board = Board(self.records, self.clock, lambda: self.targets, lambda _: None)
+        self.board.relations = Relations([self.rule, self.above])
         self.board.load(self.rule.id, -(2**62))
 
     def apply(self, after: list[Span]) -> None:
@@ -71,12 +87,21 @@ class Life(RuleBasedStateMachine):
         after = follow(self.state, act, latched=self.latched)
         if after is not None:
             self.state = after
-            is_quiet = self.is_shelved and act is not Act.UNSHELVE
-            self.told += 0 if is_quiet or act is Act.COMMENT else 1
+            self.told += self.mode is AlarmMode.NORMAL and act is not Act.COMMENT
 
     def alarm(self) -> Alarm | None:
-        found = self.records.find(AlarmQuery(), None)
+        found = self.records.find(AlarmQuery(rule=self.rule.id), None)
         return found[0] if found else None
+
+    @property
+    def is_stopped(self) -> bool:
+        return bool(self.stops) and self.stops[-1].cleared_us is None
+
+    @property
+    def mode(self) -> AlarmMode:
+        if self.is_shelved:
+            return AlarmMode.SHELVED
+        return AlarmMode.SUPPRESSED if self.is_stopped else AlarmMode.NORMAL
 
     @property
     def is_active(self) -> bool:
@@ -87,10 +112,11 @@ class Life(RuleBasedStateMachine):
         if self.is_active:
             return
         self.time += 10
+        # Who wants to hear that nobody will be told of an alarm hears of a new one that begins so.
+        self.told += self.state is AlarmState.NORMAL and self.mode is not AlarmMode.NORMAL
         self.expect(Act.RAISE)
-        self.apply(
-            [*self.spans, Span(start_us=self.time, raised_us=self.time, values={"result": 1.5})]
-        )
+        values = {"result": 1.5, **HALL}
+        self.apply([*self.spans, Span(start_us=self.time, raised_us=self.time, values=values)])
 
     @rule()
     def clear_it(self) -> None:
@@ -119,6 +145,36 @@ class Life(RuleBasedStateMachine):
         self.expect(act)
         assert self.board.act(self.rule, alarm, act, "sue", "why").state is self.state
 
+    @rule(hall=st.sampled_from(["north", "south"]))
+    def the_plant_stops(self, hall: str) -> None:
+        if self.is_stopped:
+            return
+        self.time += 10
+        before = self.stops
+        span = Span(start_us=self.time, raised_us=self.time, values={"hall": hall})
+        self.board.apply(self.above, (), {PLANT: (before, [*before, span])}, {})
+        if hall != HALL["hall"]:
+            # In another hall it suppresses nothing, and may be over at once.
+            ended = Span(start_us=self.time, raised_us=self.time, cleared_us=self.time + 1)
+            self.board.apply(self.above, (), {PLANT: ([*before, span], [*before, ended])}, {})
+            self.stops = [*before, ended]
+            return
+        is_open = self.state is not AlarmState.NORMAL
+        self.told += is_open and self.mode is AlarmMode.NORMAL
+        self.stops = [*before, span]
+
+    @rule()
+    def the_plant_runs(self) -> None:
+        if not self.is_stopped:
+            return
+        self.time += 10
+        last = self.stops[-1]
+        ended = Span(start_us=last.start_us, raised_us=last.raised_us, cleared_us=self.time)
+        after = [*self.stops[:-1], ended]
+        self.board.apply(self.above, (), {PLANT: (self.stops, after)}, {})
+        self.stops = after
+        self.told += self.state is not AlarmState.NORMAL and not self.is_shelved
+
     @rule()
     def shelve(self) -> None:
         alarm = self.alarm()
@@ -133,6 +189,7 @@ class Life(RuleBasedStateMachine):
         )
         self.board.shelve(self.rule, alarm, shelf, "sue")
         self.is_shelved = True
+        self.told += 1
 
     @rule()
     def time_of_the_shelf_is_over(self) -> None:
@@ -140,7 +197,7 @@ class Life(RuleBasedStateMachine):
         was_open = self.state is not AlarmState.NORMAL
         for shelf in self.board.past_shelves():
             self.board.unshelve(self.rule, shelf)
-            self.told += was_open
+            self.told += was_open and not self.is_stopped
         self.is_shelved = False
 
     @rule()
@@ -156,7 +213,7 @@ class Life(RuleBasedStateMachine):
         assert alarm.state is self.state
         assert (alarm.state in ACTIVE) == self.is_active
         if self.state is not AlarmState.NORMAL:
-            assert (alarm.mode is AlarmMode.SHELVED) == self.is_shelved
+            assert alarm.mode is self.mode
             assert alarm.message == "1.5"
         events, spans = self.records.history(alarm.id)
         assert events[0].state is self.state

@@ -5,46 +5,28 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from penstock.alarms.changing import differences
+from penstock.alarms.episodes import Progress, Tally, Trial, fold_over, stretches_of
 from penstock.alarms.folding import Outcome
-from penstock.alarms.messages import render
-from penstock.alarms.rows import Shape, subject_of
-from penstock.alarms.watching import fold_of, query_of, shape_of
-from penstock.core.alarms import AlarmBacktest, BacktestState, Episode, RuleSpec, Span
+from penstock.core.alarms import AlarmBacktest, BacktestState
 from penstock.core.errors import InvalidInput, NotFound, PenstockError, TooManyRequests
-from penstock.core.queries import Query, Streams
+from penstock.core.queries import Streams
 
 _log = logging.getLogger(__name__)
 
 #: Backtests that run at one time; that wait or run; and that are remembered.
 RUNNING, WAITING, REMEMBERED = 1, 8, 50
+#: How often it is told what was found so far, in seconds.
+TELL_EVERY_S = 0.2
 
 
 class _Cancelled(Exception):
     """Somebody does not want to know any more."""
-
-
-def episodes_over(
-    streams: Streams, spec: RuleSpec, query: Query, shape: Shape, start_us: int, end_us: int
-) -> Iterator[tuple[float, int, list[Episode]]]:
-    """Give (share done, rows, all episodes so far changed since the last part) over a range.
-
-    The same fold as live, over the rows in order: an episode that runs at the start of the range
-    begins there, one that runs at its end has no end.
-    """
-    fold = fold_of(spec, shape)
-    found: dict[tuple[str, int], Episode] = {}
-    for part in streams.over(query, start_us, end_us):
-        _note(found, fold.put(part, None, None), spec, shape)
-        share = (fold.newest_us - start_us) / (end_us - start_us)
-        yield min(max(share, 0.0), 1.0), fold.rows, _sorted(found)
-    _note(found, fold.advance(end_us), spec, shape)
-    yield 1.0, fold.rows, _sorted(found)
 
 
 class Backtests:
@@ -64,19 +46,24 @@ class Backtests:
         self._pool = ThreadPoolExecutor(RUNNING, "backtest")
 
     def begin(
-        self, owner: object, spec: RuleSpec, system: int, start_us: int, end_us: int
+        self, owner: object, trial: Trial, above: Sequence[Trial], start_us: int, end_us: int
     ) -> AlarmBacktest:
         """Begin one.
 
+        Args:
+            owner: Who may ask how it fares.
+            trial: The rule.
+            above: The rules that suppress it.
+            start_us: Of the range.
+            end_us: Of the range, exclusive.
+
         Raises:
-            InvalidInput: The rule cannot be run, or the range is empty.
+            InvalidInput: The range is empty.
             TooManyRequests: Too many wait.
         """
         if start_us >= end_us:
             msg = "the range is empty: its start must be before its end"
             raise InvalidInput(msg)
-        query = query_of(spec, system)
-        shape = shape_of(spec, self._streams.explain(query))
         with self._lock:
             going = sum(one.state is BacktestState.RUNNING for _, one in self._known.values())
             if going >= WAITING:
@@ -94,7 +81,7 @@ class Backtests:
             while len(self._known) > REMEMBERED:
                 oldest = next(iter(self._known))
                 del self._known[oldest]
-        self._pool.submit(self._run, made, spec, query, shape)
+        self._pool.submit(self._run, made, trial, above)
         return made
 
     def get(self, owner: object, id_: int) -> AlarmBacktest:
@@ -122,22 +109,63 @@ class Backtests:
             self._known.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, made: AlarmBacktest, spec: RuleSpec, query: Query, shape: Shape) -> None:
+    def _run(self, made: AlarmBacktest, trial: Trial, above: Sequence[Trial]) -> None:
+        start_us, end_us = made.start_us, made.end_us
+        parts = len(above) + 1
         try:
-            parts = episodes_over(self._streams, spec, query, shape, made.start_us, made.end_us)
-            for share, rows, episodes in parts:
-                self._tell(summary(made, share, rows, episodes, self._max_episodes))
-            with self._lock:
-                owner, last = self._known[made.id]
-                done = msgspec.structs.replace(last, state=BacktestState.DONE, progress=1.0)
-                self._known[made.id] = (owner, done)
-        except (_Cancelled, KeyError):
+            self._still(made.id)
+            on = trial.spec.suppressed_on
+            stretches = [
+                stretches_of(
+                    self._streams, one, on, start_us, end_us, self._teller(made, at, parts)
+                )
+                for at, one in enumerate(above)
+            ]
+            tally = Tally(trial, made, self._max_episodes, stretches)
+
+            def take(outcome: Outcome, rows: int) -> None:
+                tally.rows = rows
+                tally.take(outcome)
+
+            tell = self._teller(made, parts - 1, parts, tally.summary)
+            fold_over(self._streams, trial, start_us, end_us, take, tell)
+            done = msgspec.structs.replace(tally.summary(1.0), state=BacktestState.DONE)
+            self._tell(done)
+        except _Cancelled:
             return
         except PenstockError as error:
             self._fail(made, str(error))
         except Exception:
-            _log.exception("a backtest of %s failed", spec.name)
+            _log.exception("a backtest of %s failed", trial.spec.name)
             self._fail(made, "it failed; the log of the platform says why")
+
+    def _teller(
+        self,
+        made: AlarmBacktest,
+        part: int,
+        parts: int,
+        summary: Callable[[float], AlarmBacktest] | None = None,
+    ) -> Progress:
+        """Return what tells how far one of several passes over the range is, now and then."""
+        last_s = 0.0
+
+        def tell(share: float) -> None:
+            nonlocal last_s
+            now_s = time.monotonic()
+            if now_s - last_s < TELL_EVERY_S:
+                self._still(made.id)
+                return
+            last_s = now_s
+            share = (part + min(max(share, 0.0), 1.0)) / parts
+            now = msgspec.structs.replace(made, progress=share)
+            self._tell(summary(share) if summary else now)
+
+        return tell
+
+    def _still(self, id_: int) -> None:
+        with self._lock:
+            if id_ not in self._known:
+                raise _Cancelled
 
     def _tell(self, now: AlarmBacktest) -> None:
         with self._lock:
@@ -151,50 +179,3 @@ class Backtests:
                 owner, last = self._known[made.id]
                 failed = msgspec.structs.replace(last, state=BacktestState.FAILED, message=message)
                 self._known[made.id] = (owner, failed)
-
-
-def summary(
-    made: AlarmBacktest, share: float, rows: int, episodes: Sequence[Episode], limit: int
-) -> AlarmBacktest:
-    """Return a backtest with what was found so far."""
-    lengths = [
-        (made.end_us if one.span.cleared_us is None else one.span.cleared_us) - one.span.raised_us
-        for one in episodes
-    ]
-    return msgspec.structs.replace(
-        made,
-        progress=share,
-        rows=rows,
-        episodes=list(episodes[:limit]),
-        count=len(episodes),
-        keys=len({one.key for one in episodes}),
-        active_s=sum(lengths) / 1e6,
-        longest_s=max(lengths, default=0) / 1e6,
-    )
-
-
-def _sorted(found: dict[tuple[str, int], Episode]) -> list[Episode]:
-    return sorted(found.values(), key=lambda one: (one.span.start_us, one.key))
-
-
-def _note(
-    found: dict[tuple[str, int], Episode], outcome: Outcome, spec: RuleSpec, shape: Shape
-) -> None:
-    for key, (before, after) in outcome.changed.items():
-        for was, now in differences(before, after):
-            if was is not None:
-                found.pop((key, was.start_us), None)
-            if now is not None:
-                found[key, now.start_us] = _episode(key, now, spec, shape)
-
-
-def _episode(key: str, span: Span, spec: RuleSpec, shape: Shape) -> Episode:
-    subject = subject_of(key, span.values, shape.keys)
-    message = render(
-        spec.message or "{subject}: {rule}",
-        span.values,
-        subject=subject,
-        rule=spec.name,
-        severity=spec.severity.value,
-    )
-    return Episode(key=key, subject=subject, span=span, message=message)

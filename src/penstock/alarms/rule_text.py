@@ -25,6 +25,8 @@ _KEYS = {
     "expect": ("expect", "list"),
     "hold": ("hold_s", "length"),
     "off-delay": ("off_delay_s", "length"),
+    "suppressed-by": ("suppressed_by", "list"),
+    "suppressed-on": ("suppressed_on", "list"),
     "message": ("message", "text"),
     "notify": ("notify", "list"),
     "latched": ("latched", "truth"),

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from penstock.alarms.backtests import Backtests
 from penstock.alarms.board import Board
+from penstock.alarms.episodes import Trial, trial_of
 from penstock.alarms.permits import Permits, check_name
 from penstock.alarms.settings import AlarmSettings
+from penstock.alarms.suppression import (
+    Relations,
+    check_not_needed,
+    check_suppression,
+    counts,
+)
 from penstock.alarms.watching import Expected, Watch, query_of, shape_of
 from penstock.core.access import Action
 from penstock.core.alarm_records import AlarmRecords, RuleRecord
@@ -26,7 +33,18 @@ _log = logging.getLogger(__name__)
 #: Longest time that a rule may name, in seconds: a year.
 MAX_S = 31_536_000.0
 #: What of a rule may change while it is watched; everything else begins it anew.
-_LIGHT = frozenset({"severity", "message", "notify", "latched", "flapping", "description"})
+_LIGHT = frozenset(
+    {
+        "severity",
+        "message",
+        "notify",
+        "latched",
+        "flapping",
+        "description",
+        "suppressed_by",
+        "suppressed_on",
+    }
+)
 #: Modes that a rule as a whole can have.
 MODES = (AlarmMode.NORMAL, AlarmMode.SUPPRESSED, AlarmMode.OUT_OF_SERVICE)
 #: How often it is looked who is expected, in microseconds.
@@ -68,7 +86,9 @@ class Rules:
     def start(self) -> None:
         """Watch all rules that are enabled."""
         with self._changing:
+            self._relate()
             for rule in list(self._rules.values()):
+                self._board.reconsider(rule, comment="it was looked at again")
                 if rule.enabled:
                     self._try(rule)
 
@@ -98,6 +118,7 @@ class Rules:
                 _log.warning("rule %s: %s; trying again", watch.rule.spec.name, error)
             except Exception:
                 _log.exception("rule %s cannot go on; trying again", watch.rule.spec.name)
+        self._board.settle()
         for shelf in self._board.past_shelves():
             rule = self._rules.get(shelf.rule_id)
             if rule is not None:
@@ -119,8 +140,9 @@ class Rules:
     def add(self, by: Actor, spec: RuleSpec) -> RuleInfo:
         """Make one, and watch it."""
         system = self._permits.system_for(by, spec.system)
-        self._check(spec, system)
+        columns = self._check(spec, system)
         with self._changing:
+            check_suppression(spec, self._others(system, spec.name), columns)
             if len(self._rules) >= self._settings.max_rules:
                 msg = f"there are {len(self._rules)} alarm rules, as many as may be (max_rules)"
                 raise Conflict(msg)
@@ -133,7 +155,10 @@ class Rules:
         """Replace what was said of one."""
         with self._changing:
             held = self._find(by, rule, Action.MANAGE)
-            self._check(spec, held.system_id)
+            columns = self._check(spec, held.system_id)
+            check_suppression(spec, self._others(held.system_id, held.spec.name), columns)
+            if spec.name != held.spec.name:
+                check_not_needed(held.spec.name, self._board.relations.below(rule))
             fields = RuleSpec.__struct_fields__
             changed = {one for one in fields if getattr(spec, one) != getattr(held.spec, one)}
             after = self._keep(by, msgspec.structs.replace(held, spec=spec))
@@ -144,6 +169,7 @@ class Rules:
                     self._try(after)
             else:
                 watch.rule = after
+            self._board.reconsider(after, self._permits.name(by), "the rule was changed")
         self._note(by, _event("change", after))
         return self._info(after)
 
@@ -157,7 +183,7 @@ class Rules:
             if enabled:
                 self._try(after)
             else:
-                self._end(held, self._permits.name(by), "the rule was disabled")
+                self._end(after, self._permits.name(by), "the rule was disabled")
         self._note(by, _event("enable" if enabled else "disable", after))
         return self._info(after)
 
@@ -175,7 +201,7 @@ class Rules:
             after = self._keep(by, after)
             if rule in self._watches:
                 self._watches[rule].rule = after
-            self._board.set_mode(after, self._permits.name(by))
+            self._board.reconsider(after, self._permits.name(by), "the rule is told of again")
         self._note(by, _event(mode.value, after))
         return self._info(after)
 
@@ -183,10 +209,12 @@ class Rules:
         """Delete one with its alarms."""
         with self._changing:
             held = self._find(by, rule, Action.MANAGE)
+            check_not_needed(held.spec.name, self._board.relations.below(rule))
             self._end(held, self._permits.name(by), "the rule was deleted")
             self._records.remove_rule(rule)
             self._board.drop(rule)
             del self._rules[rule]
+            self._relate()
         self._note(by, _event("remove", held))
 
     def begin_backtest(
@@ -195,7 +223,15 @@ class Rules:
         """Begin to find out what a rule would have raised."""
         system = self._permits.system_for(by, spec.system)
         self._check_plain(spec)
-        return self.backtests.begin(by.who, spec, system, start_us, end_us)
+        trial = self._trial(spec, system)
+        columns = [column.name for column in self._streams.explain(trial.query).columns]
+        check_suppression(spec, self._others(system, spec.name), columns)
+        above = [
+            self._trial(one.spec, system)
+            for one in list(self._rules.values())
+            if one.system_id == system and one.spec.name in spec.suppressed_by and counts(one)
+        ]
+        return self.backtests.begin(by.who, trial, above, start_us, end_us)
 
     def backtest(self, by: Actor, id_: int) -> AlarmBacktest:
         """Return how a backtest fares."""
@@ -222,7 +258,21 @@ class Rules:
         )
         kept = self._records.save_rule(rule)
         self._rules[kept.id] = kept
+        self._relate()
         return kept
+
+    def _trial(self, spec: RuleSpec, system: int) -> Trial:
+        record = RuleRecord(system_id=system, spec=spec, by="", changed_us=0)
+        expected = self._expected(record) if spec.expect else {}
+        return trial_of(self._streams, spec, system, expected)
+
+    def _relate(self) -> None:
+        self._board.relations = Relations(self._rules.values())
+
+    def _others(self, system: int, name: str) -> Iterable[RuleSpec]:
+        """Return the rules of a system but the one of this name."""
+        of_system = (one.spec for one in self._rules.values() if one.system_id == system)
+        return [spec for spec in of_system if spec.name != name]
 
     def _try(self, rule: RuleRecord) -> None:
         """Begin to watch a rule; what hinders is shown."""
@@ -253,13 +303,16 @@ class Rules:
         keys = list(self._records.keys(rule.id))
         self._board.withdraw(rule, by, comment, keys)
 
-    def _check(self, spec: RuleSpec, system: int) -> None:
+    def _check(self, spec: RuleSpec, system: int) -> Iterable[str]:
+        """Refuse what cannot be a rule, and return the columns of its query."""
         self._check_plain(spec)
         query = query_of(spec, system)
         if spec.sql and not spec.absent_s:
             # The place of a mistake is told in the query as it was written.
             self._streams.explain(msgspec.structs.replace(query, sql=spec.sql))
-        shape_of(spec, self._streams.explain(query))
+        meaning = self._streams.explain(query)
+        shape_of(spec, meaning)
+        return [column.name for column in meaning.columns]
 
     def _check_plain(self, spec: RuleSpec) -> None:
         check_name(spec.name, "alarm rule")
@@ -294,6 +347,7 @@ class Rules:
             changed_us=rule.changed_us,
             sql="" if watch is None else watch.query.sql,
             trouble=self._troubles.get(rule.id, ""),
+            suppressing=self._board.suppressing(rule),
         )
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from penstock.alarms.changing import Difference
 from penstock.alarms.messages import render
 from penstock.alarms.rows import subject_of
+from penstock.alarms.suppression import Suppressor
 from penstock.core.alarm_records import Changes, RuleRecord, TargetRecord
 from penstock.core.alarms import (
+    ACTIVE,
+    QUIETING,
+    UNQUIETING,
     Act,
     Alarm,
     AlarmEvent,
     AlarmMode,
     AlarmState,
+    RuleSpec,
     Severity,
     Span,
     follow,
@@ -28,6 +33,17 @@ from penstock.core.notifications import Delivery, DeliveryState
 if TYPE_CHECKING:
     from penstock.alarms.board import Board
 
+#: What happens to an alarm that comes into a mode, and that leaves it.
+_INTO = {
+    AlarmMode.SHELVED: Act.SHELVE,
+    AlarmMode.SUPPRESSED: Act.SUPPRESS,
+    AlarmMode.OUT_OF_SERVICE: Act.REMOVE,
+}
+_OUT_OF = {
+    AlarmMode.SHELVED: Act.UNSHELVE,
+    AlarmMode.SUPPRESSED: Act.UNSUPPRESS,
+    AlarmMode.OUT_OF_SERVICE: Act.RESTORE,
+}
 #: Time over which activations are counted for the flapping limit, in microseconds.
 FLAPPING_US = 600_000_000
 #: Activations remembered to find an alarm again when late data changes it, of one rule.
@@ -49,14 +65,30 @@ class Step:
         self._starts: dict[tuple[str, int], int | None] = {}
         self._said: list[tuple[Act, Alarm]] = []
         self._next = board.next
+        self._suppressors: list[Suppressor] | None = None
+        self.has_turned = False
 
-    def mode_of(self, key: str) -> AlarmMode:
-        """Return whether people are told of a key."""
+    def mode_of(
+        self, key: str, values: Mapping[str, Any], *, unshelved: bool = False
+    ) -> tuple[AlarmMode, str]:
+        """Return whether people are told of a key, and why not."""
         if self._rule.mode is not AlarmMode.NORMAL:
-            return self._rule.mode
-        return (
-            AlarmMode.SHELVED if (self._rule.id, key) in self._board.shelves else AlarmMode.NORMAL
-        )
+            return self._rule.mode, self._rule.mode_reason
+        shelf = self._board.shelves.get((self._rule.id, key))
+        if shelf is not None and not unshelved:
+            return AlarmMode.SHELVED, shelf.reason
+        if self._suppressors is None:
+            self._suppressors = self._board.suppressors(self._rule)
+        why = next((why for one in self._suppressors if (why := one.why(values))), "")
+        return (AlarmMode.SUPPRESSED if why else AlarmMode.NORMAL), why
+
+    def reconsider(self, alarm: Alarm, by: str, comment: str) -> None:
+        """Let an alarm be told of, or not, as its rule and the state of others want it."""
+        mode, why = self.mode_of(alarm.key, alarm.values)
+        if mode is alarm.mode:
+            return
+        act = _OUT_OF[alarm.mode] if mode is AlarmMode.NORMAL else _INTO[mode]
+        self.move(msgspec.structs.replace(alarm, mode=mode), act, by, why or comment)
 
     def take(self, key: str, change: Difference) -> None:
         """Let the alarm of a key follow one difference."""
@@ -108,7 +140,9 @@ class Step:
         self._changes.events.append((after.id, line))
         self._keep(after)
         self._said.append((act, after))
-        if act is not Act.COMMENT and after.mode is AlarmMode.NORMAL and not after.flapping:
+        self.has_turned |= (state in ACTIVE) != (alarm.state in ACTIVE)
+        is_told = after.mode is AlarmMode.NORMAL or act in QUIETING
+        if act is not Act.COMMENT and is_told and not after.flapping:
             self._notify(act, after, by, comment)
         return after
 
@@ -121,11 +155,10 @@ class Step:
         board.next = self._next
         for _, alarm in sorted(self._changes.alarms.items()):
             spot = (self._rule.id, alarm.key)
-            held = board.open.get(spot)
             if alarm.state is not AlarmState.NORMAL:
-                board.open[spot] = alarm
-            elif held is not None and held.id == alarm.id:
-                del board.open[spot]
+                board.open.setdefault(self._rule.id, {})[alarm.key] = alarm
+            elif (held := board.held(*spot)) is not None and held.id == alarm.id:
+                del board.open[self._rule.id][alarm.key]
         starts = board.starts.setdefault(self._rule.id, {})
         for at, owner in self._starts.items():
             if owner is None:
@@ -143,7 +176,7 @@ class Step:
     # How
 
     def _alarm(self, key: str) -> Alarm | None:
-        return self._held.get(key) or self._board.open.get((self._rule.id, key))
+        return self._held.get(key) or self._board.held(self._rule.id, key)
 
     def _start(self, key: str, start_us: int) -> int | None:
         at = (key, start_us)
@@ -187,8 +220,12 @@ class Step:
         if not is_newest:
             self._keep(alarm)
             return
-        alarm = self._told_of(alarm, span)
+        was = alarm.mode
+        mode, why = self.mode_of(key, span.values or alarm.values)
+        alarm = msgspec.structs.replace(self._told_of(alarm, span), mode=mode)
         after = self.move(alarm, Act.RAISE) or alarm
+        if mode not in (AlarmMode.NORMAL, was):
+            after = self.move(after, _INTO[mode], comment=why) or after
         if span.cleared_us is not None:
             after = msgspec.structs.replace(after, cleared_us=span.cleared_us)
             after = self.move(after, Act.RETURN) or after
@@ -198,9 +235,8 @@ class Step:
         spec = self._rule.spec
         values = span.values or alarm.values
         subject = subject_of(alarm.key, values, self._shape_keys)
-        default = "{subject} sends nothing" if spec.absent_s else "{subject}: {rule}"
         message = render(
-            spec.message or default,
+            spec.message or default_message(spec),
             values,
             subject=subject,
             rule=spec.name,
@@ -212,7 +248,6 @@ class Step:
             severity=spec.severity,
             message=message,
             values=values,
-            mode=self.mode_of(alarm.key),
             start_us=span.start_us,
             raised_us=span.raised_us,
             cleared_us=None,
@@ -251,19 +286,28 @@ class Step:
         spec = self._rule.spec
         for target in self._board.targets():
             wants = target.spec
+            event = act.value if act.value in wants.events else ""
+            if not event and act in UNQUIETING and alarm.state is AlarmState.UNACKNOWLEDGED:
+                # Who is told of what is raised has not heard of it, or must hear of it again.
+                event = Act.RAISE.value if Act.RAISE.value in wants.events else ""
             is_meant = (
                 target.system_id == alarm.system_id
                 and wants.enabled
-                and act.value in wants.events
+                and event
                 and (not spec.notify or wants.name in spec.notify)
                 and (not wants.rules or spec.name in wants.rules)
                 and alarm.severity.rank >= Severity(wants.severity).rank
             )
             if is_meant:
                 self._changes.deliveries.append(
-                    delivery(target, act.value, body_of(act.value, alarm, by, comment), alarm.id,
+                    delivery(target, event, body_of(event, alarm, by, comment), alarm.id,
                              self._now_us)
                 )  # fmt: skip
+
+
+def default_message(spec: RuleSpec) -> str:
+    """Return the template of a rule that says none."""
+    return "{subject} sends nothing" if spec.absent_s else "{subject}: {rule}"
 
 
 def body_of(event: str, alarm: Alarm, by: str = "", comment: str = "") -> str:

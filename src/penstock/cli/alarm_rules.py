@@ -74,6 +74,7 @@ def show_rule(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) ->
     show_one(
         [
             ("State", _state(found)),
+            ("Reason", found["mode_reason"]),
             ("Active", found["active"]),
             ("Runs as", found["sql"]),
             ("Changed (UTC)", moment(found["changed_us"])),
@@ -177,6 +178,7 @@ def backtest(
             ("Raised (UTC)", lambda e: moment(e["span"]["raised_us"])),
             ("Returned (UTC)", lambda e: moment(e["span"]["cleared_us"])),
             ("Times", lambda e: e["span"]["occurrences"]),
+            ("Told", _told),
             ("Subject", "subject"),
             ("Message", "message"),
         ],
@@ -184,8 +186,23 @@ def backtest(
     )
     typer.echo(
         f"{begun['count']} episodes of {begun['keys']} subjects, {begun['active_s']:g} s active in "
-        f"all, the longest {begun['longest_s']:g} s; {begun['rows']} rows looked at."
+        f"all, the longest {begun['longest_s']:g} s; {begun['rows']} rows looked at. People would "
+        f"have been told of {begun['told']}."
     )
+    if begun["suppressed_s"]:
+        typer.echo(f"Other rules suppress {begun['suppressed_s']:g} s of it.")
+
+
+def _told(episode: Any) -> str:
+    if episode["flapping"]:
+        return "no: flapping"
+    if not episode["is_told"]:
+        return "no: suppressed"
+    return "later" if _is_late(episode) else "yes"
+
+
+def _is_late(episode: Any) -> bool:
+    return any(start == episode["span"]["raised_us"] for start, _ in episode["suppressed"])
 
 
 def _done(rule: dict[str, Any], as_json: bool) -> None:
@@ -205,4 +222,6 @@ def _state(rule: Any) -> str:
     if rule["trouble"]:
         return f"not watched: {rule['trouble']}"
     run = (rule["run"] or {}).get("state", "waiting")
-    return run if rule["mode"] == "normal" else f"{run}, {rule['mode']}"
+    quiet = [rule["mode"]] if rule["mode"] != "normal" else []
+    quiet += [f"suppressed by {', '.join(rule['suppressing'])}"] if rule["suppressing"] else []
+    return ", ".join([run, *quiet])

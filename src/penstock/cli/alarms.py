@@ -27,6 +27,10 @@ def list_alarms(
     severity: Annotated[
         str, typer.Option(help="At least this: low, medium, high, critical.")
     ] = "low",
+    mode: Annotated[
+        list[str] | None,
+        typer.Option(help="Only normal, shelved, suppressed or out-of-service; may be repeated."),
+    ] = None,
     rule: Annotated[int | None, typer.Option(help="Of the rule with this id only.")] = None,
     search: Annotated[str, typer.Option(help="Text in subject, message or rule.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
@@ -34,9 +38,11 @@ def list_alarms(
     as_json: AsJson = False,
 ) -> None:
     """Show the alarms that want attention, newest first."""
+    wanted = [one.replace("-", " ") for one in mode or ()]
     found = ask(
-        "GET", url, "/alarms", all=all_, severity=severity, rule=rule, search=search, limit=limit
-    )["items"]
+        "GET", url, "/alarms", all=all_, severity=severity, mode=wanted, rule=rule, search=search,
+        limit=limit,
+    )["items"]  # fmt: skip
     if as_json:
         print_json(found)
         return

@@ -47,6 +47,10 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         absent_s: Raised when a key has sent no row for so long; 0 when it is not about absence.
         expect: Full names of datastreams that must send, `*` standing for any characters, for
             rules about absence: they are missed even if they never sent.
+        suppressed_by: Names of rules of the same system: while an alarm of one of them is active,
+            nobody is told of alarms of this one.
+        suppressed_on: Columns that must have the same value in both alarms for that; empty means
+            that any alarm of the other rule suppresses all of this one.
         notify: Names of the targets to be told; empty means all of the system.
         latched: Whether an alarm that returned stays until somebody resets it.
         flapping: After so many activations of one key within 10 minutes nobody is told of further
@@ -68,6 +72,8 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     message: str = ""
     absent_s: float = 0.0
     expect: Sequence[str] = ()
+    suppressed_by: Sequence[str] = ()
+    suppressed_on: Sequence[str] = ()
     notify: Sequence[str] = ()
     latched: bool = False
     flapping: int = 10
@@ -83,7 +89,8 @@ class AlarmMode(StrEnum):
     NORMAL = "normal"
     #: By somebody, for a limited time.
     SHELVED = "shelved"
-    #: By design: the plant is in a state in which it means nothing.
+    #: By design: the plant is in a state in which it means nothing. Another rule says so, or
+    #: somebody does for a whole rule.
     SUPPRESSED = "suppressed"
     #: Taken out of service, for maintenance.
     OUT_OF_SERVICE = "out of service"
@@ -101,6 +108,7 @@ class RuleInfo(msgspec.Struct, frozen=True, kw_only=True):
         mode_reason: Why not.
         run: How its query fares; None while it does not run.
         active: Alarms of it that are active now.
+        suppressing: Rules whose active alarms keep people from being told of this one now.
         by: Who changed it last.
         changed_us: When, microseconds UTC.
         sql: The query that runs: that of the rule with its conditions as columns.
@@ -119,6 +127,7 @@ class RuleInfo(msgspec.Struct, frozen=True, kw_only=True):
     changed_us: int
     sql: str = ""
     trouble: str = ""
+    suppressing: Sequence[str] = ()
 
 
 class AlarmState(StrEnum):
@@ -158,6 +167,17 @@ class Act(StrEnum):
     COMMENT = "comment"
     SHELVE = "shelve"
     UNSHELVE = "unshelve"
+    SUPPRESS = "suppress"
+    UNSUPPRESS = "unsuppress"
+    #: Its rule is taken out of service.
+    REMOVE = "out of service"
+    RESTORE = "in service"
+
+
+#: From here on nobody is told of an alarm.
+QUIETING = frozenset({Act.SHELVE, Act.SUPPRESS, Act.REMOVE})
+#: From here on people are told again.
+UNQUIETING = frozenset({Act.UNSHELVE, Act.UNSUPPRESS, Act.RESTORE})
 
 
 _FOLLOWS: Mapping[tuple[AlarmState, Act], AlarmState] = {
@@ -181,10 +201,10 @@ _LATCHED_FOLLOWS: Mapping[tuple[AlarmState, Act], AlarmState] = {
 def follow(state: AlarmState, act: Act, *, latched: bool = False) -> AlarmState | None:
     """Return the state that follows when something happens to an alarm, or None if it cannot.
 
-    The one place that says so. What only speaks of an alarm (comments, shelving) leaves its state;
-    a withdrawal ends it whatever it is, since there was nothing to tell.
+    The one place that says so. What only speaks of an alarm (comments, whether people are told)
+    leaves its state; a withdrawal ends it whatever it is, since there was nothing to tell.
     """
-    if act in (Act.COMMENT, Act.SHELVE, Act.UNSHELVE):
+    if act is Act.COMMENT or act in QUIETING or act in UNQUIETING:
         return state
     if act is Act.WITHDRAW:
         return None if state is AlarmState.NORMAL else AlarmState.NORMAL
@@ -275,6 +295,7 @@ class AlarmQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         states: In these states; empty means all.
+        modes: Told of in these ways; empty means all.
         severity: At least this one.
         rule: Of this rule only.
         system: Of this system only.
@@ -286,6 +307,7 @@ class AlarmQuery(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     states: frozenset[AlarmState] = frozenset()
+    modes: frozenset[AlarmMode] = frozenset()
     severity: Severity = Severity.LOW
     rule: int | None = None
     system: int | None = None
@@ -297,12 +319,26 @@ class AlarmQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
-    """An activation of one key, as a backtest finds it."""
+    """An activation of one key, as a backtest finds it.
+
+    Attributes:
+        key: As of alarms.
+        subject: What it is about, for people.
+        span: When it was active; without an end when it runs at the end of the range.
+        message: What people would have been told.
+        suppressed: When in it the state of another rule would have suppressed it: pairs of
+            start and end, microseconds UTC, by time.
+        flapping: Whether it comes too often to be told of.
+        is_told: Whether people would have been told of it at all.
+    """
 
     key: str
     subject: str
     span: Span
     message: str = ""
+    suppressed: Sequence[tuple[int, int]] = ()
+    flapping: bool = False
+    is_told: bool = True
 
 
 class BacktestState(StrEnum):
@@ -329,6 +365,8 @@ class AlarmBacktest(msgspec.Struct, frozen=True, kw_only=True):
         keys: How many keys had one.
         active_s: Sum of their lengths within the range.
         longest_s: The longest of them.
+        told: Of how many people would have been told.
+        suppressed_s: How long they would have been suppressed, in all.
         message: What went wrong, or "".
     """
 
@@ -343,6 +381,8 @@ class AlarmBacktest(msgspec.Struct, frozen=True, kw_only=True):
     keys: int = 0
     active_s: float = 0.0
     longest_s: float = 0.0
+    told: int = 0
+    suppressed_s: float = 0.0
     message: str = ""
 
 
@@ -377,13 +417,18 @@ class AlarmRules(Protocol):
 
         Raises:
             InvalidQuery: Its query cannot be run.
-            InvalidInput: Something else of it cannot be kept.
+            InvalidInput: Something else of it cannot be kept; rules that suppress it must be there.
             Conflict: The name is taken.
         """
         ...
 
     def change(self, by: Actor, rule: int, spec: RuleSpec) -> RuleInfo:
-        """Replace what was said of one; its alarms of before end as withdrawn if still active."""
+        """Replace what was said of one; its alarms of before end as withdrawn if still active.
+
+        Raises:
+            InvalidInput: As for `add`.
+            Conflict: The name is taken, or a rule that it suppresses knows it by the old one.
+        """
         ...
 
     def set_enabled(self, by: Actor, rule: int, *, enabled: bool) -> RuleInfo:
@@ -395,7 +440,11 @@ class AlarmRules(Protocol):
         ...
 
     def remove(self, by: Actor, rule: int) -> None:
-        """Delete one with its alarms."""
+        """Delete one with its alarms.
+
+        Raises:
+            Conflict: It suppresses another rule.
+        """
         ...
 
     def begin_backtest(

@@ -32,7 +32,8 @@ class TargetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         severity: Told of alarms of at least this severity.
         rules: Names of the rules that it is told of; empty means all.
         events: What it is told of: `raise`, `return`, `acknowledge`, `reset`, `withdraw`,
-            `shelve`, `unshelve`.
+            `shelve`, `unshelve`, `suppress`, `unsuppress`, `out of service`, `in service`. Who is
+            told of `raise` is told so too when an alarm is still active when its quiet ends.
         enabled: Whether it is told at all.
     """
 

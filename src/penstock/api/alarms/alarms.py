@@ -16,7 +16,16 @@ from penstock.api.json_answer import Json, read_json
 from penstock.api.streaming import EventStream
 from penstock.api.times import parse_time
 from penstock.api.who import By, standing
-from penstock.core.alarms import OPEN, Act, Alarm, AlarmQuery, AlarmState, AlarmWatch, Severity
+from penstock.core.alarms import (
+    OPEN,
+    Act,
+    Alarm,
+    AlarmMode,
+    AlarmQuery,
+    AlarmState,
+    AlarmWatch,
+    Severity,
+)
 from penstock.core.people import Actor
 
 router = APIRouter(tags=["alarms"], default_response_class=Response)
@@ -77,6 +86,9 @@ async def list_alarms(
     by: By,
     *,
     state: Annotated[list[AlarmState] | None, Query(description="In these states only.")] = None,
+    mode: Annotated[
+        list[AlarmMode] | None, Query(description="Told of in these ways only: normal, ...")
+    ] = None,
     all_: Annotated[
         bool, Query(alias="all", description="Those too that are normal again.")
     ] = False,
@@ -101,6 +113,7 @@ async def list_alarms(
     now_us = ctx.clock.now_us()
     query = AlarmQuery(
         states=frozenset(state) if state else frozenset() if all_ else OPEN,
+        modes=frozenset(mode or ()),
         severity=severity,
         rule=rule,
         system=system,

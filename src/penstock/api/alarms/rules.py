@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from penstock.alarms.rule_text import parse_rule, parse_rules, print_rules
+from penstock.alarms.suppression import in_order
 from penstock.api.alarms.answers import AlarmRange, AlarmRuleList, AlarmRuleMode
 from penstock.api.context import MAX_ID, Context, Ctx
 from penstock.api.describing import gives, takes
@@ -65,6 +66,8 @@ BACKTEST: dict[str, Any] = {
     "keys": 0,
     "active_s": 0.0,
     "longest_s": 0.0,
+    "told": 0,
+    "suppressed_s": 0.0,
     "message": "",
 }
 
@@ -279,7 +282,7 @@ async def _text(request: Request) -> str:
 def _import(ctx: Context, by: Actor, specs: list[RuleSpec]) -> list[RuleInfo]:
     rules = ctx.alarms.rules
     made = []
-    for spec in specs:
+    for spec in in_order(specs):
         held = [
             one
             for one in rules.list(by)

@@ -150,6 +150,8 @@ class SqlAlarms:
             wanted = wanted.where(is_among(AlarmRuleRow.system_id, systems))
         if query.states:
             wanted = wanted.where(AlarmRow.state.in_(sorted(query.states)))
+        if query.modes:
+            wanted = wanted.where(AlarmRow.mode.in_(sorted(query.modes)))
         if query.severity.rank:
             enough = [one.value for one in Severity if one.rank >= query.severity.rank]
             wanted = wanted.where(AlarmRow.severity.in_(enough))
