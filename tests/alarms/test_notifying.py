@@ -115,8 +115,8 @@ def test_nobody_answers_is_told() -> None:
 
 def test_mail_is_sent_by_a_mail_server(catalog: SqlCatalog) -> None:
     records = SqlNotifications(catalog.database)
-    with mail_server() as (port, taken):
-        settings = AlarmSettings(smtp_host="127.0.0.1", smtp_port=port, smtp_security="none")
+    with mail_server() as box:
+        settings = AlarmSettings(smtp_host="127.0.0.1", smtp_port=box.port, smtp_security="none")
         to = target(records, TargetKind.MAIL, "sue@example.com, joe@example.com")
         notifier = Notifier(records, lambda: [to], lambda *_: None, settings, SystemClock())
         hostile = json.loads(BODY)
@@ -125,7 +125,7 @@ def test_mail_is_sent_by_a_mail_server(catalog: SqlCatalog) -> None:
         done = notifier.attempt(to, made)
         notifier.close()
     assert done.state is DeliveryState.SENT, done.outcome
-    head = taken[0].split("\r\n\r\n")[0]
+    head = box.taken[0].split("\r\n\r\n")[0]
     assert "Subject: [HIGH] raise: hot Bcc: eve@example.com" in head
     assert "\nBcc:" not in head
     assert f"Message-ID: <{made.key}@penstock>" in head

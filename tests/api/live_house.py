@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from paho.mqtt.enums import CallbackAPIVersion
 from uvicorn import Config as ServerConfig
 
+from penstock.alarms.settings import AlarmSettings
 from penstock.api import ApiSettings, create_app
 from penstock.core.clock import SystemClock
 from penstock.door.door import Door
@@ -54,9 +55,13 @@ class LiveHouse:
     hub: Hub
     mqtt: tuple[str, int]
 
-    def __init__(self, folder: Path, settings: ApiSettings) -> None:
+    def __init__(
+        self, folder: Path, settings: ApiSettings, alarms: AlarmSettings | None = None
+    ) -> None:
         door = DoorSettings(host="127.0.0.1", port=0)
-        self._config = Config(data_dir=str(folder), api=settings, door=door)
+        self._config = Config(
+            data_dir=str(folder), api=settings, door=door, alarms=alarms or AlarmSettings()
+        )
         self._ready = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
 

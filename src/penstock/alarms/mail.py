@@ -52,13 +52,35 @@ def send_mail(to: str, body: str, key: str, settings: AlarmSettings) -> str:
             if settings.smtp_user:
                 server.login(settings.smtp_user, settings.smtp_password)
             refused = server.send_message(message, settings.smtp_from, addresses(to))
-    except smtplib.SMTPRecipientsRefused as error:
-        msg = f"{settings.smtp_host} refuses the addresses: {error.recipients}"
-        raise NotConnected(msg) from error
     except (OSError, smtplib.SMTPException) as error:
-        msg = f"{settings.smtp_host}: {error or type(error).__name__}"
+        msg = f"{settings.smtp_host}: {_said(error)}"
         raise NotConnected(msg) from error
     return f"taken, but not for {', '.join(refused)}" if refused else "taken by the mail server"
+
+
+def _said(error: Exception) -> str:
+    """Return what went wrong with a mail server, for people."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = (f"{to}: {_answer(*said)}" for to, said in error.recipients.items())
+        return f"it refuses the addresses: {'; '.join(answers)}"
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        said = _answer(error.smtp_code, error.smtp_error)
+        return f"it refuses `alarms.smtp_user` and `alarms.smtp_password`: {said}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _answer(error.smtp_code, error.smtp_error)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return f"{error} `alarms.smtp_security` is starttls, tls or none."
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is refused: {error.verify_message}; a CA of your own is named by "
+            "the environment variable SSL_CERT_FILE"
+        )
+    return str(error) or type(error).__name__
+
+
+def _answer(code: int, text: bytes | str) -> str:
+    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return f"{code} {' '.join(said.split())}"
 
 
 def _server(settings: AlarmSettings) -> smtplib.SMTP:
@@ -67,7 +89,11 @@ def _server(settings: AlarmSettings) -> smtplib.SMTP:
         return smtplib.SMTP_SSL(*where, timeout=TIMEOUT_S, context=ssl.create_default_context())
     server = smtplib.SMTP(*where, timeout=TIMEOUT_S)
     if settings.smtp_security == "starttls":
-        server.starttls(context=ssl.create_default_context())
+        try:
+            server.starttls(context=ssl.create_default_context())
+        except (OSError, smtplib.SMTPException):
+            server.close()
+            raise
     return server
 
 

@@ -78,7 +78,15 @@ def post(url: str, body: str, key: str, secret: str, settings: AlarmSettings) ->
         said = f"{answer.status} {answer.reason}".strip()
         if not 200 <= answer.status < 300:
             msg = f"{parts.hostname} answered {said}"
+            if 300 <= answer.status < 400:
+                msg += ": redirects are not followed; give the address itself"
             raise NotConnected(msg)
+    except ssl.SSLCertVerificationError as error:
+        msg = (
+            f"the certificate of {parts.hostname} is refused: {error.verify_message}; a CA of your "
+            "own is named by the environment variable SSL_CERT_FILE"
+        )
+        raise NotConnected(msg) from error
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         msg = f"{parts.hostname} cannot be reached: {error or type(error).__name__}"
         raise NotConnected(msg) from error

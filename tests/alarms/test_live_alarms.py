@@ -1,0 +1,164 @@
+"""Alarms from end to end: numbers in over HTTP, rules beside them, people told, and backtests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.alarms.living import PRESENT, Caller, eventually, now_us
+from tests.alarms.receivers import WebhookReceiver, webhook
+
+STOPPED = f"""-- alarm: {{hall}}-stopped
+-- severity: low
+{PRESENT}SELECT time, thing, result FROM observations
+WHERE name LIKE '{{hall}}/%.speed' AND result < 1
+"""
+FLOW = f"""-- alarm: {{hall}}-no-flow
+-- severity: high
+-- suppressed-by: {{hall}}-stopped
+-- suppressed-on: thing
+-- message: {{{{thing}}}} has no flow
+{PRESENT}SELECT time, thing, result FROM observations
+WHERE name LIKE '{{hall}}/%.flow' AND result < 5
+"""
+
+
+def told(receiver: WebhookReceiver) -> list[tuple[str, str, str]]:
+    """Return event, rule and subject of what was told, once each."""
+    found = {}
+    for headers, body in list(receiver.got):
+        said = json.loads(body)
+        if said["alarm"] is not None:
+            alarm = said["alarm"]
+            found[headers["Penstock-Delivery"]] = (said["event"], alarm["rule"], alarm["subject"])
+    return list(found.values())
+
+
+def test_while_the_plant_stands_nobody_is_told_and_afterwards_of_what_is_still_so(
+    ask: Caller,
+) -> None:
+    with webhook() as receiver:
+        target = {"name": "shift", "kind": "webhook", "address": receiver.url, "severity": "high"}
+        target_id = ask("POST", "/notification-targets", 201, json=target)["id"]
+        # In a file a rule may come before the one that suppresses it.
+        made = ask.rules(FLOW.format(hall="north") + "\n" + STOPPED.format(hall="north"))
+        ids = {one["spec"]["name"]: one["id"] for one in made}
+        begin_us = now_us()
+        ask.send("north/a", "speed", (begin_us, 0))
+        eventually(lambda: [a["state"] for a in ask.alarms("north-stopped")] == ["unacknowledged"])
+        rule = ask("GET", f"/alarm-rules/{ids['north-no-flow']}")
+        assert rule["suppressing"] == ["north-stopped"]
+
+        # Of the pump that stands nobody is told, of the other one they are.
+        ask.send("north/a", "flow", (now_us(), 1))
+        ask.send("north/b", "flow", (now_us(), 2))
+        eventually(lambda: len(ask.alarms("north-no-flow")) == 2)
+        modes = {one["subject"]: one["mode"] for one in ask.alarms("north-no-flow")}
+        assert modes == {"north/a": "suppressed", "north/b": "normal"}
+        assert [one["subject"] for one in ask.alarms(mode="suppressed")] == ["north/a"]
+        receiver.wait(1)
+        assert told(receiver) == [("raise", "north-no-flow", "north/b")]
+
+        # It runs again, and there is still no flow.
+        middle_us = now_us()
+        ask.send("north/a", "speed", (middle_us, 9))
+        receiver.wait(2)
+        assert told(receiver)[1] == ("raise", "north-no-flow", "north/a")
+        (alarm,) = ask.alarms("north-no-flow", search="north/a")
+        assert alarm["mode"] == "normal"
+        ask("POST", f"/alarms/{alarm['id']}/acknowledge", json={"comment": "I go there"})
+        end_us = now_us()
+        ask.send("north/a", "flow", (end_us, 9))
+        eventually(lambda: ask.alarms("north-no-flow", search="north/a")[0]["state"] == "normal")
+        shown = ask("GET", f"/alarms/{alarm['id']}")
+        happened = [(one["act"], one["comment"]) for one in shown["events"][::-1]]
+        assert [act for act, _ in happened] == [
+            "raise", "suppress", "unsuppress", "acknowledge", "return",
+        ]  # fmt: skip
+        (stopped,) = ask.alarms("north-stopped")
+        why = f"while north-stopped is active (alarm {stopped['id']}: north/a)"
+        assert happened[1][1] == why
+        assert happened[2][1] == "north-stopped is not active any more"
+
+        # The backtest finds the same, and when it was suppressed.
+        done = ask.backtest(ids["north-no-flow"], begin_us, now_us() + 1)
+        episodes = {one["subject"]: one for one in done["episodes"]}
+        (span,) = shown["activations"]
+        assert episodes["north/a"]["span"] == {
+            **span,
+            "values": episodes["north/a"]["span"]["values"],
+        }
+        assert episodes["north/a"]["suppressed"] == [[span["raised_us"], middle_us]]
+        assert episodes["north/b"]["suppressed"] == []
+        assert (done["count"], done["told"]) == (2, 2)
+        assert done["suppressed_s"] == pytest.approx((middle_us - span["raised_us"]) / 1e6)
+        ask("DELETE", f"/notification-targets/{target_id}", 204)
+
+
+def test_an_episode_within_the_standstill_is_told_to_nobody(ask: Caller) -> None:
+    flow, stopped = ask.rules(FLOW.format(hall="south") + STOPPED.format(hall="south"))[::-1]
+    assert flow["spec"]["name"] == "south-no-flow"
+    at = now_us() - 3_600_000_000
+    speeds = [(at, 9.0), (at + 10, 0.0), (at + 60, 9.0)]
+    flows = [(at, 9.0), (at + 20, 1.0), (at + 40, 9.0), (at + 50, 1.0), (at + 70, 9.0)]
+    ask.send("south/a", "speed", *speeds)
+    ask.send("south/a", "flow", *flows)
+    done = ask.backtest(flow["id"], at - 1, at + 1000)
+    found = [
+        (one["span"]["raised_us"] - at, one["suppressed"] and one["suppressed"][0][1] - at,
+         one["is_told"])
+        for one in done["episodes"]
+    ]  # fmt: skip
+    assert found == [(20, 40, False), (50, 60, True)]
+    assert (done["count"], done["told"]) == (2, 1)
+    ask("PUT", f"/alarm-rules/{stopped['id']}/mode", json={"mode": "out of service", "reason": "x"})
+    done = ask.backtest(flow["id"], at - 1, at + 1000)
+    assert [one["suppressed"] for one in done["episodes"]] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("-- suppressed-by: nobody\n", "no rule 'nobody'; others of it: "),
+        ("-- suppressed-by: wrong\n", "wrong by wrong: rules that suppress one another"),
+        ("-- suppressed-on: thing\n", "needs `suppressed-by`"),
+        ("-- suppressed-by: a-stopped\n-- suppressed-on: hall\n", "has no column 'hall'; it has"),
+    ],
+)
+def test_suppression_that_cannot_be_is_refused(ask: Caller, header: str, message: str) -> None:
+    ask.rules(STOPPED.format(hall="a"))
+    text = (
+        f"-- alarm: wrong\n{header}SELECT time, thing, result FROM observations WHERE result > 1\n"
+    )
+    assert message in ask.rules(text, 400)
+
+
+def test_rules_that_need_each_other_stay_as_they_are(ask: Caller) -> None:
+    rules = ask.rules(STOPPED.format(hall="b") + FLOW.format(hall="b"))
+    ids = {one["spec"]["name"]: one["id"] for one in rules}
+    path = f"/alarm-rules/{ids['b-stopped']}"
+    refused = ask("DELETE", path, 409)["error"]["message"]
+    assert refused == "b-stopped suppresses b-no-flow; change `suppressed-by` there first"
+    spec = ask("GET", path)["spec"]
+    ask("PUT", path, 409, json={**spec, "name": "other"})
+    ring = ask("PUT", path, 400, json={**spec, "suppressed_by": ["b-no-flow"]})
+    assert "b-stopped by b-no-flow by b-stopped" in ring["error"]["message"]
+    text = ask("GET", f"/alarm-rules/{ids['b-no-flow']}?format=text")
+    assert "-- suppressed-by: b-stopped\n-- suppressed-on: thing\n" in text
+
+
+def test_a_whole_rule_is_suppressed_by_somebody_and_its_alarm_tells_so(ask: Caller) -> None:
+    (rule,) = ask.rules(f"-- alarm: whole\n{PRESENT}SELECT time, thing, result FROM observations "
+                        "WHERE name = 'whole/a.x' AND result > 1\n")  # fmt: skip
+    ask.send("whole/a", "x", (now_us(), 2))
+    eventually(lambda: ask.alarms("whole"))
+    path = f"/alarm-rules/{rule['id']}/mode"
+    ask("PUT", path, 400, json={"mode": "suppressed"})
+    ask("PUT", path, json={"mode": "suppressed", "reason": "The plant stands"})
+    assert ask.alarms("whole")[0]["mode"] == "suppressed"
+    ask("PUT", path, json={"mode": "out of service", "reason": "Mended"})
+    ask("PUT", path, json={"mode": "normal"})
+    shown = ask("GET", f"/alarms/{ask.alarms('whole')[0]['id']}")
+    happened = [(one["act"], one["comment"]) for one in shown["events"][::-1]]
+    assert happened[1:3] == [("suppress", "The plant stands"), ("out of service", "Mended")]
+    assert happened[3][0] == "in service"
