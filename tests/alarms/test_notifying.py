@@ -1,10 +1,13 @@
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +88,8 @@ def test_a_webhook_is_tried_until_it_is_taken_with_one_key_and_a_signature(
         ("http://localhost:9/", AlarmSettings()),
         ("http://[::1]:9/", AlarmSettings()),
         ("http://[::ffff:127.0.0.1]:9/", AlarmSettings()),
+        ("http://[64:ff9b::127.0.0.1]:9/", AlarmSettings()),
+        ("http://[2002:7f00:1::]:9/", AlarmSettings()),
         ("http://169.254.169.254/latest/meta-data", AlarmSettings()),
         ("http://10.1.2.3/", AlarmSettings()),
         ("http://0x7f000001/", AlarmSettings()),
@@ -111,6 +116,27 @@ def test_addresses_that_may_be_told_pass() -> None:
 def test_nobody_answers_is_told() -> None:
     with pytest.raises(NotConnected, match="cannot be reached"):
         post("http://127.0.0.1:1/", BODY, "k", "", NEAR)
+
+
+def test_who_answers_byte_by_byte_keeps_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        is_over = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while not is_over.wait(0.02):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        short = AlarmSettings(webhook_private=True, webhook_timeout_s=0.3)
+        with pytest.raises(NotConnected, match=r"took longer than 0\.3 s"):
+            post(url, BODY, "k", "", short)
+        is_over.set()
+        dripping.join()
 
 
 def test_mail_is_sent_by_a_mail_server(catalog: SqlCatalog) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,6 +19,7 @@ from penstock.core.errors import InvalidInput, NotConnected
 #: Headers of every webhook.
 KEY_HEADER = "Penstock-Delivery"
 SIGNATURE_HEADER = "Penstock-Signature"
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 #: Of an answer only this much is looked at.
 MAX_ANSWER = 2000
 
@@ -71,10 +74,16 @@ def post(url: str, body: str, key: str, secret: str, settings: AlarmSettings) ->
         headers[SIGNATURE_HEADER] = f"sha256={digest}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = _connection(parts, settings)
+    # The timeout of the socket is for each step: who answers byte by byte could keep us for days.
+    is_over = threading.Event()
+    timer = threading.Timer(settings.webhook_timeout_s, _end, (connection, is_over))
+    timer.start()
     try:
         connection.request("POST", path, data, headers)
         answer = connection.getresponse()
         answer.read(MAX_ANSWER)
+        if is_over.is_set():
+            raise TimeoutError
         said = f"{answer.status} {answer.reason}".strip()
         if not 200 <= answer.status < 300:
             msg = f"{parts.hostname} answered {said}"
@@ -87,12 +96,24 @@ def post(url: str, body: str, key: str, secret: str, settings: AlarmSettings) ->
             "own is named by the environment variable SSL_CERT_FILE"
         )
         raise NotConnected(msg) from error
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
+    except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
+        if is_over.is_set():
+            msg = f"{parts.hostname} took longer than {settings.webhook_timeout_s:g} s"
+            raise NotConnected(msg) from error
         msg = f"{parts.hostname} cannot be reached: {error or type(error).__name__}"
         raise NotConnected(msg) from error
     finally:
+        timer.cancel()
         connection.close()
     return said
+
+
+def _end(connection: http.client.HTTPConnection, is_over: threading.Event) -> None:
+    is_over.set()
+    sock = connection.sock
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _connection(parts: SplitResult, settings: AlarmSettings) -> http.client.HTTPConnection:
@@ -137,6 +158,12 @@ def _address(host: str, port: int, settings: AlarmSettings) -> tuple[str, int]:
 
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    if isinstance(ip, ipaddress.IPv6Address):
+        # Addresses that carry another one, which is where they lead to.
+        carried = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+        if ip in _NAT64:
+            carried.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+        if any(one is not None and not one.is_global for one in carried):
+            return False
+        ip = ip.ipv4_mapped or ip
     return ip.is_global and not ip.is_multicast
