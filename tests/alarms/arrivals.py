@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from penstock.alarms.absences import Absences
 from penstock.alarms.folding import Conditions, Outcome
+from penstock.alarms.runs import Runs
 from penstock.core.alarms import Span
 
 
@@ -37,7 +37,7 @@ def table(rows: Iterable[Row]) -> pa.Table:
     )
 
 
-def deliver(fold: Conditions | Absences, batches: Sequence[Sequence[Row]]) -> None:
+def deliver(fold: Conditions | Runs, batches: Sequence[Sequence[Row]]) -> None:
     """Hand batches on: rows newer than all of their datastream at once, others as repairs."""
     held: dict[tuple[int, int], Row] = {}
     newest: dict[int, int] = {}
@@ -59,7 +59,7 @@ def deliver(fold: Conditions | Absences, batches: Sequence[Sequence[Row]]) -> No
             settle(fold, fold.put(table(rows), time_us, time_us + 1), held)
 
 
-def settle(fold: Conditions | Absences, outcome: Outcome, held: dict[tuple[int, int], Row]) -> None:
+def settle(fold: Conditions | Runs, outcome: Outcome, held: dict[tuple[int, int], Row]) -> None:
     """Put rows again from where the fold asks for them."""
     for _ in range(5):
         start_us = outcome.redo_from_us
@@ -71,10 +71,10 @@ def settle(fold: Conditions | Absences, outcome: Outcome, held: dict[tuple[int, 
     assert outcome.redo_from_us is None
 
 
-def spans(fold: Conditions | Absences) -> dict[str, list[Span]]:
+def spans(fold: Conditions | Runs) -> dict[str, list[Span]]:
     """Return the activations of every key that had any."""
-    if isinstance(fold, Absences):
-        found = {name: fold._spans(key, key.gaps) for name, key in fold.keys.items()}
+    if isinstance(fold, Runs):
+        found = {name: fold.spans(name) for name in fold.keys}
     else:
         found = {name: key.spans for name, key in fold.keys.items()}
     return {name: some for name, some in found.items() if some}

@@ -57,3 +57,16 @@ def silences(times: Iterable[int], absent: int, until: int) -> list[tuple[int, i
     if known and until > known[-1] + absent:
         found.append((known[-1], known[-1] + absent, None))
     return found
+
+
+def runs(times: Iterable[int], off: int, until: int) -> list[tuple[int, int, int | None]]:
+    """Return the runs of some times that lie no further apart than `off`."""
+    known = sorted(set(times))
+    found: list[tuple[int, int, int | None]] = []
+    for at, now in enumerate(known):
+        if at == 0 or now - known[at - 1] > off:
+            found.append((now, now, None))
+        is_over = at + 1 < len(known) and known[at + 1] - now > off
+        if is_over or (at + 1 == len(known) and until > now + off):
+            found[-1] = (*found[-1][:2], now + off)
+    return found

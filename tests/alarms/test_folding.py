@@ -1,15 +1,16 @@
 import random
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.alarms.arrivals import Row, deliver, spans, table
-from tests.alarms.naive import activations, silences
+from tests.alarms.naive import activations, runs, silences
 
-from penstock.alarms.absences import Absences
 from penstock.alarms.folding import Conditions
 from penstock.alarms.machine import Timing
 from penstock.alarms.rows import Shape
+from penstock.alarms.runs import Runs, Series
 
 UNTIL = 60
 SHAPE = Shape(has_raised=True, has_cleared=True)
@@ -30,7 +31,7 @@ def cut(rows: Sequence[Row], seed: int, size: int) -> list[list[Row]]:
     return [shuffled[at : at + size] for at in range(0, len(shuffled), size)]
 
 
-def plain(fold: Conditions | Absences) -> dict[str, list[tuple[int, int, int | None]]]:
+def plain(fold: Conditions | Runs) -> dict[str, list[tuple[int, int, int | None]]]:
     return {
         name: [(span.start_us, span.raised_us, span.cleared_us) for span in some]
         for name, some in spans(fold).items()
@@ -77,7 +78,7 @@ def test_live_ends_as_a_backtest(rows: list[Row], hold: int, seed: int, size: in
 def test_absence_ends_as_the_plain_meaning_in_any_order(
     rows: list[Row], seed: int, size: int, absent: int
 ) -> None:
-    fold = Absences(Shape(), absent)
+    fold = Runs(Shape(), absent, absent=True)
     deliver(fold, cut(rows, seed, size))
     fold.advance(UNTIL)
     expected = {}
@@ -86,6 +87,85 @@ def test_absence_ends_as_the_plain_meaning_in_any_order(
         if found := silences(times, absent, UNTIL):
             expected[f"[{series}]"] = found
     assert plain(fold) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=some_rows(),
+    seed=st.integers(0, 5),
+    size=st.integers(1, 20),
+    off=st.integers(1, 20),
+    marks=st.lists(st.integers(0, UNTIL), max_size=4),
+)
+def test_runs_of_rows_end_as_the_plain_meaning_in_any_order(
+    rows: list[Row], seed: int, size: int, off: int, marks: list[int]
+) -> None:
+    fold = Runs(Shape(), off, absent=False)
+    batches = cut(rows, seed, size)
+    for at, batch in enumerate(batches):
+        deliver(fold, [batch])
+        if at < len(marks):
+            # However far time has passed: what comes late changes what was over.
+            fold.advance(marks[at])
+            fold.count(fold.uncounted())
+    fold.advance(UNTIL)
+    expected = {}
+    for series in {row.series for row in rows}:
+        times = [row.time_us for row in rows if row.series == series]
+        expected[f"[{series}]"] = runs(times, off, UNTIL)
+    assert plain(fold) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=some_rows(), size=st.integers(1, 20), off=st.integers(1, 9), at=st.integers(0, 60))
+def test_rows_in_order_are_counted_also_when_they_come_again_after_a_crash(
+    rows: list[Row], size: int, off: int, at: int
+) -> None:
+    in_order = sorted(rows, key=lambda row: row.time_us)
+    batches = [in_order[n : n + size] for n in range(0, len(rows), size)]
+    first = Runs(Shape(), off, absent=False)
+    kept_at = at % (len(batches) + 1)
+    for batch in batches[:kept_at]:
+        first.put(table(batch), None, None)
+    first.count(first.uncounted())
+    kept = {
+        name: msgspec.json.decode(msgspec.json.encode(key), type=Series)
+        for name, key in first.keys.items()
+    }
+    second = Runs(Shape(), off, absent=False, keys=kept, heard_us=first.newest_us)
+    for batch in batches[max(0, kept_at - 1) :]:
+        second.put(table(batch), None, None)
+    second.count(second.uncounted())
+    second.advance(UNTIL + 100)
+    for series in {row.series for row in rows}:
+        times = [row.time_us for row in rows if row.series == series]
+        assert sum(span.occurrences for span in spans(second)[f"[{series}]"]) == len(set(times))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=some_rows(), gone=st.sets(st.integers(0, UNTIL - 1)), start=st.integers(0, UNTIL),
+    off=st.integers(1, 9),
+)  # fmt: skip
+def test_a_range_takes_back_what_lies_in_it_wholly(
+    rows: list[Row], gone: set[int], start: int, off: int
+) -> None:
+    fold = Runs(Shape(), off, absent=False)
+    fold.put(table(rows), None, None)
+    fold.advance(UNTIL + 100)
+    before = {name: list(some) for name, some in plain(fold).items()}
+    left = [row for row in rows if row.time_us < start or row.time_us not in gone]
+    outcome = fold.put(table([row for row in left if row.time_us >= start]), start, UNTIL + 1)
+    fold.advance(UNTIL + 200)
+    for series in {row.series for row in rows}:
+        name = f"[{series}]"
+        if any(first < start <= (end or 0) - off for first, _, end in before[name]):
+            continue  # A run is cut by the range: what was seen of it counts.
+        kept = [row.time_us for row in left if row.series == series]
+        assert plain(fold).get(name, []) == runs(kept, off, UNTIL + 100)
+        if name in outcome.changed:
+            was = [(s.start_us, s.raised_us, s.cleared_us) for s in outcome.changed[name][0]]
+            assert was == before[name]
 
 
 @settings(max_examples=150, deadline=None)
@@ -113,7 +193,7 @@ def test_a_fold_that_is_taken_up_from_what_was_kept_goes_on_as_before(
 
 
 def test_a_key_that_never_sent_is_missed_and_found() -> None:
-    fold = Absences(Shape(), 10)
+    fold = Runs(Shape(), 10, absent=True)
     fold.expect({"[7]": {"name": "pump"}, '["gone"]': {"name": "gone"}}, 100, 100)
     assert fold.advance(110).changed == {}
     missed = fold.advance(111).changed

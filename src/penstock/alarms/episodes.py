@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from penstock.alarms.absences import Absences
 from penstock.alarms.changing import differences
 from penstock.alarms.folding import Outcome
 from penstock.alarms.messages import render
 from penstock.alarms.rows import Shape, subject_of
+from penstock.alarms.runs import Runs
 from penstock.alarms.step import FLAPPING_US, default_message
 from penstock.alarms.suppression import spot_of
 from penstock.alarms.watching import fold_of, query_of, shape_of
@@ -225,10 +225,12 @@ def fold_over(
     An episode that runs at the start of the range begins there; one that runs at its end has none.
     """
     fold = fold_of(trial.spec, trial.shape)
-    if isinstance(fold, Absences) and trial.expected:
+    if isinstance(fold, Runs) and trial.expected:
         take(fold.expect(trial.expected, start_us, start_us), 0)
     for part in streams.over(trial.query, start_us, end_us, progress):
         take(fold.put(part, None, None), fold.rows)
+    if isinstance(fold, Runs):
+        take(fold.count(fold.uncounted()), fold.rows)
     take(fold.advance(end_us), fold.rows)
 
 

@@ -150,7 +150,7 @@ class Conditions:
         key, signal = of_row[order], rows.signals[order]
         is_first = np.r_[True, key[1:] != key[:-1]]
         is_last = np.r_[is_first[1:], True]
-        is_turn = is_first | np.r_[True, signal[1:] != signal[:-1]] | (signal == Signal.PULSE)
+        is_turn = is_first | np.r_[True, signal[1:] != signal[:-1]]
         found: dict[str, list[Turn]] = {}
         for at in np.flatnonzero(is_turn | is_last).tolist():
             row = int(order[at])
@@ -163,7 +163,7 @@ class Conditions:
             turn = Turn(int(rows.times[row]), kind, values)
             turns = found.setdefault(name, [])
             # Of rows with one time the last one counts.
-            if turns and turns[-1].time_us == turn.time_us and kind is not Signal.PULSE:
+            if turns and turns[-1].time_us == turn.time_us:
                 turns.pop()
             turns.append(turn)
         return found
@@ -227,7 +227,7 @@ class Conditions:
         del key.turns[low:]
         for turn in came:
             self._add(name, key, turn)
-        is_same = key.signal_before(end_us) is was or was is Signal.PULSE
+        is_same = key.signal_before(end_us) is was
         key.turns.extend(behind)
         if key.turns[low:] != before:
             self.touched.add(name)
@@ -271,7 +271,7 @@ class Conditions:
             self.touched.add(name)
             _, key.spans = spans_of(key.base, key.turns, self._timing, now_us)
         is_settled = machine.phase is Phase.NORMAL and not key.turns
-        if is_settled and key.base_signal in (Signal.CLEAR, Signal.PULSE):
+        if is_settled and key.base_signal is Signal.CLEAR:
             del self.keys[name]
             self._unsettled.discard(name)
             self._due.pop(name, None)
@@ -292,6 +292,6 @@ class Conditions:
             key.turns.pop()
             self.touched.add(name)
         last = key.turns[-1].signal if key.turns else key.base_signal
-        if turn.signal is not last or turn.signal is Signal.PULSE:
+        if turn.signal is not last:
             key.turns.append(turn)
             self.touched.add(name)

@@ -19,8 +19,6 @@ class Signal(IntEnum):
     #: Neither raised nor cleared: within the hysteresis.
     BETWEEN = 1
     RAISED = 2
-    #: The condition was met for this moment, and nothing is said of the time after it.
-    PULSE = 3
 
 
 class Turn(msgspec.Struct, frozen=True, array_like=True):
@@ -85,8 +83,6 @@ class Machine(msgspec.Struct, frozen=True, array_like=True):
     def step(self, timing: Timing, turn: Turn) -> tuple[Machine, Span | None]:
         """Take the next row; rows come by time."""
         here, ended = self.advance(timing, turn.time_us)
-        if turn.signal is Signal.PULSE:
-            return here.on_pulse(turn), ended
         if turn.signal is Signal.RAISED:
             return here.on_raise(timing, turn), ended
         machine, ended_now = here.on_clear(timing, turn)
@@ -103,14 +99,6 @@ class Machine(msgspec.Struct, frozen=True, array_like=True):
         if self.phase in (Phase.ACTIVE, Phase.CLEARING) and self.span is not None:
             return Machine(Phase.ACTIVE, 0, _again(self.span))
         return self
-
-    def on_pulse(self, turn: Turn) -> Machine:
-        """Take a moment at which the condition was met."""
-        if self.phase is Phase.NORMAL or self.span is None:
-            span = Span(start_us=turn.time_us, raised_us=turn.time_us, values=turn.values)
-        else:
-            span = _again(self.span)
-        return Machine(Phase.CLEARING, turn.time_us, span)
 
     def on_clear(self, timing: Timing, turn: Turn) -> tuple[Machine, Span | None]:
         """Take a row that is not raised; return the activation that it ends too."""

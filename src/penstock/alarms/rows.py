@@ -55,7 +55,7 @@ class Rows:
     def _signals(self) -> Any:
         count = self.table.num_rows
         if not self._shape.has_raised:
-            return np.full(count, Signal.PULSE, np.int8)
+            return np.full(count, Signal.RAISED, np.int8)
         raised, is_known = _truth(self.table.column(RAISED))
         if self._shape.has_cleared:
             cleared, _ = _truth(self.table.column(CLEARED))

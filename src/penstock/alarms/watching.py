@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
 
-from penstock.alarms.absences import Absences, Silence
 from penstock.alarms.board import Board
 from penstock.alarms.conditions import with_conditions
 from penstock.alarms.folding import LATE_US, Conditions, Key, Outcome
 from penstock.alarms.machine import Timing
 from penstock.alarms.messages import check_template
 from penstock.alarms.rows import CLEARED, RAISED, Shape
+from penstock.alarms.runs import Runs, Series
 from penstock.core.alarm_records import AlarmRecords, RuleRecord
 from penstock.core.alarms import RuleSpec, Span
 from penstock.core.errors import InvalidInput, PenstockError
@@ -29,7 +29,14 @@ EVERY_ROW = "SELECT time, datastream, name, thing, property FROM observations"
 #: How often rows are put again when late data goes on coming.
 MAX_REDOS = 5
 #: How often it is written down when keys were last heard, in microseconds.
-HEARD_EVERY_US = 60_000_000
+HEARD_EVERY_US = 30_000_000
+#: Keys of which it is written down at once.
+COUNTED = 500
+#: Where it is kept until when all rows are in what is kept of keys, beside these.
+HEARD = ""
+#: How long a rule without a condition stays active after a row, in seconds.
+PULSE_S = 60.0
+_Kept = TypeVar("_Kept")
 #: The names of those who are expected, by key, with what is known of them.
 Expected = Callable[[RuleRecord], Mapping[str, Mapping[str, Any]]]
 
@@ -85,16 +92,32 @@ def shape_of(spec: RuleSpec, meaning: Meaning) -> Shape:
 
 def fold_of(
     spec: RuleSpec, shape: Shape, kept: Mapping[str, bytes] | None = None
-) -> Conditions | Absences:
+) -> Conditions | Runs:
     """Return the fold of a rule, from what was kept of its keys."""
-    kept = kept or {}
-    if spec.absent_s:
-        silences = {key: msgspec.json.decode(one, type=Silence) for key, one in kept.items()}
-        return Absences(shape, round(spec.absent_s * 1e6), silences)
-    keys = {key: msgspec.json.decode(one, type=Key) for key, one in kept.items()}
-    # A condition that is met row by row needs a time after which it is over.
-    off_s = spec.off_delay_s or (0.0 if shape.has_raised else 60.0)
-    return Conditions(shape, Timing(round(spec.hold_s * 1e6), round(off_s * 1e6)), keys)
+    kept = dict(kept or {})
+    heard = kept.pop(HEARD, None)
+    if spec.absent_s or not shape.has_raised:
+        # A condition that is met row by row needs a time after which it is over.
+        limit_s = spec.absent_s or spec.off_delay_s or PULSE_S
+        return Runs(
+            shape,
+            round(limit_s * 1e6),
+            absent=bool(spec.absent_s),
+            keys=_decoded(kept, Series),
+            heard_us=None if heard is None else int(heard),
+        )
+    timing = Timing(round(spec.hold_s * 1e6), round(spec.off_delay_s * 1e6))
+    return Conditions(shape, timing, _decoded(kept, Key))
+
+
+def _decoded(kept: Mapping[str, bytes], type_: type[_Kept]) -> dict[str, _Kept]:
+    found = {}
+    for name, state in kept.items():
+        try:
+            found[name] = msgspec.json.decode(state, type=type_)
+        except msgspec.MsgspecError:
+            _log.warning("what was kept of %s is not understood; it begins anew", name)
+    return found
 
 
 class Watch:
@@ -146,9 +169,9 @@ class Watch:
             PenstockError: The query cannot be run.
         """
         self._board.load(self.rule.id, self._fold.newest_us - LATE_US)
-        if isinstance(self._fold, Absences) and self._fold.keys:
+        if isinstance(self._fold, Runs) and self._fold.keys:
             # What came after it was last written down who was heard, and before the query stood.
-            self._redo_from_us = self._fold.newest_us
+            self._redo_from_us = self._fold.heard_us
         self._streams.start(self.id, self.query, self, None)
 
     def put(self, rows: pa.Table, start_us: int | None, end_us: int | None) -> None:
@@ -177,15 +200,13 @@ class Watch:
                 self._save()
         if self._redo_from_us is not None:
             self._redo()
-        if isinstance(self._fold, Absences) and now_us - self._heard_us > HEARD_EVERY_US:
+        if isinstance(self._fold, Runs) and now_us - self._heard_us > HEARD_EVERY_US:
             self._heard_us = now_us
-            with self._lock:
-                self._fold.touched.update(self._fold.keys)
-                self._save()
+            self._count(self._fold)
 
     def expect(self, names: Mapping[str, Mapping[str, Any]], now_us: int) -> None:
         """Miss datastreams that never sent."""
-        if isinstance(self._fold, Absences):
+        if isinstance(self._fold, Runs):
             with self._lock:
                 self._take(self._fold.expect(names, self.rule.changed_us, now_us))
                 self._save()
@@ -193,12 +214,26 @@ class Watch:
     def stop(self) -> None:
         """End to watch, and keep where everything stands."""
         self._streams.stop(self.id)
+        if isinstance(self._fold, Runs):
+            self._count(self._fold)
         with self._lock:
-            if isinstance(self._fold, Absences):
-                self._fold.touched.update(self._fold.keys)
             self._save()
 
     # How
+
+    def _count(self, fold: Runs) -> None:
+        """Keep when keys were heard: a part at a time, since others wait for the board."""
+        with self._lock:
+            heard_us = fold.newest_us
+            names = fold.uncounted()
+        for some in batched(names, COUNTED):
+            with self._lock:
+                self._take(fold.count(some))
+                self._save()
+        with self._lock:
+            fold.forget()
+            fold.heard_us = heard_us
+            self._save(heard_us if fold.keys else None)
 
     def _take(self, outcome: Outcome) -> None:
         for key, (before, after) in outcome.changed.items():
@@ -209,13 +244,15 @@ class Watch:
             wanted = outcome.redo_from_us
             self._redo_from_us = wanted if known is None else min(known, wanted)
 
-    def _save(self) -> None:
-        if not self._unsaved and not self._fold.touched:
+    def _save(self, heard_us: int | None = None) -> None:
+        if not self._unsaved and not self._fold.touched and heard_us is None:
             return
-        keys = {
+        keys: dict[str, bytes | None] = {
             name: msgspec.json.encode(key) if (key := self._fold.keys.get(name)) else None
             for name in self._fold.touched
         }
+        if heard_us is not None:
+            keys[HEARD] = b"%d" % heard_us
         self._board.apply(self.rule, self._shape.keys, self._unsaved, keys)
         self._unsaved.clear()
         self._fold.touched.clear()
@@ -241,6 +278,12 @@ class Watch:
                 with self._lock:
                     self._take(self._fold.put(rows, start_us, end_us))
                     self._save()
+
+
+def batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Give names in parts."""
+    for at in range(0, len(names), size):
+        yield names[at : at + size]
 
 
 def _like(name: str) -> str:
