@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from penstock.alarms.columns import Columns
 from penstock.alarms.machine import Machine, Phase, Signal, Timing, Turn, spans_of
 from penstock.alarms.rows import Rows, Shape
 from penstock.core.alarms import Span
@@ -97,10 +98,11 @@ class Conditions:
         self.newest_us = max((key.known_us for key in self.keys.values()), default=_NEVER)
         self._watermark_us = _NEVER
         self._due: dict[str, int] = {}
-        self._series: Any = None
+        #: What each key said last, since when, and whether time alone may change it.
+        self._standing = Columns(signal=np.int8, turned_us=np.int64, is_due=np.bool_)
         self._unsettled: set[str] = set()
         for name, key in self.keys.items():
-            self._note_due(name, spans_of(key.base, key.turns, timing, key.known_us)[0])
+            self._note(name, spans_of(key.base, key.turns, timing, key.known_us)[0])
 
     def put(self, table: pa.Table, start_us: int | None, end_us: int | None) -> Outcome:
         """Take rows, as `core.queries.Sink.put` does."""
@@ -110,7 +112,7 @@ class Conditions:
         newest_us = self.newest_us
         if table.num_rows:
             rows = Rows(table, self._shape)
-            came = self._interesting(rows)
+            came = self._interesting(rows, start_us)
             newest_us = max(newest_us, int(rows.times.max()))
         if start_us is not None and end_us is not None:
             reached_us = self.newest_us
@@ -132,21 +134,22 @@ class Conditions:
 
     # How
 
-    def _interesting(self, rows: Rows) -> dict[str, list[Turn]]:
-        """Return the turns within some rows, of keys that are raised in them or known."""
+    def _interesting(self, rows: Rows, start_us: int | None) -> dict[str, list[Turn]]:
+        """Return the turns within some rows, of keys of which they may say something new."""
         is_raised = rows.signals >= Signal.RAISED
         if not self.keys and not is_raised.any():
             return {}
         codes, of_row = rows.codes()
-        wanted = np.zeros(len(codes), bool)
-        wanted[of_row[is_raised]] = True
         names: dict[int, str] = {}
-        if self.keys:
-            wanted |= self._known(rows, codes, of_row, names)
+        places = self._places(rows, codes, of_row, names)
+        wanted = places >= 0
+        wanted[of_row[is_raised]] = True
         picked = np.flatnonzero(wanted[of_row])
-        if not len(picked):
-            return {}
         order = picked[np.lexsort((rows.times[picked], of_row[picked]))]
+        order = order[self._may_turn(of_row[order], rows.times[order], rows.signals[order], places,
+                                     start_us)]  # fmt: skip
+        if not len(order):
+            return {}
         key, signal = of_row[order], rows.signals[order]
         is_first = np.r_[True, key[1:] != key[:-1]]
         is_last = np.r_[is_first[1:], True]
@@ -168,16 +171,32 @@ class Conditions:
             turns.append(turn)
         return found
 
-    def _known(self, rows: Rows, codes: Any, of_row: Any, names: dict[int, str]) -> Any:
+    def _places(self, rows: Rows, codes: Any, of_row: Any, names: dict[int, str]) -> Any:
         if not self._shape.keys:
-            if self._series is None:
-                series = [msgspec.json.decode(name)[0] for name in self.keys]
-                self._series = np.array(series, np.int64)
-            return np.isin(codes, self._series)
+            return self._standing.find(codes, None)
         _, first = np.unique(of_row, return_index=True)
         for code, row in enumerate(first.tolist()):
             names[code] = rows.key(row)
-        return np.array([names[code] in self.keys for code in range(len(codes))], bool)
+        return self._standing.find(codes, names.__getitem__)
+
+    def _may_turn(
+        self, key: Any, times: Any, signal: Any, places: Any, start_us: int | None
+    ) -> Any:
+        """Tell of rows, by key and time, whether their key says anything but what it said last."""
+        if not len(key):
+            return np.zeros(0, bool)
+        standing = self._standing
+        starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+        sizes = np.diff(np.r_[starts, len(key)])
+        place = places[key[starts]]
+        safe = np.maximum(place, 0)
+        says = signal == np.repeat(standing["signal"][safe], sizes)
+        turned_us = standing["turned_us"][safe]
+        is_quiet = (place >= 0) & ~standing["is_due"][safe] & (turned_us <= times[starts])
+        is_quiet &= np.logical_and.reduceat(says, starts)
+        if start_us is not None:
+            is_quiet &= turned_us < start_us
+        return np.repeat(~is_quiet, sizes)
 
     def _within(self, came: Mapping[str, Sequence[Turn]], start_us: int) -> Iterable[str]:
         """Return the keys that a range from `start_us` on says something of."""
@@ -236,6 +255,9 @@ class Conditions:
         if not is_same and reached_us >= end_us:
             # What is known now would tell of turns that the rows to come take back.
             self._unsettled.add(name)
+            # Until then its rows are looked at one by one.
+            place = self._standing.place(name)
+            self._standing["is_due"][place] = True
             outcome.redo(start_us)
             return
         self._unsettled.discard(name)
@@ -245,7 +267,9 @@ class Conditions:
         key = self.keys.get(name)
         if key is None:
             key = self.keys[name] = Key(turns=[], spans=[])
-            self._series = None
+            # The column may grow as the key gets its place.
+            place = self._standing.place(name)
+            self._standing["is_due"][place] = True
         return key
 
     def _settle(self, name: str, key: Key, outcome: Outcome) -> None:
@@ -257,7 +281,7 @@ class Conditions:
             outcome.changed[name] = (before, spans)
             key.spans = spans
             self.touched.add(name)
-        self._note_due(name, machine)
+        self._note(name, machine)
         self._forget(name, key, machine, now_us)
 
     def _forget(self, name: str, key: Key, machine: Machine, now_us: int) -> None:
@@ -275,14 +299,20 @@ class Conditions:
             del self.keys[name]
             self._unsettled.discard(name)
             self._due.pop(name, None)
-            self._series = None
+            self._standing.remove(name)
 
-    def _note_due(self, name: str, machine: Machine) -> None:
+    def _note(self, name: str, machine: Machine) -> None:
+        key, standing = self.keys[name], self._standing
         due_us = machine.due_us(self._timing)
         if due_us is None:
             self._due.pop(name, None)
         else:
             self._due[name] = due_us
+        place = standing.place(name)
+        last = key.turns[-1] if key.turns else None
+        standing["signal"][place] = last.signal if last else key.base_signal
+        standing["turned_us"][place] = last.time_us if last else key.base_us
+        standing["is_due"][place] = due_us is not None
 
     def _add(self, name: str, key: Key, turn: Turn) -> None:
         """Add a turn behind the others, unless it says nothing new."""

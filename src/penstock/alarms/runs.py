@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from penstock.alarms.columns import Columns
 from penstock.alarms.folding import LATE_US, Outcome
-from penstock.alarms.heard import Groups, Heard
+from penstock.alarms.groups import Groups
 from penstock.alarms.rows import Rows, Shape
 from penstock.core.alarms import Span
 
@@ -76,7 +77,11 @@ class Runs:
         self.touched: set[str] = set()
         self.rows = 0
         self.too_late = 0
-        self._heard = Heard()
+        #: Of each key the newest row, since when its newest run goes and whether it may go on, how
+        #: many rows came since they were counted, and how many runs are kept.
+        self._heard = Columns(
+            last_us=np.int64, first_us=np.int64, rows=np.int64, runs=np.int64, is_open=np.bool_
+        )
         self._names: dict[int, str] = {}
         self._watermark_us = _NEVER
         for name, key in (keys or {}).items():
@@ -110,7 +115,7 @@ class Runs:
         outcome = Outcome()
         heard = self._heard
         self._watermark_us = max(self._watermark_us, watermark_us)
-        is_over = heard.is_open & (heard.last_us + self._limit_us < watermark_us)
+        is_over = heard["is_open"] & (heard["last_us"] + self._limit_us < watermark_us)
         for place in np.flatnonzero(is_over).tolist():
             name = self._names[place]
             before = self.spans(name)
@@ -121,7 +126,7 @@ class Runs:
 
     def uncounted(self) -> list[str]:
         """Return the keys of which rows came that are only noted in the columns."""
-        return [self._names[place] for place in np.flatnonzero(self._heard.rows > 0).tolist()]
+        return [self._names[place] for place in np.flatnonzero(self._heard["rows"] > 0).tolist()]
 
     def count(self, names: Sequence[str]) -> Outcome:
         """Count the rows of some keys, so that they are kept and told."""
@@ -139,7 +144,9 @@ class Runs:
     def forget(self) -> None:
         """Forget keys that no late row can change any more; who is absent stays so."""
         heard = self._heard
-        is_past = ~heard.is_open & (heard.runs > 0) & (heard.last_us < self.newest_us - LATE_US)
+        is_past = (
+            ~heard["is_open"] & (heard["runs"] > 0) & (heard["last_us"] < self.newest_us - LATE_US)
+        )
         for place in np.flatnonzero(is_past).tolist() if not self._absent else ():
             self._drop(self._names[place])
 
@@ -192,14 +199,15 @@ class Runs:
     def _take(self, rows: Rows, outcome: Outcome) -> None:
         groups = Groups(rows, self._limit_us)
         heard, by_series = self._heard, not self._shape.keys
-        places, names = heard.find(rows, groups, by_series=by_series)
+        names = [] if by_series else [rows.key(row) for row in groups.first_rows()]
+        places = heard.find(groups.codes, None if by_series else names.__getitem__)
         safe = np.maximum(places, 0)
-        since_us = groups.first_us - heard.last_us[safe]
-        is_plain = (places >= 0) & heard.is_open[safe] & ~groups.has_gap
+        since_us = groups.first_us - heard["last_us"][safe]
+        is_plain = (places >= 0) & heard["is_open"][safe] & ~groups.has_gap
         is_plain &= (since_us >= 0) & (since_us <= self._limit_us)
         plain = places[is_plain]
-        heard.rows[plain] += groups.count_after(heard.last_us[safe])[is_plain]
-        heard.last_us[plain] = groups.last_us[is_plain]
+        heard["rows"][plain] += groups.count_after(heard["last_us"][safe])[is_plain]
+        heard["last_us"][plain] = groups.last_us[is_plain]
         for group in np.flatnonzero(~is_plain).tolist():
             name = f"[{int(groups.codes[group])}]" if by_series else names[group]
             self._take_key(name, rows, groups, group, outcome)
@@ -248,8 +256,8 @@ class Runs:
     def _take_back(self, start_us: int, end_us: int, outcome: Outcome) -> list[str]:
         """Remove the runs that lie within a range, whose rows come again as far as they are."""
         heard = self._heard
-        is_late = (heard.runs > 0) & (heard.last_us >= start_us)
-        is_late &= (heard.first_us >= start_us) | (heard.runs > 1)
+        is_late = (heard["runs"] > 0) & (heard["last_us"] >= start_us)
+        is_late &= (heard["first_us"] >= start_us) | (heard["runs"] > 1)
         taken: list[str] = []
         for place in np.flatnonzero(is_late).tolist():
             name = self._names[place]
@@ -274,11 +282,11 @@ class Runs:
     def _counted(self, name: str) -> Series:
         """Return a key, with the rows in its newest run that were only noted in the columns."""
         key, place, heard = self.keys[name], self._heard.place(name), self._heard
-        if heard.rows[place]:
-            more, last_us = int(heard.rows[place]), int(heard.last_us[place])
+        if heard["rows"][place]:
+            more, last_us = int(heard["rows"][place]), int(heard["last_us"][place])
             run = key.runs[-1]
             key.runs[-1] = msgspec.structs.replace(run, last_us=last_us, rows=run.rows + more)
-            heard.rows[place] = 0
+            heard["rows"][place] = 0
         return key
 
     def _changed(self, name: str, before: Sequence[Span], outcome: Outcome) -> None:
@@ -295,10 +303,10 @@ class Runs:
     def _note(self, name: str) -> None:
         """Write what is known of a key into the columns."""
         key, place, heard = self.keys[name], self._heard.place(name), self._heard
-        heard.runs[place], heard.rows[place] = len(key.runs), 0
-        heard.is_open[place] = key.is_open and bool(key.runs)
+        heard["runs"][place], heard["rows"][place] = len(key.runs), 0
+        heard["is_open"][place] = key.is_open and bool(key.runs)
         if key.runs:
-            heard.last_us[place], heard.first_us[place] = (
+            heard["last_us"][place], heard["first_us"][place] = (
                 key.runs[-1].last_us,
                 key.runs[-1].first_us,
             )
