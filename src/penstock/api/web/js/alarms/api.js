@@ -1,20 +1,33 @@
-/** Asks about alarms and their rules. */
+/** Asks about alarms, their rules, and who is told. */
 
 import { address, ApiError, request } from "../api.js";
 
+const post = (path, body = {}) => request(path, {}, { method: "POST", body });
+const put = (path, body) => request(path, {}, { method: "PUT", body });
+const remove = (path) => request(path, {}, { method: "DELETE" });
+
 export const listAlarms = (wanted) => request("alarms", wanted);
 export const readAlarm = (id) => request(`alarms/${id}`);
-export const actOn = (id, act, body = {}) => request(`alarms/${id}/${act}`, {}, { method: "POST", body });
+export const actOn = (id, act, body) => post(`alarms/${id}/${act}`, body);
 export const alarmStream = () => address("alarms/stream");
 
 export const listRules = async () => (await request("alarm-rules")).items;
-export const setEnabled = (id, isEnabled) =>
-  request(`alarm-rules/${id}/${isEnabled ? "enable" : "disable"}`, {}, { method: "POST", body: {} });
-export const removeRule = (id) => request(`alarm-rules/${id}`, {}, { method: "DELETE" });
-export const beginBacktest = (text, from) =>
-  request("alarm-rules/backtests", {}, { method: "POST", body: { text, from, to: "now" } });
+export const setEnabled = (id, isEnabled) => post(`alarm-rules/${id}/${isEnabled ? "enable" : "disable"}`);
+export const setMode = (id, mode, reason) => put(`alarm-rules/${id}/mode`, { mode, reason });
+export const removeRule = (id) => remove(`alarm-rules/${id}`);
+export const beginBacktest = (text, range) => post("alarm-rules/backtests", { text, ...range });
 export const readBacktest = (id) => request(`alarm-rules/backtests/${id}`);
-export const cancelBacktest = (id) => request(`alarm-rules/backtests/${id}`, {}, { method: "DELETE" });
+export const cancelBacktest = (id) => remove(`alarm-rules/backtests/${id}`);
+
+export const listTargets = async () => (await request("notification-targets")).items;
+export const addTarget = (spec) => post("notification-targets", spec);
+export const changeTarget = (id, spec) => put(`notification-targets/${id}`, spec);
+export const removeTarget = (id) => remove(`notification-targets/${id}`);
+/** A mail server may take its time. */
+export const testTarget = (id) =>
+  request(`notification-targets/${id}/test`, {}, { method: "POST", body: {}, timeoutMs: 120000 });
+export const listDeliveries = async (id) =>
+  (await request(`notification-targets/${id}/deliveries`, { limit: 50 })).items;
 
 /** A rule as text, as people write it. */
 export async function ruleText(id) {

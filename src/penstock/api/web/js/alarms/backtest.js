@@ -1,69 +1,113 @@
-/** A rule tried on the past: its episodes on a line of time, and as a list. */
+/** A rule tried on the past: its episodes over what was measured, beside each other, and as a list. */
 
-import { html, useEffect, useState } from "../html.js";
-import { formatCount, formatTime } from "../format.js";
+import { html, useEffect, useRef, useState } from "../html.js";
+import { formatCount, formatTime, fromInput, toInput } from "../format.js";
+import { nowUs } from "../api.js";
+import { timeText } from "../observations.js";
 import { useApp } from "../state.js";
 import { beginBacktest, cancelBacktest, readBacktest } from "./api.js";
+import { datastreamOf, EpisodeChart, Lanes } from "./episodes.js";
 
-const SPANS = [["now-1h", "1 h"], ["now-1d", "1 day"], ["now-7d", "7 days"], ["now-30d", "30 days"]];
+const SPANS = [["now-15m", "15 min"], ["now-1h", "hour"], ["now-1d", "day"], ["now-7d", "7 days"], ["now-30d", "30 days"], ["", "… a range"]];
 const LOOK_MS = 250;
-const LANES = 40;
 const SHOWN = 200;
 
-const secondsText = (seconds) => (seconds < 120 ? `${Number(seconds.toPrecision(3))} s` : `${Number((seconds / 60).toPrecision(3))} min`);
+const secondsText = (seconds) => (seconds < 120 ? `${Number(seconds.toPrecision(3))} s`
+  : seconds < 7200 ? `${Number((seconds / 60).toPrecision(3))} min` : `${Number((seconds / 3600).toPrecision(3))} h`);
+const many = (count, one, more) => `${formatCount(count)} ${count === 1 ? one : more}`;
 
-/** Each subject has a lane; the width of a bar is how long the alarm would have been active. */
-function Lanes({ found }) {
+/** Runs one at a time: `{found, problem, begin, cancel}`. */
+function useBacktest() {
+  const [state, setState] = useState({ found: null, problem: "" });
+  const { found } = state;
+  const running = useRef(null);
+  running.current = found?.state === "running" ? found.id : null;
+  useEffect(() => {
+    if (found?.state !== "running") return undefined;
+    const timer = setTimeout(() => readBacktest(found.id).then(
+      (next) => setState({ found: next, problem: next.message }),
+      (error) => setState({ found: null, problem: error.message }),
+    ), LOOK_MS);
+    return () => clearTimeout(timer);
+  }, [found]);
+  const leave = () => running.current !== null && cancelBacktest(running.current).catch(() => {});
+  // Nobody looks at it any more.
+  useEffect(() => () => leave(), []);
+  const begin = (text, range) => beginBacktest(text, range).then(
+    (next) => setState({ found: next, problem: "" }),
+    (error) => setState({ found: null, problem: error.message }),
+  );
+  const cancel = () => {
+    leave();
+    setState({ found: null, problem: "It was cancelled." });
+  };
+  return { ...state, begin, cancel };
+}
+
+function Range({ range, set }) {
   const utc = useApp((state) => state.utc);
-  const subjects = [...new Set(found.episodes.map((one) => one.subject))].slice(0, LANES);
-  const range = found.end_us - found.start_us;
-  const at = (time) => (100 * (Math.min(Math.max(time, found.start_us), found.end_us) - found.start_us)) / range;
-  return html`<div class="lanes" role="img" aria-label=${`${found.count} episodes of ${found.keys} subjects`}>
-    ${subjects.map((subject) => html`<div class="lane" key=${subject}><span class="lane-name">${subject}</span>
-      <svg viewBox="0 0 100 10" preserveAspectRatio="none">${found.episodes.filter((one) => one.subject === subject).map((one) => {
-        const left = at(one.span.raised_us);
-        const width = Math.max(0.3, at(one.span.cleared_us ?? found.end_us) - left);
-        return html`<rect key=${one.span.start_us} x=${Math.min(left, 99.7)} y="1" width=${width} height="8"><title>${one.message}</title></rect>`;
-      })}</svg></div>`)}
-    <div class="lane-ends muted"><span>${formatTime(found.start_us, utc)}</span><span>${formatTime(found.end_us, utc)}</span></div>
-  </div>`;
+  const edge = (name, label) => html`<input type="datetime-local" step="1" aria-label=${label}
+    value=${toInput(range[name], utc).slice(0, 19)} onChange=${(event) => {
+      const time = fromInput(event.currentTarget.value, utc);
+      if (time !== null) set({ ...range, [name]: time });
+    }} />`;
+  return html`${edge("from", "From")}<span class="muted">to</span>${edge("to", "To")}`;
+}
+
+function Summary({ found }) {
+  const { count, keys, told, active_s: active, longest_s: longest, suppressed_s: suppressed, rows } = found;
+  if (count === 0) return html`<p role="status">It would have raised nothing; ${many(rows, "row was", "rows were")} looked at.</p>`;
+  return html`<p role="status">It would have raised <strong>${many(count, "episode", "episodes")}</strong> of ${many(keys, "subject", "subjects")}, and told
+    people of <strong>${formatCount(told)}</strong>. Active ${secondsText(active)} in all, the longest ${secondsText(longest)}${suppressed > 0 && `; other rules suppress ${secondsText(suppressed)} of it`}.
+    ${" "}<span class="muted">${many(rows, "row was", "rows were")} looked at.</span></p>`;
+}
+
+const toldText = (one) => (one.flapping ? "no: flapping" : !one.is_told ? "no: suppressed"
+  : one.suppressed.some(([start]) => start === one.span.raised_us) ? "later" : "yes");
+
+function Episodes({ found, subject }) {
+  const utc = useApp((state) => state.utc);
+  const some = found.episodes.filter((one) => one.key === subject);
+  return html`<div class="table-scroll" tabindex="0" aria-label="Episodes"><table><thead><tr>
+      <th scope="col">Raised</th><th scope="col">Returned</th><th scope="col">Times</th><th scope="col">Told</th><th scope="col">Message</th></tr></thead>
+    <tbody>${some.slice(0, SHOWN).map((one) => html`<tr key=${one.span.start_us}>
+      <td class="number">${formatTime(one.span.raised_us, utc)}</td>
+      <td class="number">${one.span.cleared_us ? formatTime(one.span.cleared_us, utc) : "still active"}</td>
+      <td class="number">${formatCount(one.span.occurrences)}</td><td>${toldText(one)}</td>
+      <td class="text">${one.message}</td></tr>`)}</tbody></table></div>
+    ${some.length > SHOWN && html`<p class="muted small">${formatCount(SHOWN)} of ${formatCount(some.length)} are listed.</p>`}`;
+}
+
+function Found({ found }) {
+  const [chosen, setChosen] = useState("");
+  const subject = found.episodes.some((one) => one.key === chosen) ? chosen : found.episodes[0]?.key;
+  const some = found.episodes.filter((one) => one.key === subject);
+  const datastream = subject && datastreamOf(subject);
+  return html`<${Summary} found=${found} />
+    ${some.length > 0 && html`<${Lanes} found=${found} subject=${subject} pick=${setChosen} />
+      <h3>${some[0].subject}</h3>
+      ${datastream && html`<${EpisodeChart} datastream=${datastream} name=${some[0].subject} episodes=${some}
+        from=${found.start_us} to=${found.end_us} />`}
+      <${Episodes} found=${found} subject=${subject} />`}
+    ${found.count > found.episodes.length && html`<p class="muted small">Drawn and listed are the first ${formatCount(found.episodes.length)}; all are counted.</p>`}`;
 }
 
 export function BacktestPanel({ text }) {
-  const utc = useApp((state) => state.utc);
-  const [from, setFrom] = useState("now-1d");
-  const [found, setFound] = useState(null);
-  const [problem, setProblem] = useState("");
+  const [span, setSpan] = useState("now-1d");
+  const [range, setRange] = useState(() => ({ from: nowUs() - 86400e6, to: nowUs() }));
+  const { found, problem, begin, cancel } = useBacktest();
   const isRunning = found?.state === "running";
-  useEffect(() => {
-    if (!isRunning) return undefined;
-    const timer = setTimeout(() => readBacktest(found.id).then(setFound, (error) => {
-      setProblem(error.message);
-      setFound(null);
-    }), LOOK_MS);
-    return () => clearTimeout(timer);
-  }, [found]);
-  const begin = () => {
-    setProblem("");
-    beginBacktest(text, from).then(setFound, (error) => setProblem(error.message));
-  };
-  return html`<div class="backtest">
+  const run = () => begin(text, span ? { from: span, to: "now" } : { from: timeText(range.from), to: timeText(range.to) });
+  return html`<section class="backtest" aria-label="Backtest">
     <div class="actions">
-      <button disabled=${isRunning || !text.trim()} onClick=${begin}>Try it on the last</button>
-      <select aria-label="Range" value=${from} onChange=${(event) => setFrom(event.currentTarget.value)}>
+      <button disabled=${isRunning || !text.trim()} onClick=${run}>Try it on the last</button>
+      <select aria-label="Range" value=${span} onChange=${(event) => setSpan(event.currentTarget.value)}>
         ${SPANS.map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select>
+      ${!span && html`<${Range} range=${range} set=${setRange} />`}
       ${isRunning && html`<progress value=${found.progress} max="1" aria-label="Progress"></progress>
-        <button onClick=${() => { cancelBacktest(found.id); setFound(null); }}>Cancel</button>`}
+        <button onClick=${cancel}>Cancel</button>`}
     </div>
-    ${(problem || found?.message) && html`<p class="bad-text" role="alert">${problem || found.message}</p>`}
-    ${found && html`<p role="status">It would have raised <strong>${formatCount(found.count)}</strong> episodes of ${formatCount(found.keys)} subjects,${" "}
-      ${secondsText(found.active_s)} in all, the longest ${secondsText(found.longest_s)}; ${formatCount(found.rows)} rows were looked at.</p>`}
-    ${found?.episodes.length > 0 && html`<${Lanes} found=${found} />
-      <div class="table-scroll" tabindex="0" aria-label="Episodes"><table><thead><tr>
-        <th scope="col">Raised</th><th scope="col">Returned</th><th scope="col">Message</th></tr></thead>
-      <tbody>${found.episodes.slice(0, SHOWN).map((one) => html`<tr key=${`${one.key} ${one.span.start_us}`}>
-        <td class="number">${formatTime(one.span.raised_us, utc)}</td>
-        <td class="number">${one.span.cleared_us ? formatTime(one.span.cleared_us, utc) : "\u2013"}</td>
-        <td class="text">${one.message}</td></tr>`)}</tbody></table></div>`}
-  </div>`;
+    ${problem && html`<p class="bad-text" role="alert">${problem}</p>`}
+    ${found && found.state !== "failed" && html`<${Found} found=${found} />`}
+  </section>`;
 }

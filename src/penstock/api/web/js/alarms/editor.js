@@ -1,0 +1,75 @@
+/** A rule as text, with controls for what its header says, to change and to try. */
+
+import { html, useEffect, useRef } from "../html.js";
+import { Field, Said, Tick } from "../form.js";
+import { BacktestPanel } from "./backtest.js";
+import { readHeader, writeHeader } from "./header.js";
+import { SEVERITIES } from "./severity.js";
+
+export const EXAMPLE = `-- alarm: too-hot
+-- severity: high
+-- hold: 10 s
+-- clear: result < 75
+-- message: {thing} is at {result} {unit}
+SELECT time, thing, result, unit FROM observations WHERE result > 80
+`;
+
+const list = (text = "") => text.split(",").map((one) => one.trim()).filter(Boolean);
+
+/** Names to tick, kept as a list in the header. */
+function Ticks({ label, names, chosen, set, nothing }) {
+  const rest = chosen.filter((one) => !names.includes(one));
+  const toggle = (name, isOn) => set((isOn ? [...chosen, name] : chosen.filter((one) => one !== name)).join(", "));
+  return html`<fieldset class="rule-ticks"><legend>${label}</legend>
+    ${[...names, ...rest].map((name) => html`<${Tick} key=${name} label=${name} checked=${chosen.includes(name)}
+      onChange=${(isOn) => toggle(name, isOn)} />`)}
+    ${names.length + rest.length === 0 && html`<span class="muted small">${nothing}</span>`}
+  </fieldset>`;
+}
+
+function Controls({ text, set, rules, targets }) {
+  const header = readHeader(text);
+  const write = (key) => (value) => set(writeHeader(text, key, value));
+  const field = (key, label, hint, more) => html`<${Field} label=${label} hint=${hint} value=${header[key] ?? ""}
+    onValue=${write(key)} ...${more} />`;
+  const others = rules.map((rule) => rule.spec.name).filter((name) => name !== header.alarm);
+  return html`<div class="rule-controls">
+    <div class="inline-form">
+      ${field("alarm", "Name", "Letters, digits, - and _", { maxlength: 63 })}
+      <${Field} as="select" label="Severity" value=${header.severity ?? "medium"} onValue=${write("severity")}>
+        ${SEVERITIES.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}<//>
+      ${field("hold", "Raise after", "10 s, 5 min; of holding", { placeholder: "at once" })}
+      ${field("clear", "Clear when", "Hysteresis: result < 75", { placeholder: "not raised" })}
+      ${field("off-delay", "Return after", "10 s; of being cleared", { placeholder: "at once" })}
+      ${field("flapping", "Flapping above", "Activations in 10 min; 0: no limit", { placeholder: "10", inputmode: "numeric" })}
+    </div>
+    <${Tick} label="Latched: it stays until somebody resets it" checked=${["yes", "true"].includes(header.latched?.toLowerCase())}
+      onChange=${(isOn) => write("latched")(isOn ? "yes" : "")} />
+    <${Ticks} label="Suppressed while one of these is active" names=${others} chosen=${list(header["suppressed-by"])}
+      set=${write("suppressed-by")} nothing="There are no other rules." />
+    ${header["suppressed-by"] && html`<div class="inline-form">${field("suppressed-on", "Only where these columns are the same", "thing; empty: everywhere")}</div>`}
+    <${Ticks} label="Told: none of them means all targets" names=${targets.map((one) => one.spec.name)} chosen=${list(header.notify)}
+      set=${write("notify")} nothing="There are no targets yet." />
+  </div>`;
+}
+
+export function RuleEditor({ text, set, save, close, doing, rules, targets }) {
+  const place = useRef(null);
+  // Where it opens is where one types next, wherever the list was scrolled to.
+  useEffect(() => {
+    place.current.scrollIntoView({ block: "start" });
+    place.current.querySelector("input").focus();
+  }, []);
+  const rows = Math.min(18, Math.max(7, text.split("\n").length + 1));
+  return html`<section ref=${place} class="card rule-editor" aria-label="Rule editor">
+    <h2>${readHeader(text).alarm || "A rule"}</h2>
+    <${Controls} text=${text} set=${set} rules=${rules} targets=${targets} />
+    <${Field} label="The rule as text" as="textarea" rows=${rows} value=${text} onValue=${set} />
+    <div class="actions">
+      <button class="primary" disabled=${doing.isBusy || !text.trim()} onClick=${save}>Save</button>
+      <button onClick=${close}>Close</button>
+    </div>
+    <${Said} doing=${doing} />
+    <${BacktestPanel} text=${text} />
+  </section>`;
+}
