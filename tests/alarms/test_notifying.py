@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.alarms.receivers import mail_server, webhook
 from tests.catalog.template import fresh_catalog
@@ -155,6 +156,22 @@ def test_mail_is_sent_by_a_mail_server(catalog: SqlCatalog) -> None:
     assert "Subject: [HIGH] raise: hot Bcc: eve@example.com" in head
     assert "\nBcc:" not in head
     assert f"Message-ID: <{made.key}@penstock>" in head
+
+
+def test_what_comes_later_waits_for_what_failed(catalog: SqlCatalog) -> None:
+    records = SqlNotifications(catalog.database)
+    to = target(records, TargetKind.WEBHOOK, "http://127.0.0.1:1/")
+    notifier = Notifier(records, lambda: [to], lambda *_: None, NEAR, SystemClock())
+    now_us = SystemClock().now_us()
+    first = records.add(delivery(to, "raise", BODY, 1, now_us))
+    failed = notifier.attempt(to, first)
+    notifier.close()
+    records.settle([failed])
+    later = records.add(delivery(to, "return", BODY, 1, now_us))
+    records.add(msgspec.structs.replace(delivery(to, "test", BODY, 1, now_us), due_us=2**62))
+    assert failed.state is DeliveryState.WAITING
+    assert records.due(failed.due_us - 1, (), 9) == []
+    assert [one.id for one in records.due(failed.due_us, (), 9)] == [first.id, later.id]
 
 
 def test_what_never_works_is_given_up(catalog: SqlCatalog) -> None:

@@ -75,7 +75,7 @@ def _said(error: Exception) -> str:
             f"its certificate is refused: {error.verify_message}; a CA of your own is named by "
             "the environment variable SSL_CERT_FILE"
         )
-    return str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _answer(code: int, text: bytes | str) -> str:

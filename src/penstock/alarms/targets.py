@@ -18,6 +18,7 @@ from penstock.core.alarms import Act, Severity
 from penstock.core.clock import Clock
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.notifications import (
+    TEST_EVENT,
     Delivery,
     DeliveryState,
     TargetInfo,
@@ -88,9 +89,9 @@ class Targets:
         """Send it a test, now, once."""
         held = self._find(by, target)
         now_us = self._clock.now_us()
-        document = {"event": "test", "by": self._permits.name(by), "comment": "", "alarm": None}
+        document = {"event": TEST_EVENT, "by": self._permits.name(by), "comment": "", "alarm": None}
         body = msgspec.json.encode(document).decode()
-        made = delivery(held, "test", body, None, now_us)
+        made = delivery(held, TEST_EVENT, body, None, now_us)
         made = self._records.add(msgspec.structs.replace(made, due_us=_NEVER_US))
         done = self.notifier.attempt(held, made)
         if done.state is DeliveryState.WAITING:

@@ -100,7 +100,8 @@ def post(url: str, body: str, key: str, secret: str, settings: AlarmSettings) ->
         if is_over.is_set():
             msg = f"{parts.hostname} took longer than {settings.webhook_timeout_s:g} s"
             raise NotConnected(msg) from error
-        msg = f"{parts.hostname} cannot be reached: {error or type(error).__name__}"
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        msg = f"{parts.hostname} cannot be reached: {why}"
         raise NotConnected(msg) from error
     finally:
         timer.cancel()

@@ -159,7 +159,10 @@ class NotificationRecords(Protocol):
         ...
 
     def due(self, now_us: int, but: Sequence[int], limit: int) -> Sequence[Delivery]:
-        """Return notifications to be tried now, oldest first; not of the targets `but`."""
+        """Return notifications to be tried now, oldest first; not of the targets `but`.
+
+        Those of a target of which another one waits for its time wait too.
+        """
         ...
 
     def settle(self, deliveries: Sequence[Delivery]) -> None:

@@ -59,6 +59,10 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     changed_us: int
 
 
+#: What the event of a test is called.
+TEST_EVENT = "test"
+
+
 class DeliveryState(StrEnum):
     """What became of a notification."""
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy.orm import aliased
 
 from penstock.catalog.alarm_models import NotificationRow, NotificationTargetRow
 from penstock.catalog.database import Database
 from penstock.core.alarm_records import TargetRecord
 from penstock.core.errors import Conflict
-from penstock.core.notifications import Delivery, DeliveryState, TargetSpec
+from penstock.core.notifications import TEST_EVENT, Delivery, DeliveryState, TargetSpec
 
 
 class SqlNotifications:
@@ -79,9 +80,18 @@ class SqlNotifications:
 
     def due(self, now_us: int, but: Sequence[int], limit: int) -> Sequence[Delivery]:
         """Return notifications to be tried now, oldest first; not of the targets `but`."""
-        row = NotificationRow
+        row, other = NotificationRow, aliased(NotificationRow)
+        # What was made later waits for what failed before it, so that the order stays; nobody waits
+        # for a test.
+        paused = select(other.target_id).where(
+            other.state == DeliveryState.WAITING.value,
+            other.due_us > now_us,
+            other.event != TEST_EVENT,
+        )
         query = select(row.__table__).where(
-            row.state == DeliveryState.WAITING.value, row.due_us <= now_us
+            row.state == DeliveryState.WAITING.value,
+            row.due_us <= now_us,
+            row.target_id.not_in(paused),
         )
         if but:
             query = query.where(row.target_id.not_in(list(but)))

@@ -32,7 +32,8 @@ function Controls({ text, set, rules, targets }) {
   const write = (key) => (value) => set(writeHeader(text, key, value));
   const field = (key, label, hint, more) => html`<${Field} label=${label} hint=${hint} value=${header[key] ?? ""}
     onValue=${write(key)} ...${more} />`;
-  const others = rules.map((rule) => rule.spec.name).filter((name) => name !== header.alarm);
+  const others = rules.filter(({ spec }) => spec.name !== header.alarm && (!header.system || spec.system === header.system))
+    .map(({ spec }) => spec.name);
   return html`<div class="rule-controls">
     <div class="inline-form">
       ${field("alarm", "Name", "Letters, digits, - and _", { maxlength: 63 })}

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../html.js";
 import { formatCount, formatNumber, formatTime, timeTicks } from "../format.js";
+import { Name } from "../names.js";
 import { readBuckets } from "../observations.js";
 import { shownTheme } from "../palette.js";
 import { bucketWidth } from "../spans.js";
@@ -115,7 +116,7 @@ export function Lanes({ found, subject, pick }) {
   };
   return html`<div class="lanes" role="group" aria-label=${`${found.count} episodes of ${found.keys} subjects`}>
     ${lanes.map(([key, some]) => html`<button class="lane" key=${key} aria-pressed=${key === subject} onClick=${() => pick(key)}
-        aria-label=${`${some[0].subject}: ${some.length} episodes`}><span class="lane-name">${some[0].subject}</span>
+        aria-label=${`${some[0].subject}: ${some.length} episodes`}><span class="lane-name"><${Name} text=${some[0].subject} /></span>
       <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${some.map((one) => [
         bar(one.span.raised_us, one.span.cleared_us ?? found.end_us, one.is_told ? "told" : "quiet", `${one.message}${quietText(one)}`),
         ...one.suppressed.map(([start, end]) => bar(start, end, "quiet", "suppressed")),
