@@ -10,6 +10,7 @@ from penstock.core.log import MQTT_5_0
 from penstock.door.auth import INTERNAL, Visitor, is_reserved
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake
+from penstock.door.message import OFFSET
 from penstock.door.packets import Connack, Connect
 from penstock.door.presence import Arrival
 from penstock.door.properties import Property
@@ -161,6 +162,9 @@ def _agree(connection: Connection, session: Session, packet: Connect) -> None:
     session.will = packet.will
     session.will_due_at_s = None
     connection.keep_alive_s = _keep_alive_s(settings, packet)
+    connection.tells_offsets = any(
+        name == OFFSET for name, _ in wishes.get(Property.USER_PROPERTY, ())
+    )
     connection.receive_maximum = min(
         wishes.get(Property.RECEIVE_MAXIMUM, 65535), settings.max_inflight
     )
