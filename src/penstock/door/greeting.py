@@ -101,7 +101,10 @@ def _visitor(connection: Connection, packet: Connect, known: Known) -> Visitor:
 def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
     door = connection.door
     visitor = _visitor(connection, packet, known)
-    if packet.will is not None and door.broker.route(known.who, packet.will.topic) is DENIED:
+    if (
+        packet.will is not None
+        and door.broker.routing.route(known.who, packet.will.topic) is DENIED
+    ):
         raise ProtocolViolation(
             Reason.NOT_AUTHORIZED, f"a will to {packet.will.topic[:80]!r} is not allowed"
         )
@@ -114,7 +117,7 @@ def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
     connection.intake = Intake(
         visitor.session,
         packet.protocol,
-        door.broker.routes_for(known.who),
+        door.broker.routing.of(known.who),
         session.inbound,
         max_packet_bytes=door.settings.max_packet_bytes,
         max_aliases=door.settings.max_topic_aliases,
