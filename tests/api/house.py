@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from penstock.core.clock import ManualClock
 from penstock.core.errors import NotFound
 from penstock.core.observation import observations
 from penstock.core.people import Actor, NewUser
-from penstock.core.platform import Check, DeadLetter, Health, Replayed
+from penstock.core.platform import Arrival, Arrived, Check, DeadLetter, Health, Replayed
 from penstock.core.publish import encode_publish
 from penstock.core.series import Series
 from penstock.devices.post import MemoryPost
@@ -81,6 +81,16 @@ class CardboardPlatform:
             encode_publish(topic, payload)
             self.published.append((topic, payload, client))
         return len(self.published)
+
+    def arrived(self, offset: int | None, is_wanted: Callable[[str], bool], most: int) -> Arrived:
+        messages = [
+            Arrival(at, topic, payload, T0)
+            for at, (topic, payload, _) in enumerate(self.published)
+            if offset is not None and at >= offset and is_wanted(topic)
+        ]
+        end = len(self.published)
+        behind = messages[most].offset if len(messages) > most else end
+        return Arrived(messages[:most], behind, 0, end)
 
     async def ingested(self, offset: int, timeout_s: float) -> bool:
         return offset <= len(self.published)

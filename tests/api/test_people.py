@@ -7,11 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.house import PASSWORD, House
+from tests.api.house import PASSWORD, T0, House
 
 from penstock.api import sensorthings
 from penstock.core.access import Kind, Principal, digest
+from penstock.core.catalog import Policy
 from penstock.core.people import Actor
+from penstock.core.series import Series
 
 
 class Caller:
@@ -466,3 +468,24 @@ async def test_pages_of_the_trail_join_to_the_whole(people: dict[str, Caller]) -
             page = await root("GET", f"/audit?limit={limit}&before={page['next']}")
             joined += page["items"]
         assert joined == everything
+
+
+async def test_the_trail_says_the_name_of_what_was_granted(
+    house: House, people: dict[str, Caller]
+) -> None:
+    sue, anna = people["sue"], people["anna"]
+    _, car = await make_system(sue)
+    await make_system(anna, "at.datahouse")
+    road = "at.datahouse.fleet.Car1"
+    series = Series(thing="cz.icecars.fleet.Car1.engine", name="speed", system=car)
+    house.catalog.enrol([series], Policy.AUTOMATIC, T0)
+    (stream,) = house.catalog.datastreams(limit=10)
+    await sue("POST", "/grants", 201, json={"owner": car, "reader": road, "thing": stream.thing_id})
+    await sue("POST", "/grants", 201, json={"owner": car, "reader": road, "datastream": stream.id})
+    trail = [
+        one["after"] for one in (await sue("GET", "/audit"))["items"] if one["kind"] == "grant"
+    ]
+    assert [(one["thing"], one["datastream"]) for one in trail] == [
+        (None, stream.name),
+        (series.thing, None),
+    ]

@@ -14,9 +14,11 @@ from tests.catalog.template import fresh_catalog
 
 from penstock.catalog import SqlCatalog
 from penstock.catalog.devices.records import SqlDevices
+from penstock.catalog.devices.tasks import SqlTasks
 from penstock.core.access import Scope
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.clock import SystemClock
+from penstock.core.commands import DeviceType
 from penstock.core.devices import Device, DeviceFacts
 from penstock.core.series import Series
 
@@ -116,6 +118,34 @@ def test_a_refused_device_is_refused_by_its_topic_too(catalog: SqlCatalog) -> No
     (answer,) = catalog.enrol([temperature("plant/boiler-7")], Policy.AUTOMATIC, 2)
     assert (answer.datastream, answer.device) == (None, "boiler-7")
     assert names(catalog) == ["boiler-7"]
+
+
+@pytest.mark.parametrize(
+    ("template", "topic", "own"),
+    [
+        ("plant/{name}", "plant/boiler-7", True),
+        ("plant/{name}/main", "plant/boiler-7/main", True),
+        ("plant/{name}", "plant/boiler-8", False),
+        ("plant/{name}", "plant/", False),
+        ("{name}", "plant/boiler-7", False),
+    ],
+)
+@pytest.mark.parametrize("system", [1, 2])
+def test_a_number_below_the_topic_of_a_devices_type_is_its_own(
+    catalog: SqlCatalog, template: str, topic: str, system: int, *, own: bool
+) -> None:
+    label = "a.b.c.s2." if system == 2 else ""
+    SqlTasks(catalog._database).declare(DeviceType(name="boiler", topic=template))
+    facts = DeviceFacts(name=f"{label}boiler-7", system=system, type="boiler")
+    fleet(catalog).register([facts], Policy.AUTOMATIC, 1)
+    elsewhere = DeviceFacts(name=f"{label}boiler-8", system=system, type="boiler", topic="x")
+    fleet(catalog).register([elsewhere], Policy.AUTOMATIC, 1)
+    found = enrol(catalog, temperature(f"{label}{topic}", system))
+    assert found == [f"{label}{'boiler-7' if own else topic}.temperature"]
+    # Another system's device is another one.
+    other = 3 if system == 2 else 2
+    (name,) = enrol(catalog, temperature(topic, other))
+    assert name.removesuffix("~2") == f"{topic}.temperature"
 
 
 @given(

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from tests.client.conftest import PATIENCE_S, Platform, run_python, wait_until
 
 from penstock.client import Client, Quantity, State
@@ -269,17 +271,98 @@ def test_who_was_away_for_more_than_the_queue_holds_gets_each_observation_once(
         reader.subscribe(names)
         sender.produce_many("number", range(100))
         wait_until(lambda: take(reader) and len(got) >= 100, "the first ones")
-    sender.produce_many("number", range(100, 30_100))
+    sender.produce_many("number", range(100, 30_000))
+    # Late, and of a Datastream that is new.
+    sender.produce_many("number", range(30_000, 30_050), range(1_500_000_000, 1_500_000_050))
+    if all_of_them:
+        sender.register(Quantity("new", thing, observation_type="Count"))
+        sender.produce_many("new", range(30_050, 30_100))
+    else:
+        sender.produce_many("number", range(30_050, 30_100))
     assert sender.flush(PATIENCE_S)
+    assert reader.status().gaps == 0
     with connect(platform.url, name=f"away-{thing}", buffer=buffer) as reader:
         reader.subscribe(names)
         sender.produce_many("number", range(30_100, 30_200))
         wait_until(lambda: take(reader) and len(got) >= 30_200, "what was missed")
-        # Nothing comes twice, from the queue or from the store.
-        wait_until(lambda: take(reader) and not reader._consumer._missed.is_active, "the end")
+        # Nothing comes twice, from the queue or from the log.
         sender.produce("number", 30_200)
         wait_until(lambda: take(reader) and 30_200 in got, "what is new")
     assert sorted(got) == list(range(30_201))
+
+
+def test_records_without_a_time_are_consumed_once_through_reconnections(
+    platform: Platform, tmp_path: Path, connect: Connect
+) -> None:
+    sender = paho.Client(CallbackAPIVersion.VERSION2)
+    sender.connect("127.0.0.1", platform.mqtt_port)
+    sender.loop_start()
+    topic = f"{connect(platform.url).system}.int"
+
+    def send(numbers: range) -> None:
+        sent = [
+            sender.publish(topic, json.dumps({"result": f"untimed {n}"}), qos=n % 2)
+            for n in numbers
+        ]
+        for one in sent:
+            one.wait_for_publish(PATIENCE_S)
+
+    got: list[str] = []
+
+    def take(reader: Client) -> int:
+        results = [message.result for message in reader.consume(0.2, 50)]
+        got.extend(one for one in results if isinstance(one, str) and one.startswith("untimed"))
+        return len(got)
+
+    for turn in range(3):
+        here, away = range(40 * turn, 40 * turn + 20), range(40 * turn + 20, 40 * turn + 40)
+        with connect(platform.url, name="untimed", buffer=tmp_path / "buffer") as reader:
+            reader.subscribe("*")
+            send(here)
+            wait_until(lambda: take(reader) >= here.stop, f"those of turn {turn}")  # noqa: B023
+            # Looking again brings nothing twice.
+            reader._consumer._arrivals.begin()
+            take(reader)
+        send(away)
+    with connect(platform.url, name="untimed", buffer=tmp_path / "buffer") as reader:
+        reader.subscribe("*")
+        wait_until(lambda: take(reader) >= 120, "the last ones")
+        take(reader)
+    sender.disconnect()
+    sender.loop_stop()
+    assert sorted(got) == sorted(f"untimed {n}" for n in range(120))
+
+
+def test_what_the_log_does_not_hold_any_more_is_read_from_the_store(
+    platform: Platform, tmp_path: Path, connect: Connect
+) -> None:
+    sender = connect(platform.url)
+    sender.register(Quantity("number", "Beyond", observation_type="Count"))
+    settings = {"name": "beyond", "buffer": tmp_path / "buffer"}
+    got: list[int] = []
+
+    def take(reader: Client, count: int) -> bool:
+        got.extend(m.result for m in reader.consume(0.5, 1000) if m.thing == "Beyond")
+        return len(got) >= count
+
+    with connect(platform.url, **settings) as reader:
+        reader.subscribe("*")
+        sender.produce_many("number", range(10))
+        wait_until(lambda: take(reader, 10), "the first ones")
+    sender.produce_many("number", range(10, 20_000))
+    assert sender.flush(PATIENCE_S)
+    places = tmp_path / "buffer" / "inbox" / "places.json"
+    known = json.loads(places.read_text())
+    assert known["position"] > 0
+    # As if the log had begun anew: it does not hold what was missed.
+    places.write_text(json.dumps({**known, "position": 10**12}))
+    with connect(platform.url, **settings) as reader:
+        reader.subscribe("*")
+        wait_until(lambda: take(reader, 20_000), "what was missed")
+        wait_until(lambda: take(reader, 0) and reader._consumer._arrivals.is_known, "the log")
+        sender.produce("number", 20_000)
+        wait_until(lambda: take(reader, 20_001), "what is new")
+    assert sorted(got) == list(range(20_001))
 
 
 def test_a_consumer_killed_while_it_catches_up_misses_nothing(

@@ -391,6 +391,34 @@ async def test_at_most_the_receive_maximum_is_in_flight_to_a_client(door: Door, 
     assert third.payload == b"\2"
 
 
+async def test_who_asks_for_it_learns_where_each_message_is_in_the_log(
+    door: Door, meet: Meet, journal: Journal
+) -> None:
+    name = "penstock-offset"
+    asked = {Property.USER_PROPERTY: ((name, ""),)}
+    peer = await meet(door, "p", 5, properties=asked)
+    other = await meet(door, "other", 5)
+    await peer.subscribe("a/#", 1)
+    await other.subscribe("a/#", 1)
+    sender = await meet(door, "sender", 5)
+    pairs = (("name", "value"), (name, "99999"))
+    sender.send(
+        Publish("b", b"not for them", 1, packet_id=1),
+        Publish("a/b", b"0", 0, properties={Property.USER_PROPERTY: pairs}),
+        Publish("a/b", b"1", 1, packet_id=2),
+        Publish("a/c", b"2", 1, packet_id=3, properties={Property.USER_PROPERTY: pairs}),
+    )
+    got = [await peer.receive() for _ in range(3)]
+    plain = [await other.receive() for _ in range(3)]
+    at = {message.payload: index for index, message in enumerate(journal.messages())}
+    for message, given in zip(got, [pairs[:1], (), pairs[:1]], strict=True):
+        assert isinstance(message, Publish)
+        expected = (*given, (name, str(at[message.payload])))
+        assert message.properties[Property.USER_PROPERTY] == expected
+    told = [m.properties.get(Property.USER_PROPERTY) for m in plain if isinstance(m, Publish)]
+    assert told == [pairs, None, pairs]
+
+
 async def test_a_client_above_our_receive_maximum_is_ended(open_door: OpenDoor, meet: Meet) -> None:
     door = await open_door(receive_maximum=3)
     peer = await meet(door, protocol=5)

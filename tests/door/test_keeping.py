@@ -68,6 +68,7 @@ class Wire:
     writable = True
     receive_maximum = 3
     packet_limit = 1 << 20
+    tells_offsets = False
 
     def __init__(self, disk: Disk) -> None:
         self.got: list[Publish | Ack] = []
@@ -281,7 +282,7 @@ def _known(broker: Broker) -> dict[str, Any]:
             m.payload,
             m.qos,
             m.publisher,
-            m.expires_at_s and m.expires_at_s + ahead_s,
+            None if m.expires_at_s is None else m.expires_at_s + ahead_s,
             dict(m.properties),
         )
         for m in broker.retained.match("#", now_s)
@@ -298,7 +299,9 @@ def _known(broker: Broker) -> dict[str, Any]:
                         out.packet_id,
                         out.message.topic,
                         out.message.payload,
-                        out.message.expires_at_s and out.message.expires_at_s + ahead_s,
+                        None
+                        if (expires_at_s := out.message.expires_at_s) is None
+                        else expires_at_s + ahead_s,
                         dict(out.message.properties),
                         (out.qos, out.retain, out.identifiers, out.is_released, out.share),
                     )

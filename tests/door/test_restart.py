@@ -601,3 +601,20 @@ async def _retained(house: House, door: Door, count: int) -> list[Message]:
     await eventually(lambda: len(door.broker.retained) == count)
     found = door.broker.retained.match("w/#", house.clock.monotonic_s())
     return sorted(found, key=lambda message: message.topic)
+
+
+async def test_what_waited_through_a_crash_still_knows_its_place_in_the_log(
+    house: House, meet: Meet
+) -> None:
+    door = await house.open()
+    asked = {**LASTING, "properties": {**LASTING["properties"]}}
+    asked["properties"][Property.USER_PROPERTY] = (("penstock-offset", ""),)
+    peer = await meet(door, "p", **asked)
+    await peer.subscribe("a", 1)
+    await _leave(door, peer, "p")
+    sender = await meet(door, "sender")
+    await sender.publish("a", b"kept", 1)
+    (offset,) = [n for n, one in enumerate(house.log.messages()) if one.payload == b"kept"]
+    door = await house.restart()
+    (got,) = await _got(await meet(door, "p", **asked), 1)
+    assert got.properties[Property.USER_PROPERTY] == (("penstock-offset", str(offset)),)

@@ -107,6 +107,31 @@ class Published(msgspec.Struct, frozen=True):
     offset: int
 
 
+class ArrivalAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that came by MQTT.
+
+    `payload` is text where it is UTF-8, else `payload_base64` holds it.
+    """
+
+    offset: int
+    topic: str
+    payload: str | UnsetType = UNSET
+    payload_base64: bytes | UnsetType = UNSET
+    arrived_us: int
+
+
+class ArrivedAnswer(msgspec.Struct, frozen=True):
+    """Messages in order of arrival.
+
+    `next` is the offset to go on with, until it is `end`. What came before `first` is gone.
+    """
+
+    items: Sequence[ArrivalAnswer]
+    next: int
+    first: int
+    end: int
+
+
 class Ingested(msgspec.Struct, frozen=True):
     """Whether everything before the offset is in the store."""
 

@@ -47,6 +47,7 @@ _TYPES = (
     answers.HealthSummary,
     answers.Published,
     answers.Ingested,
+    answers.ArrivedAnswer,
     answers.DeadLetters,
     answers.Discarded,
     answers.Registered,

@@ -17,12 +17,16 @@ from penstock.api.who import By, Who, remember
 from penstock.core.access import Action, Principal, Resource
 from penstock.core.errors import Forbidden, InvalidInput
 from penstock.core.people import Event
-from penstock.core.platform import DeadLetter, Replayed
+from penstock.core.platform import Arrival, DeadLetter, Replayed
+from penstock.core.things_topics import is_things_topic
+from penstock.core.topics import check_filter, matches
 
 router = APIRouter(tags=["messages"], default_response_class=Response)
 
 #: Dead letters that one request looks at, of those who do not see all.
 LETTERS_LOOKED_AT = 2000
+#: Topic filters that one request may name.
+MAX_FILTERS = 1000
 #: Name under which messages that came by HTTP stand in the log.
 CLIENT = "http"
 
@@ -59,6 +63,73 @@ async def post_message(
     client = f"{CLIENT}/{access.name(who)}" if access.organisation.accounts else CLIENT
     offset = await ctx.platform.publish([(topic, await request.body())], client)
     return Json(answers.Published(offset), status_code=201)
+
+
+@router.get(
+    "/messages",
+    summary="Read messages by order of arrival",
+    responses=gives(
+        "Messages that came by MQTT, as a subscriber would have got them.",
+        answers.ArrivedAnswer,
+        example={
+            "items": [
+                {
+                    "offset": 4711,
+                    "topic": "UPB/RPi_1",
+                    "payload": '{"TMP": 25.3}',
+                    "arrived_us": 1_574_729_660_000_000,
+                }
+            ],
+            "next": 4712,
+            "first": 0,
+            "end": 4712,
+        },
+    ),
+)
+async def read_messages(
+    ctx: Ctx,
+    who: Who,
+    filters: Annotated[
+        list[str],
+        Query(
+            alias="filter",
+            min_length=1,
+            max_length=MAX_FILTERS,
+            description="MQTT topic filter; repeat it for more.",
+            examples=["UPB/#"],
+        ),
+    ],
+    offset: Annotated[
+        int | None,
+        Query(ge=0, le=MAX_ID, description="The first one; where the log ends now without it."),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many.")] = 1000,
+) -> Response:
+    """Return what the log holds from an offset on, of topics that one may receive.
+
+    So whoever was away reads what it missed, late data too. An answer may hold less than `limit`,
+    or nothing, and still have a `next` before `end`: one request reads a part of the log only.
+    """
+    access = ctx.access
+    for wanted in filters:
+        if not access.may_subscribe(who, check_filter(wanted)):
+            access.require(who, Action.VIEW, Resource("platform"))
+            msg = (
+                f"{access.name(who)} may not receive {wanted[:80]!r}; it needs to read the system "
+                "that owns these topics, its own or one that granted it"
+            )
+            raise Forbidden(msg)
+
+    def is_wanted(topic: str) -> bool:
+        return (
+            any(matches(wanted, topic) for wanted in filters)
+            and not is_things_topic(topic)
+            and access.may_receive(who, topic)
+        )
+
+    found = await ctx.blocking(ctx.platform.arrived, offset, is_wanted, limit)
+    items = [_arrival(message) for message in found.items]
+    return Json(answers.ArrivedAnswer(items, found.next, found.first, found.end))
 
 
 @router.get(
@@ -198,11 +269,26 @@ def _letters(
     return shown, shown[-1].id if len(found) > limit else None
 
 
-def _letter(letter: DeadLetter) -> answers.DeadLetterAnswer:
+def _arrival(message: Arrival) -> answers.ArrivalAnswer:
+    text = _text(message.payload)
+    return answers.ArrivalAnswer(
+        offset=message.offset,
+        topic=message.topic,
+        payload=UNSET if text is None else text,
+        payload_base64=message.payload if text is None else UNSET,
+        arrived_us=message.arrived_us,
+    )
+
+
+def _text(payload: bytes) -> str | None:
     try:
-        text = letter.payload.decode()
+        return payload.decode()
     except UnicodeDecodeError:
-        text = None
+        return None
+
+
+def _letter(letter: DeadLetter) -> answers.DeadLetterAnswer:
+    text = _text(letter.payload)
     return answers.DeadLetterAnswer(
         id=letter.id,
         topic=letter.topic,

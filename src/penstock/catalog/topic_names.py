@@ -1,17 +1,18 @@
 """Names that are the topic of a device which has another name.
 
 A plain number on `plant/boiler-7/temperature` names the Thing `plant/boiler-7`. When a device
-`boiler-7` was registered with the topic `plant/boiler-7`, the number is its own.
+`boiler-7` was registered with the topic `plant/boiler-7`, or its type says that devices of its kind
+talk below `plant/{name}`, the number is its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from penstock.catalog.admission import ThingName, chunks, leaving, load_things
-from penstock.catalog.device_models import DeviceFact
+from penstock.catalog.device_models import DeviceFact, DeviceTypeRow
 from penstock.catalog.models import Device
 from penstock.catalog.organisation_models import SystemRow
 from penstock.core.organisation import DEFAULT_SYSTEM
@@ -39,6 +40,8 @@ def named_by_topic(
             asked = spelled.get((system, topic))
             if asked is not None:
                 found.setdefault(asked, ThingName(system, name))
+    for asked, device in _named_by_type(connection, spelled).items():
+        found.setdefault(asked, device)
     found = {asked: device for asked, device in found.items() if asked != device}
     taken = _taken(connection, found) if found else set()
     return {asked: device for asked, device in found.items() if asked not in taken}
@@ -62,6 +65,39 @@ def _spellings(
         if label:
             spelled[name.system, f"{label}/{local}"] = name
     return spelled
+
+
+def _named_by_type(
+    connection: Connection, spelled: Mapping[tuple[int, str], ThingName]
+) -> dict[ThingName, ThingName]:
+    """Return the devices without a topic of their own whose type has a topic like these names."""
+    found: dict[ThingName, ThingName] = {}
+    types = connection.execute(select(DeviceTypeRow.name, DeviceTypeRow.definition)).all()
+    for type_, definition in types:
+        before, place, behind = str(definition.get("topic", "")).partition("{name}")
+        if not place or not (before or behind) or "{name}" in behind:
+            continue
+        candidates: dict[ThingName, ThingName] = {}
+        for (system, topic), asked in spelled.items():
+            local = topic.removeprefix(before).removesuffix(behind)
+            if local and before + local + behind == topic and asked.name.endswith(topic):
+                label = asked.name.removesuffix(topic)
+                candidates[ThingName(system, label + local)] = asked
+        query = (
+            select(Device.system_id, Device.name)
+            .join(DeviceFact, Device.thing_id == DeviceFact.thing_id)
+            .where(
+                DeviceFact.type == type_,
+                func.coalesce(DeviceFact.topic, "") == "",
+                ~DeviceFact.retired,
+            )
+        )
+        for chunk in chunks({device.name for device in candidates}):
+            for row in connection.execute(query.where(Device.name.in_(chunk))):
+                device = ThingName(*row)
+                if device in candidates:
+                    found.setdefault(candidates[device], device)
+    return found
 
 
 def _taken(connection: Connection, names: Iterable[ThingName]) -> set[ThingName]:

@@ -1,8 +1,8 @@
-"""What a consumer missed while it was away, read from the store and dealt with once.
+"""What a consumer missed that the platform's log does not hold any more, read from the store.
 
-The platform's queue for a client is bounded, its store is not. After each connection that is not
-the first, the rows behind the newest one dealt with are read from the store, Datastream by
-Datastream. What comes by MQTT too is known by its identity: Datastream and phenomenon time.
+The log keeps messages for days, the store keeps rows for good. The rows behind the newest one dealt
+with are read, Datastream by Datastream. What comes by MQTT too is known by its identity: Datastream
+and phenomenon time.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ class Places(msgspec.Struct):
     Attributes:
         since_us: When it subscribed for the first time; 0 before.
         newest: Phenomenon time of the newest result dealt with, by Datastream.
+        position: Offset in the platform's log behind the last message dealt with; -1 when that is
+            not known.
     """
 
     since_us: int = 0
     newest: dict[int, int] = {}
+    position: int = -1
 
 
 class CatchingUp:
@@ -144,6 +147,10 @@ class CatchingUp:
         """Take note that a result is handed out."""
         self._open[identity(datastream, time_us)] = (datastream, time_us, is_stored)
 
+    def save(self) -> None:
+        """Keep the places."""
+        self._write()
+
     def deal_with(self) -> None:
         """Take note that all that was handed out is dealt with."""
         if not self._open:
@@ -152,14 +159,15 @@ class CatchingUp:
             into = self._ahead if self.is_active and not is_stored else self.places.newest
             into[datastream] = max(time_us, into.get(datastream, time_us))
         if self._has_run:
-            self._seen.add([mark for mark, one in self._open.items() if self._is_worth(*one)])
+            marks = [mark for mark, one in self._open.items() if self._is_worth(*one)]
+            self._seen.add(dict.fromkeys(marks))
         self._open.clear()
         self._write()
 
     def _is_worth(self, _datastream: int, time_us: int, is_stored: bool) -> bool:
         """Tell whether it may come again: by the queue, which has the oldest, or live."""
         if not is_stored or time_us > self._begun_us - _LIVE_US:
-            return True
+            return is_stored or self.is_active
         self._remembered += 1
         return self._remembered <= self._most // 2
 

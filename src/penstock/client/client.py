@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from penstock.client.analysing import Analysing
+from penstock.client.arriving import Arrivals
 from penstock.client.catching_up import CatchingUp
 from penstock.client.commanding import Commanding
 from penstock.client.commands import Orders, Servant
@@ -138,7 +139,17 @@ class Client(Analysing, Commanding):
             self.settings.remember,
             folder and folder / "inbox" / "places.json",
         )
-        self._consumer = Consumer(self._inbox, self._reader.by_id, self._clock, missed)
+        arrivals = Arrivals(
+            self._reader.arrived, missed.places, self._inbox.seen, self.settings.remember
+        )
+        self._consumer = Consumer(
+            self._inbox,
+            self._reader.by_id,
+            self._clock,
+            arrivals,
+            missed,
+            lambda connection: self._receiving.subscribed == connection,
+        )
         self._sending = self._line(self._id, self._outbox, keeps_session=False)
         self._receiving = self._line(
             f"{self._id}/consumer", self._inbox, keeps_session=bool(self.settings.name)
@@ -302,8 +313,8 @@ class Client(Analysing, Commanding):
             filters += [f"{own}.ext/{s.id}" for s in streams]
             if self._consumer.wanted is not None:
                 self._consumer.wanted |= {stream.id for stream in streams}
+        self._consumer.subscribing(filters)
         self._receiving.subscribe(filters, timeout_s)
-        self._consumer.connected(self._receiving.connects)
         self._consumer.subscribed()
 
     def consume(self, timeout_s: float = 1.0, most: int = 100) -> list[Message]:
@@ -317,7 +328,6 @@ class Client(Analysing, Commanding):
             NotConnected: What is known of a Datastream cannot be asked; nothing is lost.
         """
         self.acknowledge()
-        self._consumer.connected(self._receiving.connects)
         return self._consumer.consume(timeout_s, most)
 
     def acknowledge(self) -> None:
@@ -391,6 +401,7 @@ class Client(Analysing, Commanding):
             client_id,
             handler,
             keeps_session=keeps_session,
+            receives=handler is self._inbox,
             on_state=self._on_state if handler is self._outbox else lambda _state, _problem: None,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -10,21 +11,26 @@ from typing import Any
 
 import msgspec
 
+from penstock.client.arriving import Arrivals
 from penstock.client.casts import cast
 from penstock.client.catching_up import CatchingUp, Row
 from penstock.client.following import result_of
 from penstock.client.inbox import Inbox
-from penstock.client.packets import split_record
+from penstock.client.packets import Received, split_received
 from penstock.client.producing import RESERVED
 from penstock.client.things import Datastream
 from penstock.client.times import moment, time_us
 from penstock.core.clock import Clock
-from penstock.core.errors import InvalidInput, PenstockError
+from penstock.core.errors import Forbidden, InvalidInput, NotConnected, NotFound, PenstockError
 from penstock.core.series import Unit
+
+_log = logging.getLogger(__name__)
 
 #: How long a Datastream's facts are believed, and that there is none, in seconds.
 _FRESH_S = 300.0
 _MISSING_S = 10.0
+#: Pause while what was missed cannot be read yet, in seconds.
+_TICK_S = 0.02
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         datastream_id: Id of the Datastream; None when the record describes it in place.
         datastream: The Datastream; None when it is not known, or may not be seen.
         extra: Further values that were sent with it.
-        topic: MQTT topic that it came on; "" when it was missed and comes from the store.
+        topic: MQTT topic that it came on; "" when it comes from the store.
     """
 
     result: Any
@@ -87,7 +93,9 @@ class Consumer:
         inbox: Holds what was received.
         look_up: Returns the Datastreams of these ids that there are.
         clock: Tells the time.
-        missed: Gives what did not come.
+        arrivals: Gives what did not come, from the log.
+        missed: Gives it from the store, when the log does not reach back so far.
+        is_subscribed: Tells of the inbox's n-th connection whether what comes live comes over it.
     """
 
     def __init__(
@@ -95,10 +103,19 @@ class Consumer:
         inbox: Inbox,
         look_up: Callable[[Sequence[int]], Sequence[Datastream]],
         clock: Clock,
+        arrivals: Arrivals,
         missed: CatchingUp,
+        is_subscribed: Callable[[int], bool],
     ) -> None:
+        self._arrivals = arrivals
         self._missed = missed
-        self._connects = 0
+        self._is_subscribed = is_subscribed
+        #: Topic filters subscribed to.
+        self._filters: dict[str, None] = {}
+        #: Where the log ended when the store began to be asked; None while it is not.
+        self._log_end: int | None = None
+        #: The connection for which was looked at what is missing.
+        self._connection = 0
         self._inbox = inbox
         self._look_up = look_up
         self._clock = clock
@@ -108,12 +125,12 @@ class Consumer:
         #: Ids wanted; None means all.
         self.wanted: set[int] | None = set()
 
-    def connected(self, connects: int) -> None:
-        """Learn how often the line has connected: after each time, something may be missing."""
-        if connects != self._connects:
-            if self._connects or self._missed.has_history or connects > 1:
-                self._missed.begin(self._clock.now_us())
-            self._connects = connects
+    def subscribing(self, filters: Sequence[str]) -> None:
+        """Take note where the log ends, before the first filters are subscribed to."""
+        self._filters.update(dict.fromkeys(filters))
+        if not self._missed.has_history and not self._arrivals.is_known:
+            end = self._end_of_log()
+            self._arrivals.settle(-1 if end is None else end)
 
     def subscribed(self) -> None:
         """Begin the history of this consumer, if it has none."""
@@ -136,30 +153,103 @@ class Consumer:
         if self._handed_out:
             self._inbox.done(self._handed_out)
             self._handed_out = 0
+        if self._arrivals.deal_with():
+            self._missed.save()
         self._missed.deal_with()
 
     def _next(self, timeout_s: float, most: int) -> list[Message]:
-        missed = self._next_missed(most)
+        self._look_for_connection()
+        missed = self._next_arrived(most) or self._next_missed(most)
         if missed:
             return missed
+        if self._arrivals.is_active:
+            # What comes live is newer, and has to wait.
+            time.sleep(min(timeout_s, max(self._arrivals.wait_s(), _TICK_S)))
+            return []
         if self._missed.is_active:
             timeout_s = min(timeout_s, self._missed.wait_s())
         received = self._inbox.get(most, timeout_s)
         if not received:
+            self._arrivals.refresh()
             return []
-        chosen: list[tuple[str, dict[str, Any]]] = []
-        for _, kept in received:
-            topic, payload = split_record(kept)
-            fields = _fields(payload)
+        if self._look_for_connection():
+            self._inbox.put_back(received[0][0])
+            return []
+        return self._next_live(received)
+
+    def _next_live(self, received: Sequence[tuple[int, bytes]]) -> list[Message]:
+        kept = [split_received(one) for _, one in received]
+        new = [one for one in kept if not self._arrivals.is_covered(one.offset)]
+        messages = self._messages(received[0][0], new)
+        self._inbox.repeated += len(kept) - len(new)
+        for one in new:
+            self._arrivals.hand_out(one.offset, one.qos)
+        self._handed_out = received[-1][0]
+        return messages
+
+    def _look_for_connection(self) -> bool:
+        """Begin to catch up if there was a connection since; return whether there was one."""
+        connection = self._inbox.connections
+        if connection == self._connection:
+            return False
+        self._connection = connection
+        if self._arrivals.is_known:
+            self._arrivals.begin()
+        else:
+            self._ask_store()
+        return True
+
+    def _next_arrived(self, most: int) -> list[Message]:
+        if self._log_end is not None and not self._missed.is_active:
+            # The store had what the log had lost; from here on the log has it all again.
+            self._arrivals.settle(self._log_end)
+            self._log_end = None
+            self._arrivals.begin()
+        if not self._arrivals.is_active or not self._is_subscribed(self._connection):
+            return []
+        try:
+            items = self._arrivals.next(list(self._filters), most)
+        except NotConnected:
+            raise
+        except PenstockError as error:
+            _log.warning("what was missed is read from the store, not from the log: %s", error)
+            self._ask_store()
+            return []
+        try:
+            return self._messages(None, [Received(i.topic, i.content, i.offset) for i in items])
+        except PenstockError:
+            self._arrivals.give_again(items)
+            raise
+
+    def _ask_store(self) -> None:
+        """Read what was missed from the store, and then the log from where it ends now."""
+        self._log_end = self._end_of_log() if self._missed.has_history else None
+        self._arrivals.settle(-1)
+        self._missed.begin(self._clock.now_us())
+        self._missed.save()
+
+    def _end_of_log(self) -> int | None:
+        try:
+            return self._arrivals.end(list(self._filters))
+        except (Forbidden, NotConnected, NotFound) as error:
+            _log.warning("where the platform's log ends cannot be asked: %s", error)
+            return None
+
+    def _messages(self, number: int | None, records: Sequence[Received]) -> list[Message]:
+        """Return what is wanted of these; puts back the inbox to `number` if that fails."""
+        chosen = []
+        for one in records:
+            fields = _fields(one.payload)
             if fields is not None and (self.wanted is None or _id(fields) in self.wanted):
-                chosen.append((topic, fields))
+                chosen.append((one.topic, fields))
         try:
             self._learn({id_ for _, fields in chosen if (id_ := _id(fields)) is not None})
         except PenstockError:
-            self._inbox.put_back(received[0][0])
+            if number is not None:
+                self._inbox.put_back(number)
             raise
-        self._handed_out = received[-1][0]
-        return [one for topic, fields in chosen if (one := self._live(topic, fields)) is not None]
+        found = [self._live(topic, fields) for topic, fields in chosen]
+        return [message for message in found if message is not None]
 
     def _next_missed(self, most: int) -> list[Message]:
         rows = self._missed.next(self.wanted or (), most)

@@ -47,7 +47,12 @@ class Greeted:
 
 
 def dial(
-    settings: ClientSettings, whereabouts: Whereabouts, client_id: str, *, keeps_session: bool
+    settings: ClientSettings,
+    whereabouts: Whereabouts,
+    client_id: str,
+    *,
+    keeps_session: bool,
+    wants_offsets: bool = False,
 ) -> Greeted:
     """Connect and be let in.
 
@@ -68,7 +73,13 @@ def dial(
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if scheme == "mqtts":
             link = tls_context(settings.ca_file).wrap_socket(link, server_hostname=host)
-        found = _greet(link, settings, client_id, keeps_session=keeps_session)
+        found = _greet(
+            link,
+            settings,
+            client_id,
+            keeps_session=keeps_session,
+            wants_offsets=wants_offsets,
+        )
         link.setblocking(False)
     except ssl.SSLError as error:
         link.close()
@@ -84,7 +95,12 @@ def dial(
 
 
 def _greet(
-    link: socket.socket, settings: ClientSettings, client_id: str, *, keeps_session: bool
+    link: socket.socket,
+    settings: ClientSettings,
+    client_id: str,
+    *,
+    keeps_session: bool,
+    wants_offsets: bool,
 ) -> Greeted:
     link.sendall(
         connect(
@@ -95,6 +111,7 @@ def _greet(
             session_expiry_s=settings.session_expiry_s if keeps_session else 0,
             receive_maximum=_RECEIVE_MAXIMUM,
             clean_start=not keeps_session,
+            wants_offsets=wants_offsets,
         )
     )
     cutter = Cutter()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from penstock.client.packets import PUBLISH, Packet, puback, record
+from penstock.client.packets import PUBLISH, Packet, puback, received, split_received
 from penstock.client.spool import Spool
 from penstock.core.errors import Backpressure
 
@@ -42,10 +42,13 @@ class Inbox:
         self._numbers: dict[bytes, int] = {}
         #: What there was no room for.
         self._held: list[Packet] = []
+        #: How often the line was opened.
+        self.connections = 0
         self._arrived = threading.Condition()
         at = spool.trimmed
         while part := spool.read(at, 1000):
-            seen.add([fingerprint(kept[2 + (kept[0] << 8 | kept[1]) :]) for _, kept in part])
+            waiting = [split_received(kept) for _, kept in part]
+            seen.add({fingerprint(one.payload): one.offset for one in waiting})
             at = part[-1][0]
 
     def get(self, most: int, timeout_s: float) -> list[tuple[int, bytes]]:
@@ -82,6 +85,7 @@ class Inbox:
     def opened(self, window: int) -> None:  # noqa: ARG002
         """Begin anew: what was not acknowledged comes again."""
         with self._arrived:
+            self.connections += 1
             self._acks.clear()
             self._owed.clear()
             self._held.clear()
@@ -118,9 +122,9 @@ class Inbox:
 
     def _keep_held(self) -> None:
         new: list[Packet] = []
-        prints: dict[bytes, None] = {}
+        prints: dict[bytes, int | None] = {}
         for packet in self._held:
-            mark = fingerprint(packet.payload) if _TIME in packet.payload else b""
+            mark = mark_of(packet.payload)
             if mark and (mark in prints or mark in self._seen):
                 self.repeated += 1
                 number = self._numbers.get(mark)
@@ -129,17 +133,18 @@ class Inbox:
                 elif packet.packet_id:
                     self._acks.append(puback(packet.packet_id))
             else:
-                prints[mark] = None
+                prints[mark] = packet.offset
                 new.append(packet)
         self._held = new
         if not new:
             return
         try:
-            last = self.spool.append([record(p.topic, p.payload) for p in new])
+            last = self.spool.append([received(packet) for packet in new])
         except Backpressure:
             return
         self._held = []
-        self._seen.add([mark for mark in prints if mark])
+        prints.pop(b"", None)
+        self._seen.add(prints)
         for number, packet in enumerate(new, last - len(new) + 1):
             if not packet.packet_id:
                 continue
@@ -149,6 +154,11 @@ class Inbox:
                 mark = fingerprint(packet.payload)
                 self._owed[number] = (packet.packet_id, mark)
                 self._numbers[mark] = number
+
+
+def mark_of(payload: bytes) -> bytes:
+    """Return the fingerprint of a record, b"" if it cannot be told from others by it."""
+    return fingerprint(payload) if _TIME in payload else b""
 
 
 def fingerprint(payload: bytes) -> bytes:
@@ -170,7 +180,8 @@ class Seen:
 
     def __init__(self, most: int, file: Path | None) -> None:
         self._most = most
-        self._known: dict[bytes, None] = {}
+        #: Offset in the platform's log by fingerprint; None where it is not known (any more).
+        self._known: dict[bytes, int | None] = {}
         self._path = file
         self._file: BinaryIO | None = None
         if file is not None:
@@ -183,10 +194,14 @@ class Seen:
     def __contains__(self, fingerprint: bytes) -> bool:
         return fingerprint in self._known
 
-    def add(self, fingerprints: Sequence[bytes]) -> None:
-        """Remember; a crash of the program does not forget them."""
+    def has_other(self, fingerprint: bytes, offset: int) -> bool:
+        """Tell whether it was received before, and not as the message at this offset."""
+        return fingerprint in self._known and self._known[fingerprint] != offset
+
+    def add(self, fingerprints: Mapping[bytes, int | None]) -> None:
+        """Remember, with the offsets; a crash of the program does not forget the fingerprints."""
         new = [one for one in fingerprints if one not in self._known]
-        self._known.update(dict.fromkeys(new))
+        self._known.update(fingerprints)
         if self._file is not None and new:
             self._file.write(b"".join(new))
             self._file.flush()
@@ -202,7 +217,7 @@ class Seen:
     def _rewrite(self) -> None:
         excess = max(len(self._known) - self._most, 0)
         if excess:
-            self._known = dict.fromkeys(list(self._known)[excess:])
+            self._known = dict(list(self._known.items())[excess:])
         if self._path is None:
             return
         self.close()

@@ -88,6 +88,7 @@ class Line:
         client_id: MQTT client id.
         handler: What goes over it.
         keeps_session: Whether the server keeps messages while the client is away.
+        receives: Whether it is for messages from the server, whose offsets are then asked for.
         on_state: Called by the thread with each new state and why; quick, and never raises.
     """
 
@@ -99,11 +100,14 @@ class Line:
         handler: Handler,
         *,
         keeps_session: bool,
+        receives: bool = False,
         on_state: Callable[[State, str], None],
     ) -> None:
         self.state = State.NEW
         self.problem = ""
         self.connects = 0
+        #: The last connection on which the server has answered all that was subscribed to.
+        self.subscribed = 0
         #: How often messages for this client may have been lost: its queue at the platform was
         #: full, or the platform had forgotten it.
         self.gaps = 0
@@ -112,6 +116,7 @@ class Line:
         self._client_id = client_id
         self._handler = handler
         self._keeps_session = keeps_session
+        self._receives = receives
         self._on_state = on_state
         self._filters: dict[str, None] = {}
         self._answers: dict[str, int] = {}
@@ -213,6 +218,7 @@ class Line:
                     self._whereabouts,
                     self._client_id,
                     keeps_session=self._keeps_session,
+                    wants_offsets=self._receives,
                 )
                 opened_s = time.monotonic()
                 with found.link:
@@ -311,6 +317,8 @@ class Line:
                         self._asking.pop(packet.packet_id, ()), packet.payload, strict=False
                     ):
                         self._answers[one] = reason
+                    if not self._asking and not self._to_ask:
+                        self.subscribed = self.connects
                     self._changed.notify_all()
             else:
                 ours.append(packet)

@@ -28,6 +28,10 @@ _PROPERTIES: dict[int, int | str] = {
 }
 SERVER_KEEP_ALIVE, RECEIVE_MAXIMUM, REASON_STRING, ASSIGNED_ID = 0x13, 0x21, 0x1F, 0x12
 RESPONSE_TOPIC, CORRELATION = 0x08, 0x09
+_USER_PROPERTY = 0x26
+#: Name of Penstock's user property with a message's place in the log, and where it is found.
+_OFFSET = b"penstock-offset"
+OFFSET = -1
 
 #: What reason codes from 0x80 on mean (section 2.4), for people.
 REASONS = {
@@ -71,6 +75,12 @@ class Packet:
     properties: dict[int, int | bytes] = field(default_factory=dict)
 
     @property
+    def offset(self) -> int | None:
+        """Place in the platform's log, if it says so."""
+        found = self.properties.get(OFFSET)
+        return found if isinstance(found, int) else None
+
+    @property
     def why(self) -> str:
         """The reason for a person."""
         said = self.properties.get(REASON_STRING)
@@ -87,8 +97,9 @@ def connect(
     session_expiry_s: int,
     receive_maximum: int,
     clean_start: bool,
+    wants_offsets: bool = False,
 ) -> bytes:
-    """Return a CONNECT packet."""
+    """Return a CONNECT packet; Penstock then says the offset of each message, if wanted."""
     flags = 0x02 if clean_start else 0
     content = _text(client_id)
     if username:
@@ -98,6 +109,8 @@ def connect(
         flags |= 0x40
         content += _text(password)
     properties = struct.pack("!BIBH", 0x11, session_expiry_s, RECEIVE_MAXIMUM, receive_maximum)
+    if wants_offsets:
+        properties += bytes((_USER_PROPERTY,)) + _text(_OFFSET.decode()) + _text("")
     head = b"\x00\x04MQTT\x05" + struct.pack("!BH", flags, keep_alive_s)
     return _packet(0x10, head + encode_length(len(properties)) + properties + content)
 
@@ -119,6 +132,36 @@ def split_record(kept: bytes) -> tuple[str, bytes]:
     """Return topic and payload of a record."""
     split = 2 + (kept[0] << 8 | kept[1])
     return kept[2:split].decode(), kept[split:]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as it is kept until it is consumed; `offset` is its place in the log, if known."""
+
+    topic: str
+    payload: bytes
+    offset: int | None = None
+    qos: int = 0
+
+
+def received(packet: Packet) -> bytes:
+    """Return a PUBLISH packet in the form that is kept, from which `split_received` reads it."""
+    topic = packet.topic
+    if packet.offset is not None:
+        # No topic has a NUL. One that has no room for more comes without its offset.
+        stamped = f"{packet.offset} {packet.flags >> 1 & 3}\0{topic}"
+        topic = stamped if len(stamped.encode()) <= 0xFFFF else topic
+    return record(topic, packet.payload)
+
+
+def split_received(kept: bytes) -> Received:
+    """Return what `received` kept."""
+    topic, payload = split_record(kept)
+    stamp, nul, name = topic.partition("\0")
+    if not nul:
+        return Received(topic, payload)
+    offset, _, qos = stamp.partition(" ")
+    return Received(name, payload, int(offset), int(qos))
 
 
 def subscribe(packet_id: int, filters: Sequence[str]) -> bytes:
@@ -239,11 +282,13 @@ def _properties(content: bytes, at: int) -> tuple[dict[int, int | bytes], int]:
             at += form
         elif form == "varint":
             found[name], at = _varint(content, at)
+        elif form == "pair":
+            key, at = _binary(content, at)
+            value, at = _binary(content, at)
+            if key == _OFFSET and value.isdigit():
+                found[OFFSET] = int(value)
         else:
-            for _ in range(2 if form == "pair" else 1):
-                size = content[at] << 8 | content[at + 1]
-                found[name] = content[at + 2 : at + 2 + size]
-                at += 2 + size
+            found[name], at = _binary(content, at)
     return found, end
 
 
@@ -256,6 +301,11 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if digit < 0x80:
             return value, at
+
+
+def _binary(content: bytes, at: int) -> tuple[bytes, int]:
+    end = at + 2 + (content[at] << 8 | content[at + 1])
+    return content[at + 2 : end], end
 
 
 def _text(text: str) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from penstock.client.arriving import Page as Arrived
 from penstock.client.things import Datastream, Page
 from penstock.client.times import time_us
 from penstock.client.web import Web
@@ -95,6 +96,11 @@ class Reader:
             width_us_of(every)
         streams = self.choose(chosen)
         return Observations(self.web, streams, when(start, now_us), when(end, now_us), every)
+
+    def arrived(self, filters: Sequence[str], offset: int | None, most: int) -> Arrived:
+        """Return what came by MQTT on some topics, from an offset of the log on."""
+        params = {"filter": list(filters), "offset": offset, "limit": most}
+        return self.web.get("/messages", Arrived, params)
 
     def since(self, id_: int, start_us: int) -> Iterator[Mapping[str, Any]]:
         """Give the rows of a Datastream from a time on; none if there is no such Datastream."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -93,6 +93,31 @@ class Replayed(msgspec.Struct, frozen=True):
     failed: int
 
 
+class Arrival(msgspec.Struct, frozen=True):
+    """A message that came by MQTT, with its place in the log and when it came (UTC)."""
+
+    offset: int
+    topic: str
+    payload: bytes
+    arrived_us: int
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """Messages in order of arrival.
+
+    Attributes:
+        items: Those that were wanted.
+        next: Offset to go on with.
+        first: Offset of the oldest message that is kept; what came before is gone.
+        end: Offset behind the newest; nothing more is there when `next` has come to it.
+    """
+
+    items: Sequence[Arrival]
+    next: int
+    first: int
+    end: int
+
+
 class Platform(Protocol):
     """The running platform."""
 
@@ -119,6 +144,19 @@ class Platform(Protocol):
         Raises:
             InvalidInput: A topic cannot be published to; nothing was kept.
             Backpressure: No space, or too much is waiting; nothing was kept.
+        """
+        ...
+
+    def arrived(self, offset: int | None, is_wanted: Callable[[str], bool], most: int) -> Arrived:
+        """Return messages that came by MQTT, from an offset on, whose topic is wanted.
+
+        It may return fewer than `most`, or none, before the end: only so much of the log is read
+        in one call. Waits for the disk.
+
+        Args:
+            offset: The first one; None, or one behind the end, for where the log ends now.
+            is_wanted: Tells for a topic; asked once for each.
+            most: How many at most, at least 1.
         """
         ...
 

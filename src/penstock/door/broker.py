@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from weakref import WeakSet, WeakValueDictionary
+from functools import partial
 
 from penstock.core.access import ANYONE, Kind, Principal
 from penstock.core.clock import Clock
 from penstock.core.log import MQTT_3_1_1
-from penstock.core.things_topics import is_things_topic
 from penstock.door.asking import is_request
 from penstock.door.commit import Entry, GroupCommit
 from penstock.door.delivery import Delivery, hand_over, plan
 from penstock.door.encoding import encode_publish
-from penstock.door.fields import decode_text
 from penstock.door.intake import Run
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
@@ -23,11 +21,12 @@ from penstock.door.quotas import Allowance, Quotas, whole
 from penstock.door.reasons import Reason
 from penstock.door.receipts import asked_by, is_for, receipt
 from penstock.door.retained import Retained
+from penstock.door.routing import Routing
 from penstock.door.session import Link, Session
 from penstock.door.settings import DoorSettings
 from penstock.door.stats import Stats
-from penstock.door.subscriptions import DENIED, QUIET, Match, Route, Subscription, Subscriptions
-from penstock.door.topics import check_topic, is_own, split_share
+from penstock.door.subscriptions import QUIET, Match, Route, Subscription, Subscriptions
+from penstock.door.topics import split_share
 from penstock.door.wanted import Wanted
 
 _log = logging.getLogger(__name__)
@@ -35,43 +34,6 @@ _log = logging.getLogger(__name__)
 #: The journal learns that time goes on at least this often, so that sessions of clients that are
 #: away grow old over restarts.
 HEARTBEAT_S = 600.0
-#: Topics whose routes are remembered; beyond it all are forgotten and looked up anew.
-MAX_KNOWN_TOPICS = 100_000
-#: Longer topics are looked up every time, so that hostile ones cannot fill the memory.
-MAX_KNOWN_TOPIC_BYTES = 512
-
-
-class KnownRoutes:
-    """Routes looked up before, for one user or client of the organisation."""
-
-    def __init__(self, broker: Broker, who: Principal) -> None:
-        self.known: dict[bytes, Route] = {}
-        self.age = 0
-        self._broker = broker
-        self._who = who
-
-    def forget(self) -> None:
-        """Forget all routes, because subscriptions changed."""
-        self.known.clear()
-        self.age += 1
-
-    def look_up(self, topic: bytes) -> Route:
-        """Check the topic, find its route and remember it."""
-        name = decode_text(topic)
-        check_topic(name)
-        route = self._broker.route(self._who, name)
-        if not self.known:
-            self._broker.filled(self)
-        if len(self.known) >= MAX_KNOWN_TOPICS:
-            self.known.clear()
-        is_notified = self._who.kind is Kind.PLATFORM and is_things_topic(name)
-        if len(topic) <= MAX_KNOWN_TOPIC_BYTES and not is_notified:
-            self.known[topic] = route
-        return route
-
-    def is_heard(self, route: Route, message: Message) -> bool:
-        """Tell whether a message has anybody to go to."""
-        return self._broker.is_heard(route, message)
 
 
 class Broker:
@@ -99,10 +61,7 @@ class Broker:
         self._subscriptions = Subscriptions(
             lambda name, listened: self._wanted.changed(name, listened=listened)
         )
-        self._topic_routes: dict[str, Route] = {}
-        self._routes: WeakValueDictionary[Principal, KnownRoutes] = WeakValueDictionary()
-        #: Those that know a route, so that forgetting does not ask ten thousand who know none.
-        self._filled: WeakSet[KnownRoutes] = WeakSet()
+        self.routing = Routing(permissions, self._subscriptions, self._is_heard)
         #: Sessions whose client is away.
         self._away: dict[str, Session] = {}
         #: Sessions that were over when the door began, and whose wills are still to be sent.
@@ -112,38 +71,13 @@ class Broker:
         """Say where wills are written to."""
         self._commit = commit
 
-    def routes_for(self, who: Principal) -> KnownRoutes:
-        """Return the routes that all connections of this user or client share."""
-        routes = self._routes.get(who)
-        if routes is None:
-            routes = self._routes[who] = KnownRoutes(self, who)
-        return routes
-
-    def filled(self, routes: KnownRoutes) -> None:
-        """Take note that these routes are worth forgetting."""
-        self._filled.add(routes)
-
-    def route(self, who: Principal, topic: str) -> Route:
-        """Return the route of a valid topic for messages from this user or client."""
-        if is_own(topic) or not self._may_publish(who, topic):
-            return DENIED
-        if who.kind is not Kind.PLATFORM and is_things_topic(topic):
-            return QUIET
-        return self._route_of(topic)
-
     def permissions_changed(self) -> None:
         """Decide anew where messages go, because somebody may do more or less than before."""
-        self._forget_routes()
+        self.routing.forget()
         if self._permissions.has_accounts is not self._with_accounts:
             self._with_accounts = self._permissions.has_accounts
             for session in self._sessions.values():
                 session.charge(self.quotas.of(session.who))
-
-    def _may_publish(self, who: Principal, topic: str) -> bool:
-        return who.kind is Kind.PLATFORM or self._permissions.may_publish(who, topic)
-
-    def _may_receive(self, session: Session, topic: str) -> bool:
-        return self._permissions.may_receive(session.who, topic)
 
     def session_of(self, client: str) -> Session | None:
         """Return the session of this name."""
@@ -168,7 +102,7 @@ class Broker:
             if session.who != who:
                 session.who = who
                 session.charge(self.quotas.of(who))
-                self._forget_routes()
+                self.routing.forget()
             return session, True
         self.quotas.require(self.quotas.of(who), "sessions")
         return self._register(client, who), False
@@ -186,7 +120,7 @@ class Broker:
         session.who = who
         session.on_over = self.quotas.went_over
         session.on_taken = self._taken
-        session.may_receive = self._may_receive
+        session.may_receive = self.routing.may_receive
         return session
 
     def restore_session(self, client: str, who: Principal = ANYONE) -> Session:
@@ -199,7 +133,7 @@ class Broker:
         session.subscriptions.put(name, subscription)
         session.allowance.subscriptions.take()
         self._subscriptions.add(session, name, subscription)
-        self._forget_routes()
+        self.routing.forget()
 
     def leave(self, session: Session, link: Link, *, with_will: bool) -> None:
         """Take note that a session's connection is gone; nothing if it has another by now."""
@@ -239,7 +173,7 @@ class Broker:
         )
         session.subscriptions.put(name, subscription)
         self._subscriptions.add(session, name, subscription)
-        self._forget_routes()
+        self.routing.forget()
         self.keeper.subscribed(session, name, subscription)
         if who.kind is Kind.PLATFORM:
             self._wanted.subscribed(name)
@@ -256,7 +190,7 @@ class Broker:
         found = []
         for message in self.retained.match(request.filter, self.clock.monotonic_s()):
             own = request.no_local and message.publisher == session.client
-            if not own and self._may_receive(session, message.topic):
+            if not own and self.routing.may_receive(session, message.topic):
                 qos = min(message.qos, request.qos)
                 found.append(plan(session, message, qos, retain=True, identifiers=identifiers))
         return [delivery for delivery in found if delivery is not None]
@@ -267,7 +201,7 @@ class Broker:
             return Reason.NO_SUBSCRIPTION_EXISTED
         session.allowance.subscriptions.take(-1)
         self._subscriptions.remove(session, name)
-        self._forget_routes()
+        self.routing.forget()
         self.keeper.subscribed(session, name, None)
         return Reason.SUCCESS
 
@@ -349,12 +283,12 @@ class Broker:
             return []
         if message.retain:
             self._retain(message)
-        route = self._route_of(message.topic)
+        route = self.routing.to(message.topic)
         if route is QUIET or message.is_expired(self.clock.monotonic_s()):
             return []
         found = [_delivery(message, match) for match in route.matches]
         for group in route.groups:
-            match = group.choose(lambda session: self._may_receive(session, message.topic))
+            match = group.choose(partial(self.routing.may_receive, topic=message.topic))
             found.append(_delivery(message, match, group.filter))
         return [delivery for delivery in found if delivery is not None]
 
@@ -394,7 +328,7 @@ class Broker:
         """Tell whether a message with a receipt is for this session, which is of its system."""
         return self._permissions.acts_for(session.who, message.topic) and is_for(session, message)
 
-    def is_heard(self, route: Route, message: Message) -> bool:
+    def _is_heard(self, route: Route, message: Message) -> bool:
         """Tell whether a message has anybody to go to; one with a receipt, whom it is for.
 
         A client that is away has it only if its session keeps it.
@@ -416,8 +350,7 @@ class Broker:
             group = self._subscriptions.group(owner, outgoing.share) if outgoing.share else None
             if group is None or outgoing.is_released:
                 continue
-            topic = message.topic
-            match = group.choose(lambda member, topic=topic: self._may_receive(member, topic))  # type: ignore[misc]
+            match = group.choose(partial(self.routing.may_receive, topic=message.topic))
             if match is None or not min(message.qos, match.qos):
                 continue
             delivery = _delivery(message, match, group.filter)
@@ -434,7 +367,7 @@ class Broker:
         for name in session.subscriptions:
             self._subscriptions.remove(session, name)
         if session.subscriptions:
-            self._forget_routes()
+            self.routing.forget()
             self._pass_on_shared(session)
         self.keeper.forget(session)
         if found is session:
@@ -446,7 +379,7 @@ class Broker:
         will, session.will_due_at_s = session.will, None
         if will is None or self._commit is None:
             return
-        if not self._may_publish(session.who, will.topic):
+        if not self.routing.may_publish(session.who, will.topic):
             self.stats.denied += 1
             self.will_sent(session, will)
             return
@@ -456,24 +389,6 @@ class Broker:
         run = Run(packet, ends, 1, b"", 0, [message])
         sent = SentWill(self, session, will)
         self._commit.add(Entry(sent, client_of(session.client), MQTT_3_1_1, run))
-
-    def _route_of(self, topic: str) -> Route:
-        route = self._topic_routes.get(topic)
-        if route is None:
-            if len(self._topic_routes) >= MAX_KNOWN_TOPICS:
-                self._topic_routes.clear()
-            route = self._subscriptions.route(
-                topic, lambda session: self._may_receive(session, topic)
-            )
-            if len(topic) <= MAX_KNOWN_TOPIC_BYTES:
-                self._topic_routes[topic] = route
-        return route
-
-    def _forget_routes(self) -> None:
-        self._topic_routes.clear()
-        for routes in self._filled:
-            routes.forget()
-        self._filled.clear()
 
 
 class SentWill:

@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
         self.writable = True
         self.receive_maximum = door.settings.max_inflight
         self.packet_limit = 1 << 30
+        self.tells_offsets = False
         self.keep_alive_s = 0.0
         #: Whose the address at the other end is.
         self.home = ""

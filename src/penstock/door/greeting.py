@@ -10,6 +10,7 @@ from penstock.core.log import MQTT_5_0
 from penstock.door.auth import INTERNAL, Visitor, is_reserved
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake
+from penstock.door.message import OFFSET
 from penstock.door.packets import Connack, Connect
 from penstock.door.presence import Arrival
 from penstock.door.properties import Property
@@ -100,7 +101,10 @@ def _visitor(connection: Connection, packet: Connect, known: Known) -> Visitor:
 def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
     door = connection.door
     visitor = _visitor(connection, packet, known)
-    if packet.will is not None and door.broker.route(known.who, packet.will.topic) is DENIED:
+    if (
+        packet.will is not None
+        and door.broker.routing.route(known.who, packet.will.topic) is DENIED
+    ):
         raise ProtocolViolation(
             Reason.NOT_AUTHORIZED, f"a will to {packet.will.topic[:80]!r} is not allowed"
         )
@@ -113,7 +117,7 @@ def _let_in(connection: Connection, packet: Connect, known: Known) -> None:
     connection.intake = Intake(
         visitor.session,
         packet.protocol,
-        door.broker.routes_for(known.who),
+        door.broker.routing.of(known.who),
         session.inbound,
         max_packet_bytes=door.settings.max_packet_bytes,
         max_aliases=door.settings.max_topic_aliases,
@@ -161,6 +165,9 @@ def _agree(connection: Connection, session: Session, packet: Connect) -> None:
     session.will = packet.will
     session.will_due_at_s = None
     connection.keep_alive_s = _keep_alive_s(settings, packet)
+    connection.tells_offsets = any(
+        name == OFFSET for name, _ in wishes.get(Property.USER_PROPERTY, ())
+    )
     connection.receive_maximum = min(
         wishes.get(Property.RECEIVE_MAXIMUM, 65535), settings.max_inflight
     )

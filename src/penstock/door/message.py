@@ -17,6 +17,10 @@ _PASSED_ON = (
 )
 
 
+#: User property with a message's place in the log, for clients that ask for it.
+OFFSET = "penstock-offset"
+
+
 class Message:
     """Topic, payload and what else subscribers learn.
 
@@ -24,7 +28,7 @@ class Message:
         publisher: Client identifier of who sent it.
         expires_at_s: Monotonic time after which nobody gets it any more; None means never.
         index: Place among the packets of its run.
-        offset: Place in the log; None until that is known, and again when it does not matter.
+        offset: Place in the log; None until that is known, and when the log has begun anew since.
         number: Number in the journal; 0 while it is not there.
         uses: How many sessions in the journal wait for it.
     """
@@ -113,14 +117,26 @@ class Message:
         return packet
 
     def properties_for(
-        self, identifiers: tuple[int, ...], alias: int, now_s: float, protocol: int
+        self,
+        identifiers: tuple[int, ...],
+        alias: int,
+        now_s: float,
+        protocol: int,
+        *,
+        tells_offset: bool = False,
     ) -> Properties:
         """Return the properties of the packet for one subscriber."""
         if protocol != MQTT_5_0:
             return NONE
-        if not identifiers and not alias and self.expires_at_s is None:
+        if not identifiers and not alias and self.expires_at_s is None and not tells_offset:
             return self.properties
         own = dict(self.properties)
+        if tells_offset:
+            # What the publisher says of it does not count.
+            pairs = [one for one in own.get(Property.USER_PROPERTY, ()) if one[0] != OFFSET]
+            if self.offset is not None:
+                pairs.append((OFFSET, str(self.offset)))
+            own[Property.USER_PROPERTY] = tuple(pairs)
         if self.expires_at_s is not None:
             own[Property.MESSAGE_EXPIRY_S] = max(1, round(self.expires_at_s - now_s))
         if identifiers:

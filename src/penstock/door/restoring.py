@@ -231,6 +231,8 @@ class _Restoring:
         broker = self.broker
         for row in self.journal.rows(RETAINED):
             message = self._message(row, RETAINED)
+            if self.log_is_new:
+                message.offset = None
             if message.is_expired(self.now_s) or not broker.restore_retained(message):
                 self.changes.rows[RETAINED.name][row[0],] = None
 

@@ -36,6 +36,8 @@ class Link(Protocol):
     receive_maximum: int
     #: Largest packet the client takes.
     packet_limit: int
+    #: Whether the client wants to know each message's place in the log.
+    tells_offsets: bool
 
     def send(self, packet: bytes) -> None:
         """Queue bytes for the client."""
@@ -330,9 +332,11 @@ class Session:
         self, link: Link, message: Message, retain: bool, identifiers: tuple[int, ...]
     ) -> None:
         topic, alias = link.alias_for(message.topic)
-        if alias or identifiers or message.expires_at_s is not None:
+        if alias or identifiers or message.expires_at_s is not None or link.tells_offsets:
             now_s = self._clock.monotonic_s()
-            properties = message.properties_for(identifiers, alias, now_s, link.protocol)
+            properties = message.properties_for(
+                identifiers, alias, now_s, link.protocol, tells_offset=link.tells_offsets
+            )
             whole = Publish(topic, message.payload, 0, retain, properties=properties)
             packet = encode_publish(whole, link.protocol)
         else:
@@ -381,7 +385,11 @@ class Session:
     def _packet(self, link: Link, outgoing: Outgoing, topic: str, alias: int) -> bytes:
         message = outgoing.message
         properties = message.properties_for(
-            outgoing.identifiers, alias, self._clock.monotonic_s(), link.protocol
+            outgoing.identifiers,
+            alias,
+            self._clock.monotonic_s(),
+            link.protocol,
+            tells_offset=link.tells_offsets,
         )
         packet = Publish(
             topic,

@@ -191,7 +191,12 @@ class DoorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 256
     max_queued_messages: Annotated[
         int,
-        msgspec.Meta(description="Most QoS 1 and 2 messages waiting for one client.", ge=0),
+        msgspec.Meta(
+            description="Most QoS 1 and 2 messages waiting for one client. A session has 65,535 "
+            "packet identifiers: with as many messages that are not acknowledged, further ones "
+            "are lost to a client that is away, also when more may wait.",
+            ge=0,
+        ),
     ] = 10_000
     max_queued_bytes: Annotated[
         int,

@@ -18,12 +18,13 @@ from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
 from penstock.core.listening import ALARMS_CLIENT, APPS_CLIENT
 from penstock.core.passwords import Passwords
-from penstock.core.platform import Check, DeadLetter, Health, Replayed
+from penstock.core.platform import Arrived, Check, DeadLetter, Health, Replayed
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
 from penstock.runtime.alarms import make_alarms
 from penstock.runtime.apps import AppRoom
+from penstock.runtime.arrivals import Arrivals
 from penstock.runtime.awaiting import Awaited
 from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
@@ -39,9 +40,9 @@ from penstock.stores.lake.store import LakeStore
 
 _log = logging.getLogger(__name__)
 
-#: Log partition that the hub writes, and all that hold messages from outside.
-PARTITION = "hub"
-PARTITIONS = ("door", PARTITION)
+#: Log partitions that hub and door write: all that hold messages from outside.
+PARTITION, DOOR_PARTITION = "hub", "door"
+PARTITIONS = (DOOR_PARTITION, PARTITION)
 #: Checks that warn: the platform does its work all the same.
 WARNINGS = ("disk", "clock", "apps")
 #: Age in seconds from which the door's counters mean that the door is gone.
@@ -151,6 +152,7 @@ class Hub:
             lambda system: self.identities.access().system_scope(system),
             self._clock,
         )
+        self._arrivals = Arrivals(self.log, DOOR_PARTITION)
         self._publisher = Publisher(self.log.writer(PARTITION), self._clock)
         self._awaited = Awaited(
             lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
@@ -246,6 +248,10 @@ class Hub:
     async def publish(self, messages: Sequence[tuple[str, bytes]], client: str) -> int:
         """Put messages into the log; see `core.platform.Platform.publish`."""
         return await self._publisher.publish(messages, client)
+
+    def arrived(self, offset: int | None, is_wanted: Callable[[str], bool], most: int) -> Arrived:
+        """Return messages that came by MQTT."""
+        return self._arrivals.read(offset, is_wanted, most)
 
     async def ingested(self, offset: int, timeout_s: float) -> bool:
         """Wait until the hub's messages before `offset` are in the store."""

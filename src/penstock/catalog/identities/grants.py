@@ -205,9 +205,13 @@ _GRANTS = (
         _OWNER.company_id.label("owner_company"),
         _READER.name.label("reader"),
         _READER.company_id.label("reader_company"),
+        Thing.name.label("thing_name"),
+        Datastream.full_name.label("datastream_name"),
     )
     .join(_OWNER, _OWNER.id == DataGrant.owner_id)
     .join(_READER, _READER.id == DataGrant.reader_id)
+    .outerjoin(Thing, Thing.id == DataGrant.thing_id)
+    .outerjoin(Datastream, Datastream.id == DataGrant.datastream_id)
 )
 
 
@@ -239,8 +243,9 @@ def _facts(row: Any) -> dict[str, object]:
     return {
         "owner": row.owner,
         "reader": row.reader,
-        "thing": row.thing_id,
-        "datastream": row.datastream_id,
+        # Their names: the trail is read when they may be gone.
+        "thing": row.thing_name,
+        "datastream": row.datastream_name,
         "state": row.state,
         "expires_us": row.expires_us,
     }

@@ -30,7 +30,7 @@ Holders = dict[tuple[int | None, int | None], tuple[int | None, int | None, str]
 
 
 class SqlKeys:
-    """See `core.identity.Keys`."""
+    """See `core.accounts.Keys`."""
 
     def __init__(self, desk: Desk, bounds: Bounds) -> None:
         self._desk = desk

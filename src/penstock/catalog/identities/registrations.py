@@ -23,7 +23,7 @@ RETRY_AFTER_S = 3600.0
 
 
 class SqlRegistrations:
-    """See `core.identity.Registrations`.
+    """See `core.accounts.Registrations`.
 
     Args:
         desk: Where changes are made.

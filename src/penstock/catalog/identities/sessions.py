@@ -37,7 +37,7 @@ PREFIX = "pns_"
 
 
 class SqlSessions:
-    """See `core.identity.Sessions`."""
+    """See `core.accounts.Sessions`."""
 
     def __init__(self, desk: Desk, settings: AccountSettings) -> None:
         self._desk = desk

@@ -42,7 +42,7 @@ def check_user_name(name: str) -> str:
 
 
 class SqlUsers:
-    """See `core.identity.Users`.
+    """See `core.accounts.Users`.
 
     Args:
         desk: Where changes are made.
