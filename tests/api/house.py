@@ -74,6 +74,10 @@ class CardboardPlatform:
     def stats(self) -> Mapping[str, float]:
         return self.counters
 
+    @property
+    def refused(self) -> int:
+        return 0
+
     async def publish(self, messages: Sequence[tuple[str, bytes]], client: str) -> int:
         if self.problem:
             raise self.problem

@@ -88,6 +88,10 @@ class CardboardPlatform:
     def stats(self) -> Mapping[str, float]:
         return {}
 
+    @property
+    def refused(self) -> int:
+        return 0
+
     async def publish(self, messages: Sequence[tuple[str, bytes]], client: str) -> int:
         return len(messages)
 

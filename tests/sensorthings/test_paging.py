@@ -18,7 +18,7 @@ from penstock.core.access import EVERYTHING, Scope
 from penstock.core.errors import NotSupported
 from penstock.core.observation import observations
 from penstock.sensorthings import observations as reading_observations
-from penstock.sensorthings import reading, sizes, walking
+from penstock.sensorthings import paging, reading, sizes, walking
 from penstock.sensorthings.service import Service, Wanted
 
 ROOT = "http://localhost/v1.1"
@@ -51,8 +51,10 @@ def house() -> Iterator[House]:
 def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read few rows at once, so that every border is met."""
     monkeypatch.setattr(walking, "LARGEST_PIECE", 5)
-    monkeypatch.setattr(reading_observations, "FIRST_PIECE", 2)
     monkeypatch.setattr(reading_observations, "LARGEST_PIECE", 5)
+    monkeypatch.setattr(paging, "FIRST_PIECE", 2)
+    monkeypatch.setattr(paging, "LARGEST_PIECE", 5)
+    monkeypatch.setattr(paging, "FAR", 2)
 
 
 def fill(house: House, rows: list[tuple[int, int, int, int]]) -> dict[Identity, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from penstock.catalog.admission import chunks
 from penstock.catalog.device_models import DeviceFact
@@ -25,7 +26,19 @@ def recognise(connection: Connection, batch: Sequence[Series]) -> list[Enrolled]
     ids = {one.datastream_id for one in batch}
     if None in ids or any(one != _plain(one) for one in batch):
         return None
-    query = (
+    known: dict[int, int] = {}
+    for chunk in chunks(id_ for id_ in ids if id_ is not None and 0 < id_ <= _MAX_ID):
+        rows = connection.execute(_query(), {"ids": chunk})
+        known.update((id_, system) for id_, system in rows)
+    if any(known.get(one.datastream_id or 0) != one.system for one in batch):
+        return None
+    return [Enrolled(one.datastream_id) for one in batch]
+
+
+@cache
+def _query() -> Select[int, int]:
+    """Return the question for Datastreams with these ids whose device sends; made once."""
+    return (
         select(Datastream.id, Thing.system_id)
         .join(Thing, Datastream.thing_id == Thing.id)
         .join(
@@ -39,16 +52,8 @@ def recognise(connection: Connection, batch: Sequence[Series]) -> list[Enrolled]
         .outerjoin(DeviceFact, DeviceFact.thing_id == Thing.id)
         .where(Device.status == DeviceStatus.ENROLLED)
         .where(func.coalesce(DeviceFact.retired, False).is_(False))
+        .where(Datastream.id.in_(bindparam("ids", expanding=True)))
     )
-    known: dict[int, int] = {}
-    for chunk in chunks(id_ for id_ in ids if id_ is not None and 0 < id_ <= _MAX_ID):
-        known.update(
-            (id_, system)
-            for id_, system in connection.execute(query.where(Datastream.id.in_(chunk)))
-        )
-    if any(known.get(one.datastream_id or 0) != one.system for one in batch):
-        return None
-    return [Enrolled(one.datastream_id) for one in batch]
 
 
 def _plain(series: Series) -> Series:

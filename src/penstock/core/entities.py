@@ -327,6 +327,10 @@ class Identity(msgspec.Struct, frozen=True):
     feature: int
 
 
+#: Feature of the identity of what is nowhere; no row has it.
+NOWHERE = -1
+
+
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     """What `create` made.
 
@@ -349,11 +353,13 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True):
         datastreams: Datastreams that are gone.
         features: FeaturesOfInterest that are gone.
         own: Datastreams whose own feature (0) is gone, and that are still there themselves.
+        moved: Ids of observations that had moved there; they are remembered as being nowhere.
     """
 
     datastreams: frozenset[int] = frozenset()
     features: frozenset[int] = frozenset()
     own: frozenset[int] = frozenset()
+    moved: frozenset[str] = frozenset()
 
 
 class EntityReader(Protocol):
@@ -521,4 +527,8 @@ class MovedObservations(Protocol):
 
     def move(self, id_: str, to: Identity | None) -> None:
         """Remember where the observation with an id is now; None forgets it."""
+        ...
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Forget where the observations with some ids are."""
         ...

@@ -136,6 +136,11 @@ class Platform(Protocol):
         """Return every counter and gauge by its Prometheus name; counters end in `_total`."""
         ...
 
+    @property
+    def refused(self) -> int:
+        """How many messages became dead letters since the start, whoever sent them."""
+        ...
+
     async def publish(self, messages: Sequence[tuple[str, bytes]], client: str) -> int:
         """Put (topic, payload) pairs into the log and return the offset behind the last.
 
@@ -161,7 +166,10 @@ class Platform(Protocol):
         ...
 
     async def ingested(self, offset: int, timeout_s: float) -> bool:
-        """Wait until what `publish` returned is in the store and return whether it is."""
+        """Wait until what `publish` returned is in the store and return whether it is.
+
+        What was refused of it is in the dead letters then, and counted in `refused`.
+        """
         ...
 
     async def all_ingested(self, timeout_s: float) -> bool:

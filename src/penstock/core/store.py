@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -156,6 +156,31 @@ class CanTellExtents(Protocol):
         """Return `EXTENTS` of datastreams, exact and ordered by datastream.
 
         Datastreams without rows are left out. None means all.
+        """
+        ...
+
+
+class Skipped(NamedTuple):
+    """How far rows were skipped.
+
+    Attributes:
+        bound_us: The rest has phenomenon times from here on; when the newest come first, times
+            before it. None when nothing was skipped.
+        rows: How many rows were skipped: exactly those beyond the bound.
+    """
+
+    bound_us: int | None
+    rows: int
+
+
+@runtime_checkable
+class CanSkip(Protocol):
+    """Counts rows instead of reading them."""
+
+    def skip(self, selection: Selection, rows: int) -> Skipped:
+        """Skip at most so many of the first rows of a selection, as many as cost little.
+
+        The selection is of one datastream and all of its features; `limit` and `after` are ignored.
         """
         ...
 

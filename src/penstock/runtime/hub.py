@@ -245,6 +245,11 @@ class Hub:
         if own or default is not None:
             self.store.expire(own, None if default is None else round(default * 1e6), now)
 
+    @property
+    def refused(self) -> int:
+        """How many messages became dead letters since the start."""
+        return self.ingest.meters.failed
+
     async def publish(self, messages: Sequence[tuple[str, bytes]], client: str) -> int:
         """Put messages into the log; see `core.platform.Platform.publish`."""
         return await self._publisher.publish(messages, client)

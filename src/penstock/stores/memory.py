@@ -12,7 +12,7 @@ import pyarrow as pa
 from penstock.core.errors import NotConnected
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.core.store import BUCKETS, EXTENTS, SUMMARIES, Marks, Summary
+from penstock.core.store import BUCKETS, EXTENTS, SUMMARIES, Marks, Skipped, Summary
 from penstock.stores.checking import check_batch, check_width
 
 #: (time, datastream, feature): sorts as `Selection` orders.
@@ -81,6 +81,21 @@ class MemoryStore:
             self.flush()
             self._closed = True
             self._rows = {}
+
+    def skip(self, selection: Selection, rows: int) -> Skipped:
+        """Skip at most so many of the first rows of a selection of one datastream."""
+        with self._lock:
+            times = sorted(identity[0] for identity in self._chosen(selection))
+        if selection.descending:
+            times.reverse()
+        if rows < 1 or not times:
+            return Skipped(None, 0)
+        if rows >= len(times):
+            return Skipped(times[-1] + (not selection.descending), len(times))
+        # Rows of the time at which it ends are all left.
+        skipped = times.index(times[rows])
+        bound_us = times[rows] + (1 if selection.descending else 0)
+        return Skipped(bound_us, skipped) if skipped else Skipped(None, 0)
 
     def count(self) -> int:
         """Return the number of observations held."""

@@ -27,6 +27,7 @@ from penstock.core.store import (
     CanDeleteRows,
     CanDownsample,
     CanExpire,
+    CanSkip,
     CanSummarise,
     CanTellExtents,
     Store,
@@ -103,6 +104,11 @@ _SELECTIONS = st.builds(
     limit=st.one_of(st.none(), st.integers(0, 8)),
 )
 _RANGES = _SELECTIONS.map(lambda s: msgspec.structs.replace(s, after=None, limit=None))
+_OF_ONE = st.builds(
+    lambda one, within: msgspec.structs.replace(within, datastreams=(one,), features=None),
+    _DATASTREAMS,
+    _RANGES,
+)
 _AGES = st.integers(0, 30_000_000)
 _STEPS = st.lists(
     st.one_of(
@@ -111,6 +117,7 @@ _STEPS = st.lists(
         st.tuples(st.just("flush"), st.none()),
         st.tuples(st.just("reopen"), st.none()),
         st.tuples(st.just("scan"), _SELECTIONS),
+        st.tuples(st.just("skip"), st.tuples(_OF_ONE, st.integers(0, 12))),
         st.tuples(st.just("delete"), _RANGES),
         st.tuples(st.just("delete rows"), _BATCHES),
         st.tuples(
@@ -185,6 +192,10 @@ class StoreContract:
             if isinstance(store, CanDeleteRows):
                 rows = pa.Table.from_batches([batch_of(value)])
                 assert store.delete_rows(rows) == model.delete_rows(value)
+        elif name == "skip":
+            assert isinstance(value, tuple)
+            if isinstance(store, CanSkip):
+                check_skip(store, model, *value)
         elif isinstance(store, CanExpire):
             assert isinstance(value, tuple)
             ages, default_us = value
@@ -298,6 +309,18 @@ def check_summaries(store: Store, model: StoreModel) -> None:
     assert rows_of(store.latest([2, 1, 2, 99])) == [
         row for row in model.latest() if row.datastream in (1, 2)
     ]
+
+
+def check_skip(store: CanSkip, model: StoreModel, selection: Selection, rows: int) -> None:
+    """Compare how far a store skips with the rows that lie beyond."""
+    found = store.skip(selection, rows)
+    assert found.rows <= rows
+    if found.bound_us is None:
+        assert found.rows == 0
+        return
+    times = [row.time_us for row in model.scan(selection)]
+    beyond = [t for t in times if (t >= found.bound_us) is selection.descending]
+    assert len(beyond) == found.rows > 0
 
 
 def to_lists(table: pa.Table) -> list[dict[str, Any]]:

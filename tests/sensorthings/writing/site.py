@@ -105,6 +105,10 @@ class Site:
         self.catalog.close()
         self.log.close()
 
+    @property
+    def refused(self) -> int:
+        return self.ingest.meters.failed
+
     async def publish(self, messages: Any, client: str) -> int:
         self.published.extend((topic, len(payload)) for topic, payload in messages)
         return await self.publisher.publish(messages, client)

@@ -16,6 +16,7 @@ from tests.sensorthings.writing.site import BASE, Site
 
 from penstock.core.catalog import Policy
 from penstock.core.devices import DeviceFacts
+from penstock.core.entities import TYPES
 from penstock.core.errors import Conflict, InvalidInput, NotFound
 from penstock.core.observation import observations
 from penstock.core.selection import Selection
@@ -520,6 +521,27 @@ def test_a_later_observation_has_another_id_than_one_that_moved_away(site: Site)
     answer = site.ask("post", "CreateObservations", [arrays])
     assert msgspec.json.decode(answer.body) == [f"{BASE}/{_address(third)}"]
     assert results() == {second: 4, third: 5}
+
+
+@pytest.mark.parametrize("target", ["Datastream", "FeatureOfInterest"])
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_an_id_is_not_given_to_another_when_its_observation_goes_with_where_it_moved(
+    site: Site, target: str, is_followed: bool
+) -> None:
+    site.post("Things", thing(datastream(), datastream(name="other")))
+    url, home = "Datastreams(1)/Observations", "2024-01-01T00:00:01Z"
+    first = site.post(url, {"result": 1, "phenomenonTime": home})
+    to = 2 if target == "Datastream" else site.post("FeaturesOfInterest", FEATURE)
+    site.ask("patch", _address(first), {target: {"@iot.id": to}})
+    body = {"result": 2, "phenomenonTime": home}
+    second = site.post(url, body) if is_followed else None
+    site.ask("delete", f"{TYPES[target].set_name}({to})")
+    held = {row["@iot.id"]: row["result"] for row in site.observations(1)}
+    assert held == ({second: 2} if is_followed else {}), "it keeps the id that it had"
+    with pytest.raises(NotFound):
+        site.ask("patch", _address(first), {"result": 3})
+    assert site.post(url, body) == (second if is_followed else first)
+    assert bool(site.entities.moved([str(first)])) is is_followed
 
 
 def _address(id_: object) -> str:

@@ -159,7 +159,7 @@ class SqlWriter:
         """Remember where the observation with an id is now; None forgets it."""
         with self._database.write() as connection:
             if to is None:
-                connection.execute(delete(MovedObservation).where(MovedObservation.id == id_))
+                _forget(connection, [id_])
                 return
             place = {"datastream_id": to.datastream, "time_us": to.time_us, "feature": to.feature}
             connection.execute(
@@ -168,6 +168,12 @@ class SqlWriter:
                 .on_conflict_do_update(index_elements=["id"], set_=place)
             )
         self._has_moved = True
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Forget where the observations with some ids are."""
+        if ids:
+            with self._database.write() as connection:
+                _forget(connection, ids)
 
     def _settled(self, datastreams: Sequence[int]) -> dict[int, int]:
         query = select(Datastream.id, FeatureOfInterest.id).join(
@@ -190,3 +196,8 @@ def _keep(connection: Connection, note: bytes) -> int:
     made = connection.execute(insert(UnfinishedWrite).values(note=note)).inserted_primary_key
     assert made is not None
     return int(made[0])
+
+
+def _forget(connection: Connection, ids: Sequence[str]) -> None:
+    for chunk in chunks(ids):
+        connection.execute(delete(MovedObservation).where(MovedObservation.id.in_(chunk)))

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, Table, Update, bindparam, insert, select, update
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
@@ -94,13 +95,12 @@ def extend_areas(connection: Connection, seen: Mapping[int, Iterable[int]]) -> N
     """Note features that datastreams have observations of, and make their areas hold them."""
     shapes: dict[int, object] = {}
     for chunk in chunks({feature for features in seen.values() for feature in features}):
-        query = select(FeatureOfInterest.id, FeatureOfInterest.feature)
-        rows = connection.execute(query.where(FeatureOfInterest.id.in_(chunk)))
+        rows = connection.execute(_shapes(), {"ids": chunk})
         shapes.update((id_, shape) for id_, shape in rows)
     held: dict[int, object] = {}
     for chunk in chunks(seen):
-        areas = select(Datastream.id, Datastream.observed_area).where(Datastream.id.in_(chunk))
-        held.update((id_, area) for id_, area in connection.execute(areas))
+        areas = connection.execute(_areas(), {"ids": chunk})
+        held.update((id_, area) for id_, area in areas)
     pairs = [
         {"datastream_id": id_, "feature_id": one}
         for id_, features in seen.items()
@@ -108,7 +108,7 @@ def extend_areas(connection: Connection, seen: Mapping[int, Iterable[int]]) -> N
         if one in shapes and id_ in held
     ]
     if pairs:
-        connection.execute(upsert(DatastreamFeature).on_conflict_do_nothing(), pairs)
+        connection.execute(_note(), pairs)
     grown = []
     for id_, before in held.items():
         area = _hull([before, *(shapes.get(feature) for feature in seen[id_])])
@@ -116,6 +116,23 @@ def extend_areas(connection: Connection, seen: Mapping[int, Iterable[int]]) -> N
             grown.append({"at": id_, "area": area})
     if grown:
         connection.execute(_grow(), grown)
+
+
+@cache
+def _shapes() -> Select[int, object]:
+    query = select(FeatureOfInterest.id, FeatureOfInterest.feature)
+    return query.where(FeatureOfInterest.id.in_(bindparam("ids", expanding=True)))
+
+
+@cache
+def _areas() -> Select[int, object]:
+    query = select(Datastream.id, Datastream.observed_area)
+    return query.where(Datastream.id.in_(bindparam("ids", expanding=True)))
+
+
+@cache
+def _note() -> Insert:
+    return upsert(DatastreamFeature).on_conflict_do_nothing()
 
 
 @cache

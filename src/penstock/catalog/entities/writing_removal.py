@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
@@ -24,7 +24,7 @@ from penstock.catalog.models import (
     historical_location_location,
     thing_location,
 )
-from penstock.core.entities import Removed
+from penstock.core.entities import NOWHERE, Removed
 
 
 def remove(connection: Connection, type_: str, id_: int) -> Removed:
@@ -32,7 +32,7 @@ def remove(connection: Connection, type_: str, id_: int) -> Removed:
     return _REMOVERS[type_](connection, id_)
 
 
-def _ids(connection: Connection, column: Any, condition: ColumnElement[bool]) -> list[int]:
+def _ids(connection: Connection, column: Any, condition: ColumnElement[bool]) -> list[Any]:
     return list(connection.execute(select(column).where(condition)).scalars())
 
 
@@ -45,14 +45,24 @@ def _thing(connection: Connection, id_: int) -> Removed:
 def _datastreams(connection: Connection, ids: Iterable[int]) -> Removed:
     """Remove Datastreams; their observations are doomed, also when the process ends now."""
     doomed = frozenset(ids)
+    moved: set[str] = set()
     for chunk in chunks(doomed):
         connection.execute(
             upsert(DoomedDatastream).on_conflict_do_nothing(), [{"id": at} for at in chunk]
         )
-        moved = MovedObservation.datastream_id.in_(chunk)
-        connection.execute(delete(MovedObservation).where(moved))
+        moved |= _lose(connection, MovedObservation.datastream_id.in_(chunk))
         connection.execute(delete(Datastream).where(Datastream.id.in_(chunk)))
-    return Removed(datastreams=doomed)
+    return Removed(datastreams=doomed, moved=frozenset(moved))
+
+
+def _lose(connection: Connection, where: ColumnElement[bool]) -> set[str]:
+    """Remember observations that go with where they had moved to as being nowhere.
+
+    Where another one is at the identity they left, their ids stay taken: it keeps its own.
+    """
+    ids = _ids(connection, MovedObservation.id, where)
+    connection.execute(update(MovedObservation).where(where).values(feature=NOWHERE))
+    return set(ids)
 
 
 def _sensor(connection: Connection, id_: int) -> Removed:
@@ -76,9 +86,9 @@ def _feature(connection: Connection, id_: int) -> Removed:
     if own:
         is_own = MovedObservation.datastream_id.in_(own) & (MovedObservation.feature == 0)
         moved |= is_own
-    connection.execute(delete(MovedObservation).where(moved))
+    lost = _lose(connection, moved)
     connection.execute(delete(FeatureOfInterest).where(FeatureOfInterest.id == id_))
-    return Removed(features=frozenset({id_}), own=frozenset(own))
+    return Removed(features=frozenset({id_}), own=frozenset(own), moved=frozenset(lost))
 
 
 def _location(connection: Connection, id_: int) -> Removed:

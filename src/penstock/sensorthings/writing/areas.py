@@ -41,7 +41,8 @@ class Areas:
             seen: dict[int, list[int]] = {}
             for datastream, feature in told:
                 seen.setdefault(datastream, []).append(feature)
-            await self._parts.blocking(self._parts.features.extend_areas, seen)
+            # One at a time, and mostly waiting for the disk: beside the lane of other calls.
+            await asyncio.to_thread(self._parts.features.extend_areas, seen)
             self._known.update(told)
             while len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)

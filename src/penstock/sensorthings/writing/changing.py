@@ -16,6 +16,7 @@ from penstock.sensorthings.writing.bodies import check_complete, read_entity, re
 from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.patches import apply_patch
 from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.removing_rows import forget_lost
 from penstock.sensorthings.writing.tasking import Tasker
 from penstock.sensorthings.writing.values import read_json, read_object, refuse, within
 
@@ -237,7 +238,10 @@ class Changer:
                 if len(ids) == 1:
                     raise
                 continue
-            gone = Removed(datastreams=gone.datastreams | removed.datastreams)
+            gone = Removed(
+                datastreams=gone.datastreams | removed.datastreams,
+                moved=gone.moved | removed.moved,
+            )
             self._parts.changed(type_, id_, "delete")
         if gone.datastreams or type_ in ("Thing", "FeatureOfInterest"):
             self._forget(type_)
@@ -246,6 +250,7 @@ class Changer:
             self._parts.store.delete(Selection(datastreams=doomed))
             if self._parts.fleet is not None:
                 self._parts.fleet().records.buried(doomed)
+        forget_lost(self._parts, gone.moved)
 
     def _remove_observations_at(self, feature: int) -> None:
         own = tuple(self._parts.features.datastreams_at(feature))

@@ -103,6 +103,7 @@ class Intake:
             messages = await self._parts.blocking(_messages, topic, rows)
         else:
             messages = _messages(topic, rows)
+        refused = self._parts.platform.refused
         offset = await self._parts.platform.publish(messages, _client(access, who))
         if unfinished:
             await self._parts.blocking(self._parts.unfinished.finish, unfinished)
@@ -111,11 +112,12 @@ class Intake:
                 f"{len(rows)} Observations are on disk and were not in the store after "
                 f"{MAX_WAIT_S:.0f} s; they will be, so do not send them again"
             )
-        await self._parts.blocking(self._check, rows)
+        if self._parts.platform.refused != refused:
+            await self._parts.blocking(self._check, rows)
         await self._areas.note({(row.datastream, row.feature) for row in rows})
 
     def _check(self, rows: Sequence[Row]) -> None:
-        """Raise `Conflict` when the store does not have them: then ingest turned them away."""
+        """Raise `Conflict` when the store does not have them: they may be what was refused."""
         for datastream, some in groupby(
             sorted(rows, key=lambda row: row.datastream), key=lambda row: row.datastream
         ):

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import msgspec
 
-from penstock.core.access import Action, Principal
+from penstock.core.access import Action, Principal, Scope
 from penstock.core.entities import TYPES, Made, New
 from penstock.core.errors import Conflict, InvalidInput, NotFound, PenstockError
 from penstock.sensorthings.grammar.resource import Ending, ResourcePath
@@ -18,7 +18,6 @@ from penstock.sensorthings.writing.asked import Answer, Asked, Parts
 from penstock.sensorthings.writing.bodies import check_complete, read_entity
 from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.intake import Intake, NotYetThere
-from penstock.sensorthings.writing.observing import has_row
 from penstock.sensorthings.writing.permits import Permits
 from penstock.sensorthings.writing.planning_rows import (
     Planned,
@@ -27,12 +26,16 @@ from penstock.sensorthings.writing.planning_rows import (
     plan,
     rows_of,
 )
+from penstock.sensorthings.writing.removing_rows import has_row
 from penstock.sensorthings.writing.results import Row, row_of
-from penstock.sensorthings.writing.streams import Streams
+from penstock.sensorthings.writing.streams import NotRemembered, Streams
 from penstock.sensorthings.writing.tasking import Tasker
 from penstock.sensorthings.writing.values import read_object, refuse
 
 _log = logging.getLogger(__name__)
+
+#: Bytes of a body that is read in the event loop; more would keep others waiting.
+MAX_HERE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Maker:
 
     async def post(self, who: Principal, asked: Asked) -> Answer:
         """Make what the body describes in the set that the path leads to."""
-        making: Making | None = await self._parts.blocking(self._quick, who, asked)
+        making = await self._quickly(who, asked)
         if making is not None:
             await self._check_new(asked, making)
             await self._intake.keep(who, making.system, making.rows)
@@ -109,10 +112,23 @@ class Maker:
             self._parts.changed(type_, one, "create")
         return Answer(201, {"Location": f"{asked.base}/{set_name}({quoted(id_)})"})
 
-    def _quick(self, who: Principal, asked: Asked) -> Making | None:
+    async def _quickly(self, who: Principal, asked: Asked) -> Making | None:
+        """Return what `_quick` does, without a thread where the catalog need not be asked."""
+        if len(asked.body) <= MAX_HERE:
+            try:
+                return self._quick(who, asked, may_wait=False)
+            except NotRemembered:
+                pass
+        making: Making | None = await self._parts.blocking(self._quick, who, asked)
+        return making
+
+    def _quick(self, who: Principal, asked: Asked, *, may_wait: bool = True) -> Making | None:
         """Return an Observation of a datastream that exists, about a feature that does.
 
         None when it is anything else; this is how nearly all of them come.
+
+        Raises:
+            NotRemembered: The catalog would have to be asked, and may not.
         """
         segments = asked.path.segments
         if segments[-1].type != "Observation" or not segments[-1].is_set or len(segments) > 2:
@@ -136,15 +152,13 @@ class Maker:
         if isinstance(id_, New) or isinstance(feature, New) or asked.options.custom:
             return None
         scope = self._permits.scope(who)
-        stream = self._streams.get(type_, id_, scope)
+        stream = self._streams.get(type_, id_, scope, may_wait=may_wait)
         check_complete(new, given=(type_,))
-        if feature is not None and not (scope.everything and self._streams.has_feature(feature)):
-            self._permits.require_visible(
-                who, "FeatureOfInterest", [feature], "Observation.FeatureOfInterest"
-            )
+        if feature is not None:
+            self._require_feature(who, scope, feature, may_wait)
         self._permits.require(who, Action.WRITE, stream.system)
         if feature is None:
-            feature = self._streams.feature_now(id_)
+            feature = self._streams.feature_now(id_, may_wait=may_wait)
         if feature is None:
             _refuse_no_place()
         row = row_of(new.values, stream.kind, 0, "")
@@ -152,6 +166,14 @@ class Maker:
         if new.values.get("phenomenonTime") is None:
             row = row._replace(time_us=self._intake.now_us(id_))
         return Making(new, Made(id=0), [row], stream.system)
+
+    def _require_feature(self, who: Principal, scope: Scope, id_: int, may_wait: bool) -> None:
+        if scope.everything and self._streams.has_feature(id_, may_wait=may_wait):
+            return
+        if not may_wait:
+            raise NotRemembered
+        type_ = "FeatureOfInterest"
+        self._permits.require_visible(who, type_, [id_], f"Observation.{type_}")
 
     def _read(self, who: Principal, asked: Asked) -> New:
         last = asked.path.last

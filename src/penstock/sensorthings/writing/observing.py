@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from penstock.core.access import Action, Principal
-from penstock.core.entities import TYPES, Identity, New
+from penstock.core.entities import NOWHERE, TYPES, Identity, New
 from penstock.core.errors import (
     Conflict,
     InvalidInput,
@@ -19,8 +18,6 @@ from penstock.core.errors import (
     NotSupported,
     PenstockError,
 )
-from penstock.core.selection import Selection
-from penstock.core.store import CanDeleteRows, Store
 from penstock.sensorthings import observation_rows
 from penstock.sensorthings.observation_ids import id_of, identity_of
 from penstock.sensorthings.observation_rows import ID
@@ -31,12 +28,11 @@ from penstock.sensorthings.writing.finding import Finder
 from penstock.sensorthings.writing.intake import Intake, NotYetThere, distinct_datastreams
 from penstock.sensorthings.writing.patches import apply_patch
 from penstock.sensorthings.writing.permits import Permits
+from penstock.sensorthings.writing.removing_rows import delete_rows, has_row
 from penstock.sensorthings.writing.results import Kind, Row, row_of
 from penstock.sensorthings.writing.unfinished import Move, complete_move, exactly
 from penstock.sensorthings.writing.values import read_json, read_object, refuse
 
-#: Feature of the identity of what is nowhere; no row has it.
-NOWHERE = -1
 _OWNERS = ("Datastream", "MultiDatastream")
 
 
@@ -234,53 +230,6 @@ class Observer:
                 is_left = home != to and has_row(self._parts.store, home)
                 gone = Identity(home.datastream, home.time_us, NOWHERE) if is_left else None
                 self._parts.moved.move(id_, gone)
-
-
-def has_row(store: Store, identity: Identity) -> bool:
-    """Tell whether there is a row with an identity."""
-    return bool(store.scan(exactly(identity)).num_rows)
-
-
-def delete_rows(store: Store, table: pa.Table) -> int:
-    """Remove the rows of a table and return how many.
-
-    A store that cannot do so at once removes one stretch after the other that has no other rows
-    in it: each step is one durable change.
-    """
-    if isinstance(store, CanDeleteRows):
-        return store.delete_rows(table)
-    series = table.group_by(["datastream", "feature"]).aggregate([("time", "list")])
-    count = 0
-    for row in series.to_pylist():
-        datastream, feature = row["datastream"], row["feature"]
-        mask = (table["datastream"].to_numpy() == datastream) & (
-            table["feature"].to_numpy() == feature
-        )
-        times = np.sort(table["time"].cast(pa.int64()).to_numpy()[mask])
-        count += _delete_times(store, datastream, feature, times)
-    return count
-
-
-def _delete_times(store: Store, datastream: int, feature: int, times: Any) -> int:
-    if not len(times):
-        return 0
-    stretch = Selection(
-        datastreams=(datastream,),
-        features=(feature,),
-        start_us=int(times[0]),
-        end_us=int(times[-1]) + 1,
-    )
-    if len(times) == 1 or _count(store, stretch, len(times)) <= len(times):
-        return store.delete(stretch)
-    half = len(times) // 2
-    first = _delete_times(store, datastream, feature, times[:half])
-    return first + _delete_times(store, datastream, feature, times[half:])
-
-
-def _count(store: Store, selection: Selection, enough: int) -> int:
-    limited = msgspec.structs.replace(selection, limit=enough + 1)
-    rows: int = store.scan(limited).num_rows
-    return rows
 
 
 def _plain(value: object) -> object:

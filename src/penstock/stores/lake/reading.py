@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from penstock.stores.lake.encoding import from_file
 from penstock.stores.lake.footer import Footer
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.nearest import IDENTITY, Nearest
-from penstock.stores.selecting import int64s, is_chosen
+from penstock.stores.selecting import Int64s, int64s, is_chosen
 
 #: Row groups whose footers are kept decoded, at about 4 kB each.
 MAX_ROW_GROUPS = 8192
@@ -78,6 +79,30 @@ class Reader:
             if not tables:
                 return parquet.schema_arrow.empty_table().select(wanted)
             return pa.concat_tables(tables)
+
+    def stretches(
+        self, file: DataFile, selection: Selection
+    ) -> list[tuple[int, int, int | None, Callable[[], Int64s]]]:
+        """Return what each row group has of a selection of one datastream.
+
+        First and last time (no row is beyond them), how many rows where the footer tells, and what
+        returns their times.
+        """
+        footer = self._footer(file.path)
+        (wanted,) = selection.datastreams or (None,)
+        found: list[tuple[int, int, int | None, Callable[[], Int64s]]] = []
+        for group in footer.groups(selection):
+            first, last = int(footer.first_us[group]), int(footer.last_us[group])
+            is_whole = footer.first_datastream[group] == footer.last_datastream[group] == wanted
+            is_whole &= selection.start_us is None or first >= selection.start_us
+            is_whole &= selection.end_us is None or last < selection.end_us
+            rows = footer.metadata.row_group(group).num_rows if is_whole else None
+            found.append((first, last, rows, partial(self._times, file, group, selection)))
+        return found
+
+    def _times(self, file: DataFile, group: int, selection: Selection) -> Int64s:
+        with self._open(file, self._footer(file.path)) as parquet:
+            return int64s(_filter(_read(parquet, group, IDENTITY), selection)["time"])
 
     def rollup(self, path: str, selection: Selection) -> pa.Table:
         """Return the buckets of a roll-up that begin within the selection."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import Backpressure, DiskFull, NotConnected
 from penstock.core.selection import Selection
-from penstock.core.store import Marks, Summary
+from penstock.core.store import Marks, Skipped, Summary
 from penstock.stores.checking import check_batch, check_width
 from penstock.stores.lake import arrival
 from penstock.stores.lake.chunks import Columns
@@ -31,6 +31,7 @@ from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.removal import Removal, chosen_by, identified_by, older_than
 from penstock.stores.lake.series import last_of_each
 from penstock.stores.lake.settling import settle
+from penstock.stores.lake.skipping import skip
 from penstock.stores.lake.snapshot import Snapshot
 from penstock.stores.lake.spans import spans_of
 from penstock.stores.lake.spans import together as spans_together
@@ -266,6 +267,12 @@ class LakeStore:
         """Return the rows chosen, in order."""
         with self._snapshot() as (snapshot, _):
             return snapshot.scan(selection)
+
+    def skip(self, selection: Selection, rows: int) -> Skipped:
+        """Skip at most so many of the first rows of a selection of one datastream."""
+        whole = msgspec.structs.replace(selection, after=None, limit=None)
+        with self._snapshot() as (snapshot, _):
+            return skip(snapshot, whole, rows)
 
     def count(self) -> int:
         """Return the exact number of observations held."""
