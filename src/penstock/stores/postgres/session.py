@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -34,10 +35,17 @@ _SETTINGS = {
 }
 
 
+class _NeverRaised(Exception):
+    """Stands for the driver's errors where there is no driver."""
+
+
+@functools.cache
 def driver_error() -> type[Exception]:
     """Return the root of the driver's errors."""
-    from adbc_driver_manager import Error
-
+    try:
+        from adbc_driver_manager import Error
+    except ImportError:
+        return _NeverRaised
     found: type[Exception] = Error
     return found
 
