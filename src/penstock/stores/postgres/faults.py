@@ -105,11 +105,9 @@ def _said(error: Exception, url: str) -> str:
 
 def _secrets(url: str) -> list[str]:
     """Return what must not be shown, longest first."""
-    found = {url}
     head, _, query = url.partition("?")
-    _, _, after = head.partition("://")
-    account = after.rpartition("@")[0]
-    found.update((account, account.partition(":")[2]))
+    account = head.partition("://")[2].rpartition("@")[0]
+    found = {account.partition(":")[2]}
     parameters = (pair.partition("=") for pair in query.split("&"))
     found.update(value for name, _, value in parameters if "password" in name)
     found.update([unquote(secret) for secret in found])

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from penstock.core.observation import MAX_TIME_US, MIN_TIME_US
+from penstock.core.selection import Selection
 from penstock.stores.postgres.layout import Layout
 from penstock.stores.postgres.session import Session
-from penstock.stores.postgres.where import instant
+from penstock.stores.postgres.where import chosen, instant
 from penstock.stores.selecting import Int64s
 
 #: Holds what finds no range of its own.
@@ -31,6 +32,8 @@ class Partitions:
         self._most = most
         self._made: set[int] = set()
         self._has_rest = False
+        #: Ranges of which there are rows in the table for the rest.
+        self._shared: set[int] = set()
 
     def load(self, session: Session) -> None:
         """Look which tables there are."""
@@ -52,7 +55,7 @@ class Partitions:
         wanted = {low} if low == high else set(np.unique(time // width).tolist())
         if self._has_rest and len(self._made) >= self._most:
             return []
-        return sorted(wanted - self._made)
+        return sorted(wanted - self._made - self._shared)
 
     def make(self, session: Session, numbers: list[int]) -> None:
         """Make tables for ranges, in a transaction of their own."""
@@ -68,6 +71,9 @@ class Partitions:
                 break
             name = self._name(number)
             start_us, end_us = self._bounds(number)
+            if self._has_rest and self._rest_holds(session, start_us, end_us):
+                self._shared.add(number)
+                continue
             # Made apart and then attached: readers are not kept waiting.
             session.run(f"CREATE TABLE {schema}.{name} (LIKE {schema}.observations)")
             session.run(
@@ -77,6 +83,11 @@ class Partitions:
             made.add(number)
         session.commit()
         self._made |= made
+
+    def _rest_holds(self, session: Session, start_us: int, end_us: int) -> bool:
+        within = chosen(Selection(start_us=start_us, end_us=end_us))
+        table = f"{self._layout.schema}.{ELSEWHERE}"
+        return bool(session.value(f"SELECT EXISTS (SELECT FROM {table} WHERE {within})"))
 
     def older_than(self, limit_us: int) -> list[tuple[int, str]]:
         """Return numbers and names of the tables in which every row is older than a time."""

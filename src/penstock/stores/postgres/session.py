@@ -112,6 +112,14 @@ class Session:
         else:
             self._cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema)
 
+    def answers(self) -> bool:
+        """Return whether the server is still there."""
+        try:
+            self.run("SELECT 1")
+        except driver_error():
+            return False
+        return True
+
     def commit(self) -> None:
         """Keep what was done."""
         self._connection.commit()

@@ -7,6 +7,7 @@ from typing import Self
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.core.errors import InvalidInput
 from penstock.core.selection import Selection
@@ -21,6 +22,9 @@ from penstock.stores.postgres.reading import Reading
 from penstock.stores.postgres.removing import Removing
 from penstock.stores.postgres.writer import Writer
 from penstock.stores.settings import PostgresSettings
+
+#: First time of a `timestamptz`, 4714 BC, in microseconds since the epoch.
+_FIRST_US = -210_866_803_200_000_000
 
 
 class PostgresStore:
@@ -66,6 +70,7 @@ class PostgresStore:
     def append(self, batch: pa.RecordBatch, marks: Marks | None = None) -> int:
         """Keep a batch, durably; a row already held is replaced."""
         check_batch(batch)
+        _check_further_times(batch)
         self._appending.append(batch, marks or {})
         return int(batch.num_rows)
 
@@ -152,3 +157,15 @@ class PostgresStore:
     def expire(self, retention_us: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows older than their datastream's retention and return how many."""
         return self._removing.expire(retention_us, default_us, now_us)
+
+
+def _check_further_times(batch: pa.RecordBatch) -> None:
+    """Check times that are not part of an identity, of which any is allowed elsewhere."""
+    for name in ("end_time", "result_time"):
+        column = batch.column(name)
+        if column.null_count == len(column):
+            continue
+        least = pc.min(column.cast(pa.int64())).as_py()
+        if least < _FIRST_US:
+            msg = f"batch has a {name} of {least} us; PostgreSQL keeps times from {_FIRST_US} us on"
+            raise InvalidInput(msg)

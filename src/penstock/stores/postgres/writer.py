@@ -109,6 +109,9 @@ class Writer:
     def _session(self) -> Session:
         if self._is_closed:
             raise closed()
+        if self._held is not None and not self._held.answers():
+            # It ended while nothing was written.
+            self._drop()
         if self._held is None:
             session = Session.open(self._url, autocommit=False, **_SETTINGS)
             try:
