@@ -123,6 +123,27 @@ def test_a_batch_that_came_already_changes_nothing_in_the_database(
     assert dict(store.marks) == {"door": 2}
 
 
+def test_a_batch_may_hold_new_datastreams_replaced_rows_and_what_is_there_already(
+    open_store: Open,
+) -> None:
+    store, model = open_store(), StoreModel()
+    for rows in (
+        [Row(datastream=1, time_us=1, number=1.0), Row(datastream=1, time_us=2, number=2.0)],
+        [
+            Row(datastream=1, time_us=1, number=1.0),
+            Row(datastream=1, time_us=2, number=5.0, text="x"),
+            Row(datastream=1, time_us=0, number=9.0),
+            Row(datastream=2, time_us=1, number=3.0),
+        ],
+        [Row(datastream=2, time_us=1, number=3.0)],
+        [],
+    ):
+        store.append(batch_of(rows))
+        model.append(rows)
+        check_summaries(store, model)
+        assert rows_of(store.scan(Selection())) == model.scan(Selection())
+
+
 def test_extents_are_found_out_again_only_where_an_end_is_lost(
     open_store: Open, postgres_url: str
 ) -> None:

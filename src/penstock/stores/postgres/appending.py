@@ -18,7 +18,7 @@ from penstock.core.observation import SCHEMA
 from penstock.core.store import Marks
 from penstock.stores.identities import Identities, newest_of_each
 from penstock.stores.postgres import faults, texts
-from penstock.stores.postgres.changes import adding, changes_of, merging
+from penstock.stores.postgres.changes import REPLACED, adding, changes_of, merging
 from penstock.stores.postgres.reading import COLUMNS, rows_of
 from penstock.stores.postgres.session import Session
 from penstock.stores.postgres.where import instant, literal
@@ -93,7 +93,8 @@ class Appending:
         session.run(_merging(schema))
         # Of a datastream without rows the end is before every time.
         if (self._writer.ends.of(ids) == NEVER).any():
-            session.run(_adding(schema, tuple(changes.column_names)))
+            names = (name for name in changes.column_names if not name.startswith(REPLACED))
+            session.run(_adding(schema, tuple(names)))
         return ids, last_us
 
     def _beside_held(

@@ -22,6 +22,8 @@ EXTENT_NAMES = {
     "min": "min",
     "max": "max",
 }
+#: What the names of extents of replaced rows begin with.
+REPLACED = "old_"
 #: Columns of the newest row.
 NEWEST = ("time", "feature", "number", "end_time", "result_time", "text", "parameters")
 
@@ -66,7 +68,9 @@ def _of_replaced(replaced: pa.Table, ids: Int64s) -> dict[str, pa.Array]:
     is_held = at < len(held)
     is_held[is_held] = held[at[is_held]] == ids[is_held]
     index = pa.array(np.where(is_held, at, 0), mask=~is_held)
-    return {f"old_{ours}": extents[theirs].take(index) for theirs, ours in EXTENT_NAMES.items()}
+    return {
+        f"{REPLACED}{ours}": extents[theirs].take(index) for theirs, ours in EXTENT_NAMES.items()
+    }
 
 
 def merging(schema: str) -> str:
@@ -96,7 +100,7 @@ def merging(schema: str) -> str:
 
 
 def _lost(name: str, reaches: str) -> str:
-    old = f"c.old_{name}"
+    old = f"c.{REPLACED}{name}"
     was_end = f"coalesce({old} {reaches} s.{name}, false)"
     return f"({was_end} AND NOT coalesce(c.{name} {reaches} {old}, false))"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -22,6 +23,8 @@ _PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+#: For how long a server that answered is not asked whether it is still there, seconds.
+BELIEVED_S = 1.0
 #: Of every connection. Queries are short, for which compiling is wasted; a client that is gone is
 #: noticed within seconds, also while a statement runs.
 _SETTINGS = {
@@ -59,6 +62,9 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
+        #: Whether something was done since the last end of a transaction.
+        self._is_begun = False
+        self._heard_s = time.monotonic()
 
     @classmethod
     def open(cls, url: str, *, autocommit: bool, **settings: str) -> Self:
@@ -92,10 +98,12 @@ class Session:
 
     def run(self, statement: str) -> None:
         """Run a statement that answers nothing."""
+        self._is_begun = True
         self._cursor.execute(statement)
 
     def fetch(self, query: str) -> pa.Table:
         """Return what a query answers."""
+        self._is_begun = True
         self._cursor.execute(query)
         found: pa.Table = self._cursor.fetch_arrow_table()
         return found
@@ -107,13 +115,16 @@ class Session:
 
     def load(self, name: str, rows: pa.Table | pa.RecordBatch, schema: str | None = None) -> None:
         """Copy rows into a table; into a temporary one without a schema."""
+        self._is_begun = True
         if schema is None:
             self._cursor.adbc_ingest(name, rows, mode="append", temporary=True)
         else:
             self._cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema)
 
     def answers(self) -> bool:
-        """Return whether the server is still there."""
+        """Return whether the server is still there; believed for `BELIEVED_S` after it was."""
+        if time.monotonic() - self._heard_s < BELIEVED_S:
+            return True
         try:
             self.run("SELECT 1")
         except driver_error():
@@ -122,11 +133,15 @@ class Session:
 
     def commit(self) -> None:
         """Keep what was done."""
-        self._connection.commit()
+        if self._is_begun:
+            self._connection.commit()
+            self._is_begun = False
+            self._heard_s = time.monotonic()
 
     def rollback(self) -> None:
         """Undo what was done."""
         self._connection.rollback()
+        self._is_begun = False
 
     def close(self) -> None:
         """End the connection, whatever state it is in."""
