@@ -1,7 +1,7 @@
 """The store that tests of other rooms stand on.
 
-A dictionary, or the lake where it must outlive a crash. With `PENSTOCK_TEST_STORE=postgresql` in the
-environment it is tables in PostgreSQL, in a schema of their own; `make postgres` runs them so.
+A dictionary, or the lake where it must outlive a crash. With `PENSTOCK_TEST_STORE=postgresql` in
+the environment it is tables in PostgreSQL, in a schema of their own; `make postgres` runs them so.
 """
 
 from __future__ import annotations
