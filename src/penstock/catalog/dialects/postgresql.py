@@ -6,13 +6,11 @@ transaction ends, so that what was read before it was changed is what is changed
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
@@ -20,7 +18,7 @@ from penstock.catalog.dialects import postgresql_functions
 from penstock.catalog.dialects.dialect import STATEMENT_CACHE_SIZE
 from penstock.catalog.dialects.postgresql_errors import ours
 from penstock.catalog.tables import Base
-from penstock.core.errors import ConfigError, InvalidInput, MissingDependency, PenstockError
+from penstock.core.errors import ConfigError, MissingDependency, PenstockError
 
 #: Before, some of what is used here was not there, and nobody tests it.
 OLDEST = 15
@@ -35,9 +33,6 @@ _DEFAULTS = {
 #: A connection that was not used for so long is tried before it is used: the server may have been
 #: started again meanwhile.
 _FRESH_S = 1.0
-
-#: JSON that PostgreSQL cannot take apart; a backslash before it makes it plain text.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 #: The lock of whoever writes. It is of the database; a schema is a catalog of its own.
 _LOCK = "pg_advisory_xact_lock(hashtextextended('penstock catalog ' || current_schema(), 0))"
@@ -62,8 +57,8 @@ class Postgresql:
         self.engine: Engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
-            json_serializer=_to_json,
-            json_deserializer=msgspec.json.decode,
+            # Statements go as they are; the driver would look through all of them for `%`.
+            paramstyle="numeric_dollar",
             use_native_hstore=False,
             query_cache_size=STATEMENT_CACHE_SIZE,
         )
@@ -97,7 +92,7 @@ class Postgresql:
         # Other tables in the same schema are not ours to change.
         tables = " ".join(Base.metadata.tables)
         for statement in (_COLLATE, _CONTINUE):
-            connection.exec_driver_sql(statement.replace("{tables}", tables).replace("%", "%%"))
+            connection.exec_driver_sql(statement.replace("{tables}", tables))
         version = postgresql_functions.version(has_geometry=has_geometry)
         connection.exec_driver_sql(f"COMMENT ON FUNCTION {_MARKED} IS '{version}'")
 
@@ -199,8 +194,9 @@ def _connector(url: str) -> Any:
     except ImportError as error:
         msg = "a catalog in PostgreSQL needs psycopg: pip install 'penstock[postgres]'"
         raise MissingDependency(msg) from error
-    from penstock.catalog.dialects.postgresql_values import register
+    from penstock.catalog.dialects.postgresql_values import adapters
 
+    context = adapters()
     try:
         given = conninfo_to_dict(url)
         info = make_conninfo(url, **{key: to for key, to in _DEFAULTS.items() if key not in given})
@@ -213,7 +209,13 @@ def _connector(url: str) -> Any:
         raise ConfigError(msg) from None
 
     def open_one() -> Any:
-        connection = psycopg.connect(info, autocommit=True, client_encoding="utf8")
+        connection = psycopg.connect(
+            info,
+            autocommit=True,
+            client_encoding="utf8",
+            cursor_factory=psycopg.RawCursor,
+            context=context,
+        )
         if connection.info.server_version < OLDEST * 10_000:
             has = connection.info.parameter_status("server_version")
             connection.close()
@@ -221,18 +223,9 @@ def _connector(url: str) -> Any:
             raise ConfigError(msg)
         # Compiling statements takes longer than any of them runs.
         connection.execute("SET jit = off")
-        register(connection)
         return connection
 
     return open_one
-
-
-def _to_json(value: object) -> str:
-    said = msgspec.json.encode(value).decode()
-    if "\\u0000" in said and _NUL.search(said):
-        msg = "a text in JSON holds the character NUL, which the catalog's database cannot keep"
-        raise InvalidInput(msg)
-    return said
 
 
 def _check(connection: Any, record: Any, _: object) -> None:

@@ -1,11 +1,23 @@
-"""How values go to PostgreSQL and come back: numbers as they are, not as doubles are rounded."""
+"""How values go to PostgreSQL and come back.
+
+Numbers go as they are, not as doubles are rounded; JSON as it is written.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from psycopg.adapt import Dumper, Loader
+import msgspec
+from psycopg.adapt import AdaptersMap, Dumper, Loader
+from psycopg.postgres import adapters as usual
 from psycopg.postgres import types
+from psycopg.types.json import set_json_dumps, set_json_loads
+
+from penstock.core.errors import InvalidInput
+
+#: JSON that PostgreSQL cannot take apart; a backslash before it makes it plain text.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 #: From here on whole numbers are not all doubles, and are said as doubles are.
 _WHOLE = 9.2e18
@@ -29,7 +41,19 @@ class _Number(Loader):
         return float(said) if b"." in said or len(said) > 19 else int(said)
 
 
-def register(connection: Any) -> None:
-    """Let a connection of psycopg give and take numbers so."""
-    connection.adapters.register_dumper(float, _Double)
-    connection.adapters.register_loader("numeric", _Number)
+def _to_json(value: object) -> bytes:
+    said = msgspec.json.encode(value)
+    if b"\\u0000" in said and _NUL.search(said):
+        msg = "a text in JSON holds the character NUL, which the catalog's database cannot keep"
+        raise InvalidInput(msg)
+    return said
+
+
+def adapters() -> AdaptersMap:
+    """Return what lets connections of psycopg give and take values so."""
+    found = AdaptersMap(usual)
+    found.register_dumper(float, _Double)
+    found.register_loader("numeric", _Number)
+    set_json_dumps(_to_json, found)
+    set_json_loads(msgspec.json.decode, found)
+    return found

@@ -61,7 +61,7 @@ class Statement:
 
     Attributes:
         sql: The text.
-        names: Parameters in their order; None where the driver takes them by name.
+        names: Parameters in their order.
         constants: Values of parameters that are the same for the whole shape.
         columns: Names of the members of a row, in order; the id is the first.
         raw: Names of those that are JSON.
@@ -70,17 +70,17 @@ class Statement:
     """
 
     sql: str
-    names: tuple[str, ...] | None
+    names: tuple[str, ...]
     constants: Mapping[str, object]
     columns: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     keys: int = 0
     has_places: bool = False
 
-    def bind(self, values: Mapping[str, object]) -> tuple[object, ...] | dict[str, object]:
-        """Return the parameters as the driver takes them."""
+    def bind(self, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the parameters in their order."""
         known = {**self.constants, **values}
-        return known if self.names is None else tuple([known[name] for name in self.names])
+        return tuple([known[name] for name in self.names])
 
 
 @dataclass(slots=True)
@@ -291,7 +291,7 @@ class Builder:
         columns = columns or Columns()
         return Statement(
             str(compiled),
-            tuple(compiled.positiontup or ()) if compiled.positional else None,
+            tuple(compiled.positiontup or ()),
             dict(compiled.params),
             tuple(columns.names),
             tuple(columns.raw),
