@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 from tests.any_store import empty_store
-from tests.catalog.template import fresh_catalog
+from tests.catalog.template import fresh_catalog, is_there, reopened
 
-from penstock.catalog import SqlCatalog
 from penstock.catalog.entities import SqlEntities
 from penstock.codecs.registry import make
 from penstock.core.access import ANYONE, EVERYTHING, Access, Principal
@@ -43,8 +42,7 @@ class Site:
 
     def __init__(self, folder: Path, organisation: Organisation | None = None) -> None:
         self.clock = SystemClock()
-        file = folder / "catalog.db"
-        self.catalog = SqlCatalog.open(file) if file.exists() else fresh_catalog(folder)
+        self.catalog = reopened(folder) if is_there(folder) else fresh_catalog(folder)
         self.entities = SqlEntities(self.catalog.database)
         self.store = empty_store()
         self.log = SegmentLog(folder / "log", LogSettings(), self.clock)

@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, Update, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import (
     Datastream,
     DatastreamFeature,
