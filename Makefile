@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers node paho ets slow oracle faults lock bench clean
+.PHONY: help run test check lint types format reference servers node postgres paho ets slow oracle faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -50,11 +50,14 @@ reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the
 
 servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q
-	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core
+	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core postgresql-15 postgresql-15-postgis-3
 
 node: ## Install the npm client that some tests use (npm from Debian, as root, if it is missing)
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
+
+postgres: $(VENV)/dev.stamp ## Run the tests of what stands on PostgreSQL, against servers of their own
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

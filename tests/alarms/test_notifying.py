@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.alarms.receivers import mail_server, webhook
-from tests.catalog.template import fresh_catalog
+from tests.catalog.template import fresh_catalog, place_of, reopened
 
 from penstock.alarms.mail import addresses
 from penstock.alarms.notifying import Notifier
@@ -209,10 +209,10 @@ def test_after_kill_9_everything_that_was_kept_is_sent_and_its_key_tells_repeats
     tmp_path: Path,
 ) -> None:
     fresh_catalog(tmp_path).close()
-    file = tmp_path / "catalog.db"
+    file = place_of(tmp_path)
     kept: list[str] = []
     with webhook() as receiver:
-        catalog = SqlCatalog.open(file)
+        catalog = reopened(tmp_path)
         to = target(SqlNotifications(catalog.database), TargetKind.WEBHOOK, receiver.url)
         catalog.close()
         for round_ in range(3):
@@ -228,7 +228,7 @@ def test_after_kill_9_everything_that_was_kept_is_sent_and_its_key_tells_repeats
             process.wait()
             kept += [line.strip() for line in process.stdout if len(line.strip()) == 32]
             process.stdout.close()
-        catalog = SqlCatalog.open(file)
+        catalog = reopened(tmp_path)
         records = SqlNotifications(catalog.database)
         notifier = Notifier(records, lambda: [to], lambda *_: None, NEAR, SystemClock())
         notifier.start()

@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from tests.any_store import empty_store
 from tests.catalog.template import fast_passwords, fresh_catalog
 
 from penstock.api import ApiSettings, create_app
@@ -31,7 +32,6 @@ from penstock.runtime.config import Config
 from penstock.runtime.fleet import make_room
 from penstock.runtime.things import make_things
 from penstock.sensorthings.settings import ThingsSettings
-from penstock.stores.memory import MemoryStore
 
 #: 2023-11-14T22:13:20Z, the time of `ManualClock`.
 T0 = 1_700_000_000_000_000
@@ -135,7 +135,7 @@ class House:
         people: AccountSettings | None = None,
         devices: DeviceSettings | None = None,
     ) -> None:
-        self.store = MemoryStore()
+        self.store = empty_store()
         self.catalog = fresh_catalog(folder, content=content)
         self.live = LiveHub()
         self.platform = CardboardPlatform()

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.catalog.template import fresh_catalog, place_of, reopened
 
-from penstock.catalog import SqlCatalog
 from penstock.core.catalog import Policy
 from penstock.core.series import Series
 
@@ -31,8 +31,8 @@ while True:
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_enrolled_survives_a_kill(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    file = tmp_path / "catalog.db"
-    SqlCatalog.open(file).close()
+    fresh_catalog(tmp_path).close()
+    file = place_of(tmp_path)
     turn = 0
     held: dict[int, list[int]] = {}
     for _ in range(3):
@@ -52,7 +52,7 @@ def test_what_was_enrolled_survives_a_kill(tmp_path: Path, seed: int) -> None:
                 held[turn] = ids
         turn += 2
 
-    catalog = SqlCatalog.open(file)
+    catalog = reopened(tmp_path)
     for at, ids in held.items():
         batch = [Series(thing=f"t{at}", name=f"n{n}") for n in range(5)]
         answers = catalog.enrol(batch, Policy.CLOSED, 0)

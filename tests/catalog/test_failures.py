@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, insert
-from tests.catalog.template import fresh_catalog
+from tests.catalog.template import fresh_catalog, reopened
 
-from penstock.catalog import CatalogSettings, SqlCatalog
+from penstock.catalog import CatalogSettings
 from penstock.catalog.models import Thing
 from penstock.core.catalog import Policy
 from penstock.core.errors import Backpressure, Bug, DiskFull, NotSupported
@@ -40,7 +40,7 @@ def test_a_full_disk_changes_nothing_and_work_goes_on_when_there_is_space(tmp_pa
 
 def test_a_file_held_by_another_program_is_a_reason_to_retry(tmp_path: Path) -> None:
     catalog = fresh_catalog(tmp_path, CatalogSettings(busy_timeout_s=0.01))
-    other = SqlCatalog.open(tmp_path / "catalog.db")
+    other = reopened(tmp_path)
     with other._database.write() as connection:
         connection.execute(insert(Thing), {"name": "theirs"})
         with pytest.raises(Backpressure):

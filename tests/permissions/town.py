@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.api.house import T0, House
+from tests.catalog.template import copy_of
 
 from penstock.core.access import PLATFORM
 from penstock.core.catalog import Policy
@@ -44,7 +45,7 @@ def _template() -> tuple[bytes, Town]:
         town = Town(house)
         house.passwords.close()
         house.catalog.close()
-        return (Path(folder) / "catalog.db").read_bytes(), town
+        return copy_of(Path(folder)), town
 
 
 class Town:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, select
+from tests.any_store import empty_store
 from tests.catalog.entities.plain_entities import entities
 from tests.catalog.entities.world import World, load, worlds
 from tests.catalog.systems import add_systems
@@ -33,7 +34,6 @@ from penstock.sensorthings.observation_ids import id_of
 from penstock.sensorthings.observation_rows import Kind
 from penstock.sensorthings.service import Service, Wanted
 from penstock.sensorthings.sources import Sources
-from penstock.stores.memory import MemoryStore
 
 CLOCK = ManualClock(START_US + 1_000_000)
 MANY = settings(
@@ -97,7 +97,7 @@ class Land:
         self.entities: dict[str, list[dict[str, Anything]]] = entities(
             _as_it_is_now(world, catalog)
         )
-        self.store = MemoryStore()
+        self.store = empty_store()
         self.entities["Observation"] = []
         kinds = {
             row["id"]: Kind(row["observation_type"], row["multi"] is not None) for row in streams

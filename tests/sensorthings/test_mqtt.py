@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from tests.any_store import empty_store
 from tests.catalog.systems import add_systems
 from tests.catalog.template import fresh_catalog
 
@@ -25,7 +26,6 @@ from penstock.sensorthings import mqtt_notifying
 from penstock.sensorthings.mqtt_changes import Change, TellingWriter
 from penstock.sensorthings.mqtt_topics import read_topic
 from penstock.sensorthings.settings import ThingsSettings
-from penstock.stores.memory import MemoryStore
 
 NAMED = {"name": "oven", "description": "an oven"}
 
@@ -81,7 +81,7 @@ async def test_observations_are_watched_only_while_somebody_listens(tmp_path: Pa
     notifier = make_notifier(
         make_things(catalog, clock, ThingsSettings()),
         catalog=catalog,
-        store=MemoryStore(),
+        store=empty_store(),
         live=live,
         clock=clock,
         access=lambda: access,
@@ -112,7 +112,7 @@ def test_a_topic_is_about_the_system_that_its_subscribers_are_of(tmp_path: Path)
     notifier = make_notifier(
         make_things(catalog, clock, ThingsSettings()),
         catalog=catalog,
-        store=MemoryStore(),
+        store=empty_store(),
         live=live,
         clock=clock,
         access=lambda: access,
@@ -139,7 +139,7 @@ def test_the_system_of_a_datastream_is_asked_anew_when_the_organisation_changes(
     notifier = make_notifier(
         make_things(catalog, clock, ThingsSettings()),
         catalog=catalog,
-        store=MemoryStore(),
+        store=empty_store(),
         live=live,
         clock=clock,
         access=lambda: access,

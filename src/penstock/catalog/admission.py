@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.device_models import DeviceFact, LeavingDevice
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import Device, Thing
 from penstock.core.catalog import DeviceStatus, Policy
 

@@ -1,4 +1,4 @@
-"""The database behind the catalog: connections that are durable, and errors in our words."""
+"""The database behind the catalog: one writer at a time, and errors in our words."""
 
 from __future__ import annotations
 
@@ -6,93 +6,91 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from penstock.catalog.entities.sql_functions import register
-from penstock.core.errors import (
-    Backpressure,
-    Bug,
-    ConfigError,
-    Corrupt,
-    DiskFull,
-    InvalidInput,
-    NotConnected,
-    NotSupported,
-    PenstockError,
-)
-
-#: Enough for every statement form of the catalog; each costs a few kilobytes.
-STATEMENT_CACHE_SIZE = 200
+from penstock.catalog.dialects.dialect import Dialect
+from penstock.core.errors import Bug, InvalidInput, NotConnected, PenstockError
 
 
 class Database:
-    """One SQLite file: many readers, one writer at a time.
+    """The tables: many readers, one writer at a time.
 
     Args:
-        engine: Made by `connect`.
+        dialect: Which database it is.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
         self._writing = threading.Lock()
         self._closed = False
+
+    @property
+    def engine(self) -> Engine:
+        """Its connections."""
+        return self.dialect.engine
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one moment of the database."""
         self._check_open()
-        with mapped_errors(), self.engine.connect() as connection, connection.begin():
+        with self.mapped_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """Give the writing connection; what was done is on disk when the block ends.
 
-        Without `durable` it survives the end of the process, and a power loss only if something
-        durable was written after it; this saves a sync.
+        Without `durable` it survives the end of the process, and a power loss (of the database's
+        machine) only if something durable was written after it; this saves a sync.
         """
         self._check_open()
         with (
-            mapped_errors(),
+            self.mapped_errors(),
             self._writing,
-            self.engine.connect().execution_options(penstock_begin="IMMEDIATE") as connection,
-            _synced(connection, durable=durable),
-            connection.begin(),
+            self.engine.connect() as opened,
+            self.dialect.writing(opened, durable=durable) as connection,
         ):
             yield connection
 
     @contextmanager
     def rebuild(self) -> Iterator[Connection]:
-        """Give the writing connection to change tables; references are checked at the end.
-
-        SQLite changes a table by making it anew: with foreign keys on, dropping the old one would
-        delete what refers to it.
-        """
+        """Give the writing connection to change tables; references are checked at the end."""
         self._check_open()
-        with mapped_errors(), self._writing, self.engine.connect() as opened:
-            driver = opened.connection.driver_connection
-            assert driver is not None
-            driver.execute("PRAGMA foreign_keys = OFF")
-            connection = opened.execution_options(penstock_begin="IMMEDIATE")
-            try:
-                with connection.begin():
-                    yield connection
-                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-                    if broken:
-                        msg = f"the new tables would refer to rows that are not there: {broken[:3]}"
-                        raise Bug(msg)
-            finally:
-                driver.execute("PRAGMA foreign_keys = ON")
+        with (
+            self.mapped_errors(),
+            self._writing,
+            self.engine.connect() as opened,
+            self.dialect.rebuilding(opened) as connection,
+        ):
+            yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self._closed = True
         self.engine.dispose()
+
+    @contextmanager
+    def mapped_errors(self) -> Iterator[None]:
+        """Turn what the driver raises into `core.errors`."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._ours(error) from error
+        except OverflowError as error:
+            msg = "a number is too large to be kept or looked for; up to 2^63 - 1 is allowed"
+            raise InvalidInput(msg) from error
+
+    def _ours(self, error: DBAPIError) -> PenstockError:
+        if isinstance(error, IntegrityError):
+            return Bug(f"the catalog contradicts itself: {error.orig}; please report it")
+        return self.dialect.ours(error) or NotConnected(f"the catalog failed: {error.orig}")
 
     def _check_open(self) -> None:
         if self._closed:
@@ -101,92 +99,17 @@ class Database:
 
 
 def connect(path_or_url: str | Path, busy_timeout_s: float) -> Database:
-    """Prepare connections to a SQLite file or URL; nothing is opened yet.
+    """Prepare connections to a SQLite file or a PostgreSQL database; nothing is opened yet.
 
     Raises:
-        ConfigError: The URL is not one of SQLite.
+        ConfigError: It is neither, or the URL cannot be read.
+        MissingDependency: It is PostgreSQL, whose driver is not installed.
     """
-    text = str(path_or_url)
-    url = make_url(text) if "://" in text else make_url("sqlite://").set(database=text)
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        msg = f"catalog {text!r} cannot be used; give the path of a file or sqlite:///PATH"
-        raise ConfigError(msg)
-    engine = create_engine(
-        url,
-        json_serializer=_to_json,
-        json_deserializer=msgspec.json.decode,
-        query_cache_size=STATEMENT_CACHE_SIZE,
-        connect_args={"timeout": busy_timeout_s, "isolation_level": None},
-    )
-    event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", _begin)
-    return Database(engine)
+    place = str(path_or_url)
+    if place.startswith(("postgresql://", "postgres://")):
+        from penstock.catalog.dialects.postgresql import Postgresql
 
+        return Database(Postgresql(place, busy_timeout_s))
+    from penstock.catalog.dialects.sqlite import Sqlite
 
-def _to_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _set_up(connection: Any, _: object) -> None:
-    """Make commits durable: with FULL, SQLite syncs its write-ahead log at each of them."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    register(connection)
-
-
-def _begin(connection: Connection) -> None:
-    kind = connection.get_execution_options().get("penstock_begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {kind}")
-
-
-@contextmanager
-def _synced(connection: Connection, *, durable: bool) -> Iterator[None]:
-    """Let this connection commit without a sync until the block ends."""
-    driver = connection.connection.driver_connection
-    if durable or driver is None:
-        yield
-        return
-    driver.execute("PRAGMA synchronous = NORMAL")
-    try:
-        yield
-    finally:
-        driver.execute("PRAGMA synchronous = FULL")
-
-
-@contextmanager
-def mapped_errors() -> Iterator[None]:
-    """Turn what the driver raises into `core.errors`."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _ours(error) from error
-    except OverflowError as error:
-        msg = "a number is too large to be kept or looked for; up to 2^63 - 1 is allowed"
-        raise InvalidInput(msg) from error
-
-
-#: What SQLite says of statements that are beyond its limits.
-_TOO_MUCH = (
-    "parser stack overflow",
-    "Expression tree is too large",
-    "too many SQL variables",
-    "tables in a join",
-    "string or blob too big",
-)
-
-
-def _ours(error: DBAPIError) -> PenstockError:
-    text = str(error.orig)
-    if isinstance(error, IntegrityError):
-        return Bug(f"the catalog contradicts itself: {text}; please report it")
-    if "disk is full" in text:
-        return DiskFull(f"the catalog cannot write: {text}; free some space, then it goes on")
-    if "locked" in text or "busy" in text:
-        return Backpressure(f"the catalog is held by another program: {text}; it is tried again")
-    if "malformed" in text or "not a database" in text:
-        return Corrupt(f"the catalog's file is damaged: {text}; restore it from a backup")
-    if any(limit in text for limit in _TOO_MUCH):
-        msg = f"this asks more of the catalog at once than it can do ({text}); ask in smaller parts"
-        return NotSupported(msg)
-    return NotConnected(f"the catalog failed: {text}")
+    return Database(Sqlite(place, busy_timeout_s))

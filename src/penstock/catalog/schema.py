@@ -26,10 +26,12 @@ def bring_up_to_date(database: Database) -> None:
     """
     with database.read() as connection:
         version = current_version(connection)
-    if version == HEAD:
-        return
+        if version == HEAD and database.dialect.is_complete(connection):
+            return
     with database.rebuild() as connection:
-        upgrade(connection)
+        if version != HEAD:
+            upgrade(connection)
+        database.dialect.complete(connection)
 
 
 def current_version(connection: Connection) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, or_, select
+from sqlalchemy import ColumnElement, literal, or_
 
+from penstock.catalog.dialects.words import Among
 from penstock.catalog.models import Datastream, Thing
 from penstock.core.access import Scope
 
@@ -32,6 +33,4 @@ def is_among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     if len(ids) <= 50:
         return column.in_(sorted(ids))  # type: ignore[no-any-return]
     text = "[" + ",".join(map(str, sorted(ids))) + "]"
-    return column.in_(  # type: ignore[no-any-return]
-        select(func.json_each(text).table_valued("value").c.value)
-    )
+    return Among(column, literal(text))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
+from penstock.catalog.dialects.words import Instr
 from penstock.catalog.models import Datastream, ObservedProperty, Thing
 
 #: Between the parts of a search text; cannot be typed, so that no word spans two parts.
@@ -28,7 +29,7 @@ def property_text(properties: Mapping[str, object]) -> str:
 def matches(search: str) -> list[ColumnElement[bool]]:
     """Return the conditions that each word of `search` sets."""
     words = dict.fromkeys(search.casefold().split())
-    return [func.instr(Datastream.search, word) > 0 for word in words]
+    return [Instr(Datastream.search, word) > 0 for word in words]
 
 
 def reindex(connection: Connection, things: Sequence[int], datastreams: Sequence[int]) -> None:

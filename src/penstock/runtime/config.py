@@ -29,7 +29,7 @@ from penstock.log.settings import LogSettings
 from penstock.sensorthings.settings import ThingsSettings
 from penstock.sql.apps.settings import AppSettings
 from penstock.sql.settings import SqlSettings
-from penstock.stores.settings import LakeSettings
+from penstock.stores.settings import StoreSettings
 
 #: Prefix of environment variables that override settings.
 ENV_PREFIX = "PENSTOCK_"
@@ -75,7 +75,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     codecs: CodecSettings = CodecSettings()
     catalog: CatalogSettings = CatalogSettings()
     accounts: AccountSettings = AccountSettings()
-    store: LakeSettings = LakeSettings()
+    store: StoreSettings = StoreSettings()
     devices: DeviceSettings = DeviceSettings()
     alarms: AlarmSettings = AlarmSettings()
     api: ApiSettings = ApiSettings()

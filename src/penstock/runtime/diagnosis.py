@@ -18,6 +18,7 @@ from penstock.runtime import data_dir
 from penstock.runtime.certificate_health import certificates
 from penstock.runtime.config import Config, load
 from penstock.runtime.finding import Finding, Level
+from penstock.runtime.stores import look_at_store
 
 #: Open files that one connection each needs, beside those of the platform itself.
 SPARE_FILES = 200
@@ -46,7 +47,7 @@ def diagnose(file: Path | None, overrides: dict[str, object]) -> Sequence[Findin
     findings += folder
     running = any(finding.what == "instance" for finding in folder)
     if all(finding.level is not Level.PROBLEM for finding in folder):
-        findings += [_filesystem(config), _disk(config), _catalog(config)]
+        findings += [_filesystem(config), _disk(config), _catalog(config), look_at_store(config)]
     findings += _doors(config, running=running)
     findings.append(_address("HTTP", config.api.host, config.api.port, "--http", running=running))
     findings += [*certificates(config), _files(config), _clock()]

@@ -16,6 +16,7 @@ from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
+from penstock.core.errors import PenstockError
 from penstock.core.listening import ALARMS_CLIENT, APPS_CLIENT
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Arrived, Check, DeadLetter, Health, Replayed
@@ -33,10 +34,10 @@ from penstock.runtime.data_dir import door_stats_file, read_doors, read_stats
 from penstock.runtime.fleet import door_address, make_post, make_room
 from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
+from penstock.runtime.stores import open_store
 from penstock.runtime.streams import make_streams
 from penstock.runtime.things import make_notifier, make_things
 from penstock.sensorthings.mqtt_changes import Change
-from penstock.stores.lake.store import LakeStore
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Hub:
         self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
-        self.store = LakeStore.open(data / "store", config.store, self._clock)
+        self.store = open_store(config, self._clock)
         self.post = post = make_post(self.doors, internal_secret)
         self.fleet = make_room(
             config,
@@ -158,6 +159,7 @@ class Hub:
             lambda: self.ingest.position(PARTITION), self.ingest.wake, INGESTED_EVERY_S
         )
         self._observations = self.store.count()
+        self._store_trouble = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     def _tell(self, changes: Sequence[Change]) -> None:
@@ -231,10 +233,16 @@ class Hub:
     async def _count_forever(self) -> None:
         """Keep the count at hand: an exact one may take a while when much comes late."""
         while True:
+            trouble = ""
             try:
                 self._observations = await asyncio.to_thread(self.store.count)
+            except PenstockError as error:
+                trouble = str(error)
+                if trouble != self._store_trouble:
+                    _log.warning("the observations could not be counted: %s", trouble)
             except Exception:
                 _log.exception("the observations could not be counted")
+            self._store_trouble = trouble
             await asyncio.sleep(COUNT_EVERY_S)
 
     def _expire(self) -> None:
@@ -312,6 +320,7 @@ class Hub:
         checks = [
             self._check_door(door),
             self._check_ingest(),
+            self._check_store(),
             self._check_disk(),
             self._check_clock(),
             self.apps.check(),
@@ -359,6 +368,10 @@ class Hub:
             what = trouble or "ingest has ended; restart Penstock"
             return Check("ingest", ok=False, message=what)
         return Check("ingest", ok=True, message="messages are decoded and stored")
+
+    def _check_store(self) -> Check:
+        said = self._store_trouble
+        return Check("store", ok=not said, message=said or "observations can be read")
 
     def _check_clock(self) -> Check:
         ahead_s = self._settled.ahead_s

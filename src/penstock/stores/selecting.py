@@ -13,6 +13,9 @@ from penstock.core.selection import Selection
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+#: Before and after every time that can be kept.
+NEVER = np.iinfo(np.int64).min
+LATEST = np.iinfo(np.int64).max
 #: Nulls that are kept at hand.
 _NULLS = 131_072
 

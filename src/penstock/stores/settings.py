@@ -1,4 +1,4 @@
-"""Settings of the lake."""
+"""Settings of the stores."""
 
 from __future__ import annotations
 
@@ -60,3 +60,60 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         bool,
         Meta(description="Flush and merge on a thread of its own; off, only `flush` does."),
     ] = True
+
+
+class PostgresSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How observations are kept in PostgreSQL, where `store.url` says so."""
+
+    schema: Annotated[
+        str,
+        Meta(
+            description="Schema of the tables, made when it is missing. Platforms that share a "
+            "database need one each.",
+            pattern="^[a-z_][a-z0-9_]{0,50}$",
+        ),
+    ] = "penstock"
+    partition_s: Annotated[
+        int,
+        Meta(
+            description="Seconds of observations that a table of its own holds; old ones are "
+            "dropped as a whole. Counts when the tables are made.",
+            ge=3600,
+            le=31_557_600,
+        ),
+    ] = 604_800
+    max_partitions: Annotated[
+        int,
+        Meta(
+            description="Tables at most; observations of further stretches of time share one.",
+            ge=1,
+        ),
+    ] = 1000
+    connections: Annotated[
+        int, Meta(description="Connections at once for reading; one more writes.", ge=1)
+    ] = 8
+    lock_wait_s: Annotated[
+        float,
+        Meta(
+            description="Seconds to wait at the start for another Penstock that still writes to "
+            "the same tables.",
+            ge=0,
+        ),
+    ] = 10.0
+
+
+class StoreSettings(LakeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where observations are kept, and how the lake of files keeps them.
+
+    With a `url` they are kept in PostgreSQL, and of the others only `retention_s` counts.
+    """
+
+    url: Annotated[
+        str,
+        Meta(
+            description="Address of a PostgreSQL database for observations, "
+            "`postgresql://user:password@host:port/database`; empty keeps them in files.",
+            pattern="^(postgres(ql)?://.*)?$",
+        ),
+    ] = ""
+    postgres: PostgresSettings = PostgresSettings()

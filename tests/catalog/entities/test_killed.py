@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.catalog.template import fresh_catalog
-
-from penstock.catalog import SqlCatalog
+from tests.catalog.template import fresh_catalog, place_of, reopened
 
 CHILD = """
 import sys
@@ -32,7 +30,7 @@ SELECT thing.id,
     (SELECT count(*) FROM datastream WHERE thing_id = thing.id),
     (SELECT count(*) FROM thing_location WHERE thing_id = thing.id),
     (SELECT count(*) FROM historical_location WHERE thing_id = thing.id),
-    position
+    CAST(position AS TEXT)
 FROM thing
 """
 
@@ -41,7 +39,7 @@ FROM thing
 def test_a_killed_deep_insert_is_whole_or_not_there(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     fresh_catalog(tmp_path).close()
-    file = tmp_path / "catalog.db"
+    file = place_of(tmp_path)
     answered: set[int] = set()
     for _ in range(3):
         child = subprocess.Popen(
@@ -56,7 +54,7 @@ def test_a_killed_deep_insert_is_whole_or_not_there(tmp_path: Path, seed: int) -
         child.stdout.close()
         answered |= {int(line) for line in lines if line.strip().isdigit() and line.endswith("\n")}
 
-    catalog = SqlCatalog.open(file)
+    catalog = reopened(tmp_path)
     with catalog.database.read() as connection:
         things = connection.exec_driver_sql(WHOLE).fetchall()
         assert answered <= {row[0] for row in things}

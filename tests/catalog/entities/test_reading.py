@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.catalog.systems import add_systems
-from tests.catalog.template import fresh_catalog
+from tests.catalog.template import ON_POSTGRES, fresh_catalog
 
 from penstock.catalog.entities import SqlEntities
 from penstock.core.access import EVERYTHING
@@ -25,11 +25,12 @@ class TestSqlEntities(EntityReadingContract):
         yield SqlEntities(catalog.database)
         catalog.close()
 
+    @pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL takes conditions of this length")
     def test_what_is_beyond_the_limits_of_the_database_is_refused(
         self, entities: SqlEntities
     ) -> None:
         many = [apply("eq", path("name"), f"{at}") for at in range(3_000)]
-        with pytest.raises(NotSupported, match="too long"):
+        with pytest.raises(NotSupported, match="asks more"):
             self.ids(entities, "Thing", Apply("or", tuple(many)))
 
     def test_lists_may_be_long(self, entities: SqlEntities) -> None:
@@ -52,7 +53,11 @@ class TestSqlEntities(EntityReadingContract):
         for odd in (10**30, -(10**30), "x", 1e300):
             assert self.ids(entities, "Thing", apply("eq", path("@iot.id"), odd)) == []
             query = Query(type="Thing", scope=EVERYTHING, after=(odd,), limit=5)
-            assert len(entities.find(query)) == (odd == -(10**30))
+            if isinstance(odd, str):
+                with pytest.raises(InvalidInput, match="position"):
+                    entities.find(query)
+            else:
+                assert len(entities.find(query)) == (odd == -(10**30))
         for odd in (10**30, -5, 0):
             assert entities.find(Query(type="Thing", scope=EVERYTHING, id=odd)) == []
         with pytest.raises(InvalidInput, match="Unicode"):

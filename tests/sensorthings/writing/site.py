@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from tests.catalog.template import fresh_catalog
+from tests.any_store import empty_store
+from tests.catalog.template import fresh_catalog, is_there, reopened
 
-from penstock.catalog import SqlCatalog
 from penstock.catalog.entities import SqlEntities
 from penstock.codecs.registry import make
 from penstock.core.access import ANYONE, EVERYTHING, Access, Principal
@@ -33,7 +33,6 @@ from penstock.runtime.publisher import Publisher
 from penstock.sensorthings.grammar import Options, ResourcePath, parse_options, parse_path
 from penstock.sensorthings.observation_rows import Kind, believed, place_of, rows_of
 from penstock.sensorthings.writing import Answer, Asked, Parts, Writing
-from penstock.stores.memory import MemoryStore
 
 BASE = "http://host/v1.1"
 
@@ -43,10 +42,9 @@ class Site:
 
     def __init__(self, folder: Path, organisation: Organisation | None = None) -> None:
         self.clock = SystemClock()
-        file = folder / "catalog.db"
-        self.catalog = SqlCatalog.open(file) if file.exists() else fresh_catalog(folder)
+        self.catalog = reopened(folder) if is_there(folder) else fresh_catalog(folder)
         self.entities = SqlEntities(self.catalog.database)
-        self.store = MemoryStore()
+        self.store = empty_store()
         self.log = SegmentLog(folder / "log", LogSettings(), self.clock)
         self.publisher = Publisher(self.log.writer("hub"), self.clock)
         self.access = Access(organisation or Organisation(), self.clock)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+from tests.any_store import crash, store_of
 
 from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.access import EVERYTHING
@@ -22,7 +23,6 @@ from penstock.sql.engine.engine import Engine
 from penstock.sql.language import compile_query
 from penstock.sql.plan import Plan
 from penstock.sql.settings import SqlSettings
-from penstock.stores.lake.store import LakeStore
 from penstock.stores.settings import LakeSettings
 
 SECOND = 1_000_000
@@ -50,7 +50,7 @@ class Bench:
 
     def open(self) -> None:
         """Begin as after a start."""
-        self.store = LakeStore.open(self.folder / "store", LAKE, self.clock)
+        self.store = store_of(self.folder / "store", LAKE, self.clock)
         self.position = self.store.marks.get("door", 0)
         self.engine = Engine(
             self.store, self.catalog, self.keep, plan_of, lambda _: EVERYTHING,
@@ -61,8 +61,7 @@ class Bench:
 
     def crash(self) -> None:
         """Lose what is not durable, and read the log again from where that ends."""
-        self.store._is_closed = True
-        self.store._directory_lock.close()
+        crash(self.store)
         self.open()
 
     def read_log(self) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, insert, or_, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Select, delete, insert, or_, select, update
 
 from penstock.catalog.alarm_models import (
     AlarmEventRow,
@@ -20,6 +19,7 @@ from penstock.catalog.alarm_models import (
 )
 from penstock.catalog.alarms.notifications import delivery_values
 from penstock.catalog.database import Database
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.scoping import is_among
 from penstock.core.alarm_records import Changes, RuleRecord, Shelf
 from penstock.core.alarms import (
@@ -108,9 +108,8 @@ class SqlAlarms:
 
     def last_alarm(self) -> int:
         """Return the highest id that an alarm ever had."""
-        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'alarm'")
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+            return self._database.dialect.last_id(connection, "alarm")
 
     def open_alarms(self) -> Sequence[Alarm]:
         """Return all alarms that are not normal."""

@@ -6,10 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 
 from penstock.catalog.app_models import AppLogRow, AppRow, AppVersionRow
 from penstock.catalog.database import Database
+from penstock.catalog.dialects.words import JsonNumber
 from penstock.catalog.models import Datastream, Thing
 from penstock.catalog.organisation_models import SystemRow
 from penstock.core.apps import AppEvent, AppSpec, AppState, KeptApp
@@ -180,7 +191,9 @@ class SqlApps:
 
 #: By which app a Datastream says that it is derived. Whoever else may say so, only those of the
 #: app's own system count.
-_APP_ID: ColumnElement[Any] = func.json_extract(Datastream.properties, "$.app_id")
+_APP_ID: ColumnElement[Any] = JsonNumber(
+    type_coerce(Datastream.properties, Text), about=((("app_id",),),)
+)
 _APPS = select(
     AppRow.id,
     AppRow.system_id,

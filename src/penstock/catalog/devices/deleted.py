@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.device_models import DeletedDevice, DeviceFact
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.organisation_models import SystemRow
 from penstock.catalog.tables import NAME_LENGTH
 from penstock.core.organisation import DEFAULT_SYSTEM

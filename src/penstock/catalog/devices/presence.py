@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import case, delete, or_, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.device_models import ClientPresence, DeviceFact
+from penstock.catalog.dialects.upserting import upsert
 
 #: Clients that are gone are remembered for so long, microseconds.
 PRESENCE_KEPT_US = 90 * 86_400 * 1_000_000

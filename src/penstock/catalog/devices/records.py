@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, delete, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import Admission, ThingName, chunks
 from penstock.catalog.database import Database
@@ -27,6 +26,7 @@ from penstock.catalog.devices.presence import (
 )
 from penstock.catalog.devices.rows import devices_of, select_devices
 from penstock.catalog.devices.scoping import seen_by
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import (
     Datastream,
     Device,

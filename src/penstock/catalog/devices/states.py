@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.database import Database
 from penstock.catalog.device_models import DeviceState
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import Thing
 from penstock.core.clock import Clock, is_older
 from penstock.core.devices import Json, State, merged

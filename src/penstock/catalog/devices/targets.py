@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.database import Database
 from penstock.catalog.device_models import AssignmentRow, TargetPlace, TargetRow
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import Device, Thing
 from penstock.catalog.places import wrong_position
 from penstock.catalog.tables import NAME_LENGTH

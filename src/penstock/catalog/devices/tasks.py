@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
 from penstock.catalog.database import Database
@@ -20,6 +19,7 @@ from penstock.catalog.device_models import (
 )
 from penstock.catalog.devices.scoping import seen_by
 from penstock.catalog.devices.swe import data_record
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import Thing
 from penstock.core.access import Scope
 from penstock.core.commands import (

@@ -75,7 +75,7 @@ SELECT id FROM (
         ) AS place
     FROM historical_location AS h JOIN thing AS t ON t.id = h.thing_id
     WHERE h.time_us < :before AND h.time_us < t.located_us
-) WHERE place > 1 OR time_us < :oldest LIMIT :most
+) AS numbered WHERE place > 1 OR time_us < :oldest LIMIT :most
 """
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, bindparam, null, select
-from sqlalchemy.exc import DBAPIError
 
 from penstock.catalog.database import Database
 from penstock.catalog.entities.reading_asked import Asked
@@ -23,9 +22,6 @@ from penstock.core.errors import NotFound, NotSupported
 
 #: Shapes of statements kept compiled; each costs some kilobytes.
 STATEMENTS = 1_000
-
-#: What SQLite says of statements that are beyond its limits.
-_TOO_LONG = ("tree is too large", "too many", "stack overflow", "at most 64 tables")
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -125,13 +121,7 @@ class EntityReading:
     def _run(self, statement: Statement, values: Mapping[str, object]) -> Rows:
         """Run a statement; rows as the driver gives them cost a fraction of SQLAlchemy's."""
         with self._database.read() as connection:
-            try:
-                result = connection.exec_driver_sql(statement.sql, statement.bind(values))
-            except DBAPIError as error:
-                if any(words in str(error.orig) for words in _TOO_LONG):
-                    msg = f"the condition is too long for the catalog: {error.orig}; ask in parts"
-                    raise NotSupported(msg) from error
-                raise
+            result = connection.exec_driver_sql(statement.sql, statement.bind(values))
             cursor = result.cursor
             assert cursor is not None
             rows: Rows = cursor.fetchall()

@@ -89,6 +89,9 @@ class Asked:
             if value is not None and not isinstance(value, (bool, int, float, str)):
                 msg = f"the position holds {value!r}; expected texts, numbers or null"
                 raise InvalidInput(msg)
+            if at == len(query.order) and not isinstance(value, (int, float)):
+                msg = f"the position {query.after!r} ends with {value!r}; expected a number"
+                raise InvalidInput(msg)
             self.values[f"after{at}"] = None if value is None else plain_value(value)
         return tuple([value is not None for value in query.after])
 

@@ -9,10 +9,22 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, and_, case, func, literal_column, null, or_, select
 
+from penstock.catalog.dialects.words import (
+    Among,
+    AmongTexts,
+    EmptyArray,
+    Exact,
+    ItemNumber,
+    ItemTruth,
+    ItemWritten,
+    JsonItems,
+    JsonPart,
+)
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
     FALSE,
@@ -28,7 +40,6 @@ from penstock.catalog.entities.reading_terms import (
     json_kind,
     json_text,
     json_value,
-    text_of_json,
     time,
     truth,
 )
@@ -62,8 +73,15 @@ def compare(word: Operator, left: Term, right: Term) -> Term:
     if left.kind is right.kind is Kind.TIME:
         return truth(_times(word, left, right))
     if left.kind is right.kind and left.kind in _PLAIN:
-        return truth(_SQL[word](left.sql, right.sql))
+        return truth(_plain(word, left.kind, left.sql, right.sql))
     return truth(_unequal(word, left, right))
+
+
+def _plain(word: Operator, kind: Kind, left: Sql, right: Sql) -> Sql:
+    """Compare values of one kind; texts are in the order of their code points."""
+    if kind is Kind.TEXT and word in _TURNED:
+        left = Exact(left)
+    return _SQL[word](left, right)
 
 
 def is_in(tested: Term, choices: Sequence[Term]) -> Term:
@@ -80,18 +98,20 @@ def is_in(tested: Term, choices: Sequence[Term]) -> Term:
 
 def _in_set(tested: Term, choices: Term) -> Sql:
     """Tell whether a value is in a set that is one parameter."""
-    chosen = select(func.json_each(choices.sql).table_valued("value").c.value)
-    kind = Kind.TEXT if choices.kind is Kind.TEXTS else Kind.NUMBER
+    kind, is_among = _SETS[choices.kind]
     if tested.kind is kind:
-        return tested.sql.in_(chosen)
+        return is_among(tested.sql, choices.sql)
     if tested.kind is not Kind.JSON:
         return _unequal(Operator.EQ, tested, choices)
     is_fit, value = (
         (_is_scalar(json_kind(tested)), json_text(tested))
         if kind is Kind.TEXT
-        else (is_json_of(tested, kind), json_value(tested))
+        else (is_json_of(tested, kind), json_value(tested, kind))
     )
-    return case((is_null(tested), null()), (is_fit, value.in_(chosen)), else_=FALSE)
+    return case((is_null(tested), null()), (is_fit, is_among(value, choices.sql)), else_=FALSE)
+
+
+_SETS = {Kind.TEXTS: (Kind.TEXT, AmongTexts), Kind.MEMBERS: (Kind.NUMBER, Among)}
 
 
 def _with_null(word: Operator, left: Term, right: Term) -> Term:
@@ -119,31 +139,54 @@ def _json(word: Operator, left: Term, right: Term) -> Sql:
     if right.kind is Kind.TIME:
         is_fit, same = is_json_of(left, Kind.TEXT), _times(word, _json_time(left), right)
     elif right.kind is Kind.TEXT:
-        is_fit, same = _is_scalar(json_kind(left)), _SQL[word](json_text(left), right.sql)
+        is_fit = _is_scalar(json_kind(left))
+        same = _plain(word, Kind.TEXT, json_text(left), right.sql)
     else:
-        is_fit, same = is_json_of(left, right.kind), _SQL[word](json_value(left), right.sql)
+        is_fit = is_json_of(left, right.kind)
+        same = _SQL[word](json_value(left, right.kind), right.sql)
     is_unknown = is_null(left) if right.is_literal else or_(is_null(left), is_null(right))
     return case((is_unknown, null()), (is_fit, same), else_=different)
 
 
-def _json_pair(word: Operator, left: Term, right: Term) -> Sql:
-    return _pair_of_json(
-        word,
-        (json_kind(left), json_value(left), json_text(left)),
-        (json_kind(right), json_value(right), json_text(right)),
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A JSON value: SQLite's word for its kind, what it is if it is that, and as it is written."""
+
+    kind: Sql
+    number: Sql
+    truth: Sql
+    written: Sql
+    is_null: Sql
+
+
+def _value_of(term: Term) -> _Value:
+    return _Value(
+        json_kind(term),
+        json_value(term, Kind.NUMBER),
+        json_value(term, Kind.TRUTH),
+        json_text(term),
+        is_null(term),
     )
 
 
-def _pair_of_json(word: Operator, left: tuple[Sql, ...], right: tuple[Sql, ...]) -> Sql:
-    """Compare two JSON values, each a kind, value and text: of one kind as such, others as text."""
-    (kind1, value1, text1), (kind2, value2, text2) = left, right
-    same = _SQL[word](value1, value2)
+def _json_pair(word: Operator, left: Term, right: Term) -> Sql:
+    return _pair_of_json(word, _value_of(left), _value_of(right))
+
+
+def _pair_of_json(word: Operator, left: _Value, right: _Value) -> Sql:
+    """Compare two JSON values: of one kind as such, others as text."""
+    compare_them = _SQL[word]
+    numbers = (_is_word(left.kind, Kind.NUMBER), _is_word(right.kind, Kind.NUMBER))
+    truths = (_is_word(left.kind, Kind.TRUTH), _is_word(right.kind, Kind.TRUTH))
     return case(
-        (or_(value1.is_(null()), value2.is_(null())), null()),
-        (or_(~_is_scalar(kind1), ~_is_scalar(kind2)), TRUE if word is Operator.NE else FALSE),
-        (and_(_is_word(kind1, Kind.NUMBER), _is_word(kind2, Kind.NUMBER)), same),
-        (and_(_is_word(kind1, Kind.TRUTH), _is_word(kind2, Kind.TRUTH)), same),
-        else_=_SQL[word](text1, text2),
+        (or_(left.is_null, right.is_null), null()),
+        (
+            or_(~_is_scalar(left.kind), ~_is_scalar(right.kind)),
+            TRUE if word is Operator.NE else FALSE,
+        ),
+        (and_(*numbers), compare_them(left.number, right.number)),
+        (and_(*truths), compare_them(left.truth, right.truth)),
+        else_=_plain(word, Kind.TEXT, left.written, right.written),
     )
 
 
@@ -157,7 +200,7 @@ def _is_scalar(kind: Sql) -> Sql:
 
 def _json_time(term: Term) -> Term:
     """Return the time that a text in JSON is, null when it is none."""
-    return time(func.penstock_time(json_value(term)))
+    return time(func.penstock_time(json_value(term, Kind.TEXT)))
 
 
 def _read_time(term: Term) -> Term:
@@ -167,22 +210,28 @@ def _read_time(term: Term) -> Term:
 def _in_array(tested: Term, array: Term) -> Sql:
     """Tell whether a JSON array holds a value; what is no array is compared itself."""
     is_array = json_kind(array) == literal_column("'array'")
-    items = case((is_array, json_value(array)), else_=literal_column("'[]'"))
-    item = func.json_each(items).table_valued("value", "type")
-    of_item = (item.c.type, item.c.value, text_of_json(item.c.type, item.c.value))
+    items = case((is_array, JsonPart(array.sql, about=(array.paths,))), else_=EmptyArray())
+    row = JsonItems(items).table_valued("value", "type")
+    item = _Value(
+        row.c.type,
+        ItemNumber(row.c.value),
+        ItemTruth(row.c.value),
+        ItemWritten(row.c.value, row.c.type),
+        row.c.type == literal_column("'null'"),
+    )
     if tested.kind is Kind.JSON:
-        of_tested = (json_kind(tested), json_value(tested), json_text(tested))
-        is_same = _pair_of_json(Operator.EQ, of_tested, of_item)
+        is_same = _pair_of_json(Operator.EQ, _value_of(tested), item)
     elif tested.kind is Kind.TEXT:
-        is_same = and_(_is_scalar(item.c.type), of_item[2] == tested.sql)
+        is_same = and_(_is_scalar(item.kind), item.written == tested.sql)
     elif tested.kind in JSON_KINDS:
-        is_same = and_(_is_word(item.c.type, tested.kind), item.c.value == tested.sql)
+        value = item.number if tested.kind is Kind.NUMBER else item.truth
+        is_same = and_(_is_word(item.kind, tested.kind), value == tested.sql)
     else:
         is_same = FALSE
     held: Select[Any] = select(literal_column("1")).where(is_same)
     return case(
         (and_(is_array, is_null(tested)), null()),
-        (is_array, held.correlate_except(item).exists()),
+        (is_array, held.correlate_except(row).exists()),
         else_=compare(Operator.EQ, array, tested).sql,
     )
 

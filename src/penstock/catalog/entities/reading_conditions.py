@@ -10,7 +10,7 @@ a semi-join. `not` is moved inwards first, so that semi-joins are never negated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any as Anything
 
@@ -83,8 +83,8 @@ class Conditions:
         found = self._holds(condition, {(): Bound(type_, row)})
         return FALSE if found is None else found
 
-    def sort_key(self, type_: str, row: TableRow, node: Node) -> Sql:
-        """Return a value to sort by.
+    def sort_key(self, type_: str, row: TableRow, node: Node) -> tuple[Sql, Callable[[Sql], Sql]]:
+        """Return a value to sort by, and what makes such values greater or less than others.
 
         Raises:
             InvalidInput: It leads to many entities, or is unknown.
@@ -105,11 +105,11 @@ class Conditions:
             joined += ends.rows
             conditions += [*ends.conditions(), *self.of_rows(link.target, there)]
             rows[key] = Bound(link.target, there)
-        value = default(self._term(node, rows))
+        value, in_order = default(self._term(node, rows))
         if not joined:
-            return value
+            return value, in_order
         found: Select[Anything] = select(value).where(*conditions).correlate_except(*joined)
-        return found.scalar_subquery()
+        return found.scalar_subquery(), in_order
 
     # Conditions, for which only "true" counts; None is one that never is
 

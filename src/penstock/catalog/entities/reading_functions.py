@@ -1,7 +1,7 @@
 """The functions of filters as SQL (OGC 18-088 tables 24 to 27).
 
-What SQLite lacks is registered on each connection, see `sql_functions`. Arguments of the wrong
-kind give null.
+What databases lack begins with `penstock_`, see `dialects.words`. Arguments of the wrong kind give
+null.
 """
 
 from __future__ import annotations
@@ -10,23 +10,12 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    and_,
-    bindparam,
-    case,
-    cast,
-    func,
-    literal_column,
-    or_,
-    type_coerce,
-)
+from sqlalchemy import BigInteger, and_, bindparam, case, func, literal_column, or_, type_coerce
 
+from penstock.catalog.dialects.words import CalendarPart, Ends, Instr, Place, Trimmed
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.catalog.entities.reading_terms import (
     NOTHING,
-    TRUE,
     Kind,
     Term,
     as_kind,
@@ -85,29 +74,18 @@ def _of(result: Callable[[Sql], Term], *kinds: Kind) -> Callable[[Callable[..., 
 
 
 def _substring(whole: Sql, start: Sql, count: Sql | None = None) -> Sql:
-    first = _position(start) + 1
+    first = Place(start) + 1
     if count is None:
         return func.substr(whole, first)
-    return func.substr(whole, first, _position(count))
-
-
-def _position(value: Sql) -> Sql:
-    """Return a whole number that is no less than 0 and no more than any text is long."""
-    return func.min(func.max(cast(value, Integer), 0), 2**31 - 2)
+    return func.substr(whole, first, Place(count))
 
 
 def _starts(whole: Sql, part: Sql) -> Sql:
     return func.substr(whole, 1, func.length(part)) == part
 
 
-def _ends(whole: Sql, part: Sql) -> Sql:
-    is_there = func.substr(whole, -func.length(part)) == part
-    # To `substr`, the last 0 characters are all of them.
-    return case((and_(func.length(part) == 0, whole.is_not(None)), TRUE), else_=is_there)
-
-
 def _holds(whole: Sql, part: Sql) -> Sql:
-    return func.instr(whole, part) > 0
+    return Instr(whole, part) > 0
 
 
 def _modulo(of: Sql, length: int) -> Sql:
@@ -129,13 +107,11 @@ def _on_time(part: Callable[[Sql], Sql], result: Callable[[Sql], Term] = number)
 
 
 def _calendar(letter: str) -> Function:
-    """Return a part of the date, by SQLite's letter for it."""
+    """Return a part of the date: `Y`, `m` or `d`."""
 
     def part(us: Sql) -> Sql:
-        seconds = (
-            (us - _modulo(us, _SECOND_US)).self_group().op("/")(literal_column(str(_SECOND_US)))
-        )
-        return cast(func.strftime(f"%{letter}", seconds, "unixepoch"), Integer)
+        day = (us - _modulo(us, _DAY_US)).self_group().op("/")(literal_column(str(_DAY_US)))
+        return CalendarPart(day, about=(letter,))
 
     return _on_time(part)
 
@@ -186,13 +162,13 @@ FUNCTIONS: Mapping[str, tuple[int, int, Function]] = {
     "substringof": (2, 2, _two_texts(lambda part, whole: _holds(whole, part))),
     "contains": (2, 2, _two_texts(_holds)),
     "startswith": (2, 2, _two_texts(_starts)),
-    "endswith": (2, 2, _two_texts(_ends)),
+    "endswith": (2, 2, _two_texts(Ends)),
     "length": (1, 1, _of(number, _TEXT)(func.length)),
-    "indexof": (2, 2, _of(number, _TEXT, _TEXT)(func.instr)),
+    "indexof": (2, 2, _of(number, _TEXT, _TEXT)(Instr)),
     "substring": (2, 3, _of(text, _TEXT, _NUMBER, _NUMBER)(_substring)),
     "tolower": (1, 1, _one_text(func.penstock_lower)),
     "toupper": (1, 1, _one_text(func.penstock_upper)),
-    "trim": (1, 1, _one_text(lambda whole: func.trim(whole, " \t\n\r\v\f"))),
+    "trim": (1, 1, _one_text(lambda whole: Trimmed(whole, " \t\n\r\v\f"))),
     "concat": (2, 2, _of(text, _TEXT, _TEXT)(lambda left, right: left.op("||")(right))),
     "year": (1, 1, _calendar("Y")),
     "month": (1, 1, _calendar("m")),
@@ -204,7 +180,7 @@ FUNCTIONS: Mapping[str, tuple[int, int, Function]] = {
     "date": (1, 1, _on_time(lambda us: us - _modulo(us, _DAY_US), time)),
     "time": (1, 1, _on_time(lambda us: _modulo(us, _DAY_US), duration)),
     "totaloffsetminutes": (1, 1, _on_time(lambda us: case((us.is_not(None), 0)))),
-    "now": (0, 0, lambda: time(bindparam("now"))),
+    "now": (0, 0, lambda: time(bindparam("now", type_=BigInteger()))),
     "mindatetime": (0, 0, lambda: time(literal_column(str(MIN_TIME_US)))),
     "maxdatetime": (0, 0, lambda: time(literal_column(str(MAX_TIME_US - 1)))),
     "before": (2, 2, _instants_or(operator.lt, lambda s, e, s2, _: and_(e <= s2, s < s2))),

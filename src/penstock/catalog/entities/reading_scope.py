@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import Select, and_, bindparam, literal_column, or_, select
 
+from penstock.catalog.dialects.words import Among
 from penstock.catalog.entities.reading_tables import SOURCES, Sql, TableRow
 from penstock.catalog.models import (
     DatastreamFeature,
@@ -25,9 +26,9 @@ _FEATURES = DatastreamFeature.__table__
 _PARTS = ("systems", "things", "datastreams")
 
 
-def members(name: str) -> Select[Any]:
-    """Return the ids in a JSON array that is given as a parameter."""
-    return select(func.json_each(bindparam(name)).table_valued("value").c.value)
+def is_given(column: Sql, name: str) -> Sql:
+    """Tell whether an id is in the JSON array that is a parameter."""
+    return Among(column, bindparam(name))
 
 
 class Visibility:
@@ -58,7 +59,7 @@ class Visibility:
         return condition
 
     def _among(self, column: Sql, part: str) -> list[Sql]:
-        return [column.in_(members(part))] if part in (self.parts or ()) else []
+        return [is_given(column, part)] if part in (self.parts or ()) else []
 
     def _is_home(self, row: TableRow) -> Sql:
         """Tell whether a row that belongs to no system was made for one in scope."""

@@ -146,7 +146,7 @@ def _shape(value: Shape, at: int) -> tuple[str, tuple[object, ...]]:
 
 
 _KINDS: dict[type, Callable[..., tuple[str, tuple[object, ...]]]] = {
-    bool: lambda value, _: ("truth", (int(value),)),
+    bool: lambda value, _: ("truth", (value,)),
     int: _number,
     float: _number,
     str: _text,

@@ -8,10 +8,8 @@ from typing import Any
 
 from sqlalchemy import (
     Dialect,
-    LargeBinary,
     Select,
     bindparam,
-    cast,
     distinct,
     func,
     literal_column,
@@ -19,10 +17,11 @@ from sqlalchemy import (
     true,
 )
 
+from penstock.catalog.dialects.words import Raw
 from penstock.catalog.entities.reading_conditions import Conditions
 from penstock.catalog.entities.reading_links import backward, forward, path_of
 from penstock.catalog.entities.reading_order import Sorting
-from penstock.catalog.entities.reading_scope import Visibility, members
+from penstock.catalog.entities.reading_scope import Visibility, is_given
 from penstock.catalog.entities.reading_shapes import Node
 from penstock.catalog.entities.reading_tables import SOURCES, Form, Source, Sql, TableRow
 from penstock.core.entities import TYPES
@@ -93,11 +92,11 @@ class Columns:
     raw: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: Sql, *, is_json: bool = False) -> None:
-        """Add a member; JSON comes as bytes, which need not be decoded to be passed on."""
+        """Add a member; JSON comes as it is kept, which need not be decoded to be passed on."""
         if is_json:
             self.raw.append(name)
         self.names.append(name)
-        self.values.append((cast(value, LargeBinary) if is_json else value).label(None))
+        self.values.append((Raw(value) if is_json else value).label(None))
 
 
 class Builder:
@@ -218,7 +217,7 @@ class Builder:
 
     def _of_parents(self, type_: str, parent: TableRow) -> list[Sql]:
         """Return what holds for the parents that are given and can be seen."""
-        return [parent.c.id.in_(members("parents")), *self._conditions.of_rows(type_, parent)]
+        return [is_given(parent.c.id, "parents"), *self._conditions.of_rows(type_, parent)]
 
     # Parts
 
@@ -258,7 +257,7 @@ class Builder:
         ends = backward(type_, link, row, parent)
         of_parent = self._conditions.of_rows(type_, parent)
         if not self._wanted.is_along_one:
-            return [ends.to_some(parent.c.id.in_(members("parents")), *of_parent)]
+            return [ends.to_some(is_given(parent.c.id, "parents"), *of_parent)]
         is_parent = parent.c.id == bindparam("parent")
         if path_of(type_, link).there is None:
             return [ends.to_some(is_parent, *of_parent)]

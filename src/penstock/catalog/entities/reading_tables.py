@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Table, Text, case, func, null, type_coerce
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from penstock.catalog.device_models import Actuator, TaskingCapability, TaskRow
+from penstock.catalog.dialects.words import JsonObject, JsonPart, JsonQuoted, JsonText
 from penstock.catalog.models import (
     Datastream,
     DatastreamObservedProperty,
@@ -100,7 +101,7 @@ def _mixed(text: str, other: str) -> Field:
     return Field(
         Form.MIXED,
         lambda row: row.c[text],
-        lambda row: func.coalesce(json(row.c[other]), func.json_quote(row.c[text])),
+        lambda row: func.coalesce(json(row.c[other]), JsonQuoted(row.c[text])),
     )
 
 
@@ -113,7 +114,7 @@ def _observation_type(row: TableRow) -> Sql:
 
 
 def _unit(row: TableRow) -> Sql:
-    texts = func.json_object(
+    texts = JsonObject(
         "name", row.c.unit_name,
         "symbol", row.c.unit_symbol,
         "definition", row.c.unit_definition,
@@ -125,14 +126,14 @@ def _unit_part(member: str) -> Part:
     """Return a member of the unit: from its column, without taking JSON apart."""
 
     def part(row: TableRow) -> Sql:
-        verbatim = func.json_extract(json(row.c.unit_verbatim), f'$."{member}"')
+        verbatim = JsonText(json(row.c.unit_verbatim), about=(((member,),),))
         return case((row.c.unit_verbatim.is_(null()), row.c[f"unit_{member}"]), else_=verbatim)
 
     return part
 
 
 def _of_multi(member: str) -> Field:
-    return Field(Form.JSON, lambda row: func.json_extract(json(row.c.multi), f'$."{member}"'))
+    return Field(Form.JSON, lambda row: JsonPart(json(row.c.multi), about=(((member,),),)))
 
 
 def _sensor_name(row: TableRow) -> Sql:

@@ -6,12 +6,38 @@ Nothing converts from one kind to another: what is of the wrong kind is null.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-from sqlalchemy import Text, bindparam, case, cast, func, literal_column, null, or_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Text,
+    bindparam,
+    case,
+    cast,
+    literal_column,
+    null,
+    or_,
+)
+from sqlalchemy.types import TypeEngine
 
+from penstock.catalog.dialects.words import (
+    Exact,
+    Given,
+    JsonAbsent,
+    JsonDocument,
+    JsonInOrder,
+    JsonKind,
+    JsonNumber,
+    JsonShown,
+    JsonText,
+    JsonTruth,
+    JsonWritten,
+    Steps,
+)
 from penstock.catalog.entities.reading_shapes import Slot
 from penstock.catalog.entities.reading_tables import Sql
 from penstock.core.errors import NotSupported
@@ -50,7 +76,7 @@ class Term:
     kind: Kind
     sql: Sql
     end: Sql | None = None
-    paths: tuple[str, ...] = ()
+    paths: tuple[Steps, ...] = ()
     is_literal: bool = False
 
 
@@ -86,13 +112,29 @@ def duration(sql: Sql) -> Term:
     return Term(Kind.DURATION, sql)
 
 
+#: What kinds of literals are to the database; numbers are whole or not by their value.
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "number": Given(),
+    "text": Text(),
+    "geometry": Text(),
+    "members": Text(),
+    "texts": Text(),
+    "truth": Boolean(),
+    "time": BigInteger(),
+    "span": BigInteger(),
+    "duration": BigInteger(),
+}
+
+
 def of_slot(slot: Slot) -> Term:
     """Return the value of a literal."""
     if slot.kind == "null":
         return NULL
-    value: Sql = bindparam(f"v{slot.first}", type_=Text() if slot.kind == "text" else None)
+    type_ = _TYPES.get(slot.kind)
+    value: Sql = bindparam(f"v{slot.first}", type_=type_)
     if slot.kind == "span":
-        return Term(Kind.TIME, value, bindparam(f"v{slot.first + 1}"), is_literal=True)
+        end = bindparam(f"v{slot.first + 1}", type_=type_)
+        return Term(Kind.TIME, value, end, is_literal=True)
     return Term(Kind(slot.kind), value, is_literal=True)
 
 
@@ -102,17 +144,17 @@ def of_json(document: Sql, path: Sequence[str], at: int) -> Term:
     Raises:
         NotSupported: The name of a member holds a quotation mark or backslash.
     """
-    paths = [""]
+    paths: list[Steps] = [()]
     for name in path:
         if '"' in name or "\\" in name:
             msg = f"members called {name!r} cannot be asked for (at position {at})"
             raise NotSupported(msg)
-        steps = [f'."{name}"'] + ([f"[{int(name)}]"] if _INDEX.fullmatch(name) else [])
-        paths = [start + step for start in paths for step in steps]
+        steps = [name, *([int(name)] if _INDEX.fullmatch(name) else [])]
+        paths = [(*start, step) for start in paths for step in steps]
         if len(paths) > _MOST_PATHS:
             msg = f"a path with so many numbers cannot be followed (at position {at})"
             raise NotSupported(msg)
-    return Term(Kind.JSON, document, paths=tuple("$" + one for one in paths))
+    return Term(Kind.JSON, document, paths=tuple(paths))
 
 
 #: Steps that count in an array; with more digits they count further than any array is long.
@@ -123,16 +165,17 @@ _INDEX = re.compile(r"[0-9]{1,9}")
 _MOST_PATHS = 8
 
 
-def json_value(term: Term) -> Sql:
-    """Return a JSON value as SQL has it: text, number, 0 or 1; arrays and objects as JSON text."""
-    found = [func.json_extract(term.sql, path) for path in term.paths]
-    return found[0] if len(found) == 1 else func.coalesce(*found)
+def json_value(term: Term, kind: Kind) -> Sql:
+    """Return a JSON value that is of a kind; where it is of another one, anything."""
+    return _JSON_VALUES[kind](term.sql, about=(term.paths,))
+
+
+_JSON_VALUES = {Kind.NUMBER: JsonNumber, Kind.TEXT: JsonText, Kind.TRUTH: JsonTruth}
 
 
 def json_kind(term: Term) -> Sql:
-    """Return the word of SQLite for the kind of a JSON value; null when it is missing."""
-    found = [func.json_type(term.sql, path) for path in term.paths]
-    return found[0] if len(found) == 1 else func.coalesce(*found)
+    """Return SQLite's word for the kind of a JSON value; null when it is missing."""
+    return JsonKind(term.sql, about=(term.paths,))
 
 
 #: What SQLite calls JSON values of the kinds that have a counterpart here.
@@ -151,18 +194,7 @@ def is_json_of(term: Term, kind: Kind) -> Sql:
 
 def json_text(term: Term) -> Sql:
     """Return a JSON value as it is written, text without quotation marks."""
-    return text_of_json(json_kind(term), json_value(term))
-
-
-def text_of_json(kind: Sql, value: Sql) -> Sql:
-    """Return the text of a JSON value that SQLite calls a kind."""
-    return case(
-        (kind == literal_column("'text'"), value),
-        (kind == literal_column("'true'"), literal_column("'true'")),
-        (kind == literal_column("'false'"), literal_column("'false'")),
-        (kind == literal_column("'real'"), func.penstock_number_text(value)),
-        else_=cast(value, Text),
-    )
+    return JsonWritten(term.sql, about=(term.paths,))
 
 
 def as_kind(term: Term, kind: Kind) -> Sql | None:
@@ -170,11 +202,12 @@ def as_kind(term: Term, kind: Kind) -> Sql | None:
     if term.kind is kind:
         return term.sql
     if term.kind is Kind.JSON and kind in JSON_KINDS:
-        return case((is_json_of(term, kind), json_value(term)))
+        return case((is_json_of(term, kind), json_value(term, kind)))
     if term.kind is Kind.JSON and kind is Kind.GEOMETRY:
-        if term.paths == ("$",):
-            return term.sql
-        return case((json_kind(term) == literal_column("'object'"), json_value(term)))
+        document = JsonDocument(term.sql, about=(term.paths,))
+        if term.paths == ((),):
+            return document
+        return case((json_kind(term) == literal_column("'object'"), document))
     return None
 
 
@@ -189,9 +222,19 @@ def is_null(term: Term) -> Sql:
     """Tell whether there is no value."""
     if term.kind is Kind.NULL:
         return TRUE
-    return (json_value(term) if term.kind is Kind.JSON else term.sql).is_(null())
+    if term.kind is Kind.JSON:
+        return JsonAbsent(term.sql, about=(term.paths,))
+    return term.sql.is_(null())
 
 
-def default(term: Term) -> Sql:
-    """Return the value whatever it is, for sorting."""
-    return json_value(term) if term.kind is Kind.JSON else term.sql
+def default(term: Term) -> tuple[Sql, Callable[[Sql], Sql]]:
+    """Return the value whatever it is, and what makes such values greater or less than others."""
+    if term.kind is Kind.JSON:
+        return JsonShown(term.sql, about=(term.paths,)), JsonInOrder
+    if term.kind is Kind.NULL:
+        return cast(null(), Text), Exact
+    return term.sql, Exact if term.kind in (Kind.TEXT, Kind.GEOMETRY) else _itself
+
+
+def _itself(value: Sql) -> Sql:
+    return value

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
 from penstock.catalog.database import Database
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.entities import writing_features as features
 from penstock.catalog.entities.writing_change import Change
 from penstock.catalog.entities.writing_creation import Creation

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, Update, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import Insert
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import Insert
 
 from penstock.catalog.admission import chunks
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.models import (
     Datastream,
     DatastreamFeature,

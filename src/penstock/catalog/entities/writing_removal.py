@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from penstock.catalog.admission import chunks
 from penstock.catalog.device_models import Actuator, DoomedDatastream, TaskingCapability, TaskRow
+from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.entities.writing_places import reposition
 from penstock.catalog.models import (
     Datastream,

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock.stores.lake.chunks import Columns
-from penstock.stores.selecting import Int64s, sort_by
-
-#: Before every time that can be kept.
-NEVER = np.iinfo(np.int64).min
+from penstock.stores.selecting import NEVER, Int64s, sort_by
 
 
 class Slots:

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from penstock.core.errors import Corrupt, DiskFull, NotConnected
 from penstock.core.selection import Selection
+from penstock.stores.bucketing import combine
+from penstock.stores.identities import Identities, overlay
 from penstock.stores.lake import manifest as manifests
-from penstock.stores.lake.bucketing import combine
 from penstock.stores.lake.compaction import ToWiden
 from penstock.stores.lake.encoding import is_whole_ms
-from penstock.stores.lake.late import Identities, overlay
 from penstock.stores.lake.manifest import DataFile, Manifest, Wide
 from penstock.stores.lake.merging import merged
 from penstock.stores.lake.reading import Reader

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.selection import Selection
-from penstock.stores.lake.bucketing import combine, finish, partials
+from penstock.stores.bucketing import combine, finish, partials
 from penstock.stores.lake.hot import scan_fresh
 from penstock.stores.lake.manifest import DataFile, Wide
 from penstock.stores.lake.snapshot import Snapshot

@@ -11,11 +11,11 @@ import pyarrow as pa
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
 from penstock.core.store import Summary
-from penstock.stores.lake.arrival import NEVER, Arrival
+from penstock.stores.lake.arrival import Arrival
 from penstock.stores.lake.chunks import CHUNK_ROWS, Chunks, ChunkView, Columns, choose, tables_of
 from penstock.stores.lake.late import LateRows
-from penstock.stores.lake.spans import Spans
-from penstock.stores.selecting import Int64s
+from penstock.stores.selecting import NEVER, Int64s
+from penstock.stores.spans import Spans
 
 #: Part of a whole file that several generations may fill.
 _SHARE = 0.375

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from penstock.stores.lake.late import Identities
+from penstock.stores.identities import Identities
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
 from penstock.stores.selecting import cuts, int64s, sort_by, take

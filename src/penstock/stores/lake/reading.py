@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.stores.lake.bucketing import PARTIAL
+from penstock.stores.bucketing import PARTIAL
 from penstock.stores.lake.encoding import from_file
 from penstock.stores.lake.footer import Footer
 from penstock.stores.lake.manifest import DataFile

@@ -11,13 +11,12 @@ import pyarrow as pa
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
-from penstock.stores.lake.arrival import NEVER
-from penstock.stores.lake.late import Identities
+from penstock.stores.identities import Identities
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.series import SeriesState
 from penstock.stores.lake.snapshot import Snapshot
-from penstock.stores.selecting import Int64s, is_chosen
+from penstock.stores.selecting import NEVER, Int64s, is_chosen
 
 Bools = npt.NDArray[np.bool_]
 

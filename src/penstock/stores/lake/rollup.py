@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.stores.lake.bucketing import combine, partials
+from penstock.stores.bucketing import combine, partials
 from penstock.stores.selecting import int64s
 
 _SECOND_US = 1_000_000

@@ -12,11 +12,10 @@ import pyarrow.parquet as pq
 
 from penstock.core.observation import SCHEMA
 from penstock.core.store import Summary
-from penstock.stores.lake.arrival import NEVER
-from penstock.stores.lake.extents import Extents, together
-from penstock.stores.lake.late import Identities, newest_of_each
-from penstock.stores.lake.spans import Spans
-from penstock.stores.selecting import Int64s, int64s
+from penstock.stores.extents import Extents, together
+from penstock.stores.identities import Identities, newest_of_each
+from penstock.stores.selecting import NEVER, Int64s, int64s
+from penstock.stores.spans import Spans
 
 _ALL = pa.schema(
     [

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
+from penstock.stores.identities import Identities, newest_of_each, overlay
 from penstock.stores.lake.hot import Generation
-from penstock.stores.lake.late import Identities, newest_of_each, overlay
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.merging import by_identity
 from penstock.stores.lake.reading import Reader

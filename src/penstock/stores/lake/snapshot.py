@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from penstock.core.observation import SCHEMA
 from penstock.core.selection import Selection
+from penstock.stores.identities import Identities, newest_of_each, overlay
 from penstock.stores.lake.chunks import ChunkView
 from penstock.stores.lake.hot import FreshRows, scan_fresh
-from penstock.stores.lake.late import Identities, LateRows, newest_of_each, overlay
+from penstock.stores.lake.late import LateRows
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.settling import find_held, without

@@ -17,15 +17,17 @@ from penstock.core.errors import Backpressure, DiskFull, NotConnected
 from penstock.core.selection import Selection
 from penstock.core.store import Marks, Skipped, Summary
 from penstock.stores.checking import check_batch, check_width
+from penstock.stores.extents import Extents, together
+from penstock.stores.identities import newest_of_each
 from penstock.stores.lake import arrival
 from penstock.stores.lake.chunks import Columns
 from penstock.stores.lake.commit import Commit, Version, open_version
 from penstock.stores.lake.compaction import choose_merge, choose_rollups, choose_whole
 from penstock.stores.lake.downsampling import Downsampler
-from penstock.stores.lake.extents import Extents, look, together
+from penstock.stores.lake.extents import look
 from penstock.stores.lake.guard import lock_directory
 from penstock.stores.lake.hot import Generation, leading, scan_fresh
-from penstock.stores.lake.late import LateRows, newest_of_each
+from penstock.stores.lake.late import LateRows
 from penstock.stores.lake.manifest import DataFile
 from penstock.stores.lake.reading import Reader
 from penstock.stores.lake.removal import Removal, chosen_by, identified_by, older_than
@@ -33,12 +35,12 @@ from penstock.stores.lake.series import last_of_each
 from penstock.stores.lake.settling import settle
 from penstock.stores.lake.skipping import skip
 from penstock.stores.lake.snapshot import Snapshot
-from penstock.stores.lake.spans import spans_of
-from penstock.stores.lake.spans import together as spans_together
 from penstock.stores.lake.trash import Trash
 from penstock.stores.lake.worker import Worker
-from penstock.stores.selecting import Int64s, int64s
+from penstock.stores.selecting import NEVER, Int64s, int64s
 from penstock.stores.settings import LakeSettings
+from penstock.stores.spans import spans_of
+from penstock.stores.spans import together as spans_together
 
 
 class LakeStore:
@@ -124,7 +126,7 @@ class LakeStore:
     def _remember_newest(self, split: arrival.Arrival) -> None:
         missing = len(self._slots) - len(self._newest)
         if missing > 0:
-            more = np.full(missing + len(self._slots) // 4, arrival.NEVER)
+            more = np.full(missing + len(self._slots) // 4, NEVER)
             self._newest = np.append(self._newest, more)
         self._newest[split.slots] = split.last
 
@@ -320,7 +322,7 @@ class LakeStore:
 
     def _find_first(self, snapshot: Snapshot, version: Version, wanted: Int64s | None) -> None:
         """Fill in first times that removal made unknown."""
-        unknown = version.state.datastream[version.state.first_us == arrival.NEVER]
+        unknown = version.state.datastream[version.state.first_us == NEVER]
         for datastream in unknown if wanted is None else np.intersect1d(unknown, wanted):
             self._closed_summary(snapshot, version, int(datastream))
 
@@ -349,7 +351,7 @@ class LakeStore:
         self, snapshot: Snapshot, version: Version, datastream: int
     ) -> Summary | None:
         found = version.state.summary(datastream)
-        if found is None or found.first_us != arrival.NEVER:
+        if found is None or found.first_us != NEVER:
             return found
         closed = Snapshot(snapshot.files, (), (), self._reader)
         first = closed.scan(Selection(datastreams=(datastream,), limit=1))

@@ -266,14 +266,14 @@ def create_defaults() -> None:
 
 def own_things() -> None:
     with op.batch_alter_table(
-        "thing", recreate="always", table_kwargs={"sqlite_autoincrement": True}
+        "thing", recreate="auto", table_kwargs={"sqlite_autoincrement": True}
     ) as table:
         table.add_column(sa.Column("system_id", ID, server_default="1", nullable=False))
         table.drop_constraint("uq_thing_name", type_="unique")
         table.create_unique_constraint("uq_thing_system_id_name", ["system_id", "name"])
         table.create_foreign_key("fk_thing_system_id", "system", ["system_id"], ["id"])
     op.create_index("ix_thing_name", "thing", ["name"])
-    with op.batch_alter_table("device", recreate="always") as table:
+    with op.batch_alter_table("device", recreate="auto") as table:
         table.add_column(sa.Column("system_id", ID, server_default="1", nullable=False))
         table.drop_constraint("pk_device", type_="primary")
         table.create_primary_key("pk_device", ["system_id", "name"])

@@ -153,8 +153,8 @@ def add_home(batch: BatchOperations, table: str) -> None:
 
 @contextmanager
 def remade(table: str) -> Iterator[BatchOperations]:
-    """Change a table by making it anew, which is how SQLite does it."""
+    """Change a table; SQLite does that by making it anew."""
     with op.batch_alter_table(
-        table, recreate="always", table_kwargs={"sqlite_autoincrement": True}
+        table, recreate="auto", table_kwargs={"sqlite_autoincrement": True}
     ) as batch:
         yield batch

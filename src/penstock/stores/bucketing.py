@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from penstock.core.store import BUCKETS
-from penstock.stores.lake.late import Identities
+from penstock.stores.identities import Identities
 from penstock.stores.selecting import Int64s, int64s
 
 _TIME = pa.timestamp("us", tz="UTC")
