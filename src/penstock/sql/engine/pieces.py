@@ -164,6 +164,8 @@ class Pieces:
         Raises:
             PenstockError: As `Computer.part`.
         """
+        if not due:
+            return 0
         self._follow(ids, computer, scans.store, picture)
         rows = 0
         for span in due:

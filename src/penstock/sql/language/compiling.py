@@ -159,10 +159,11 @@ def _staged(context: Context, answer: str, meaning: Meaning) -> Staged | None:
         return None
     reach = stage.reach
     pieces = f"SELECT * FROM {every[at][1]} AS __s WHERE __piece >= $start AND __piece < $end"
+    made = f"{_with(before)}{pieces}"
     making = Plan(
-        f"{_with(before)}{pieces}",
+        made,
         context.inputs(),
-        tuple(name for name in context.tables if any(quoted(name) in sql for _, sql in before)),
+        tuple(name for name in context.tables if quoted(name) in made),
         Meaning(
             columns=(), sources=meaning.sources, is_rowwise=False, back_us=reach.back,
             ahead_us=reach.ahead, grid_us=reach.grid, offset_us=reach.offset,
