@@ -75,7 +75,7 @@ schemathesis: $(VENV)/dev.stamp ## Ask the API 100 requests of each kind that no
 ORACLE ?= 12000
 ORACLE_ENGINE ?= 400
 oracle: $(VENV)/dev.stamp ## Stream SQL beside one run over all data: ORACLE slice cases, ORACLE_ENGINE lives of the engine
-	PENSTOCK_ORACLE=$(ORACLE) PENSTOCK_ORACLE_CASES=$(ORACLE_ENGINE) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/sql/language/test_oracle.py tests/sql/engine/test_oracle.py
+	PENSTOCK_ORACLE=$(ORACLE) PENSTOCK_ORACLE_CASES=$(ORACLE_ENGINE) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/sql/language/test_oracle.py tests/sql/language/test_pieces.py tests/sql/engine/test_oracle.py
 
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/

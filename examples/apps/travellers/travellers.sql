@@ -4,7 +4,7 @@
 -- unit.average_speed: [ft_i]/s
 -- unit.lowest_speed: [ft_i]/s
 -- unit.highest_speed: [ft_i]/s
--- reach: 5 s
+-- reach: 1 s
 
 WITH seen AS (
   SELECT
@@ -37,7 +37,7 @@ GROUP BY thing, window_start, window_end
 -- unit.average_speed: [ft_i]/s
 -- unit.lowest_speed: [ft_i]/s
 -- unit.highest_speed: [ft_i]/s
--- reach: 5 s
+-- reach: 1 s
 
 WITH seen AS (
   SELECT
@@ -69,7 +69,7 @@ GROUP BY kind, window_start, window_end
 -- unit.average_speed: [ft_i]/s
 -- unit.lowest_speed: [ft_i]/s
 -- unit.highest_speed: [ft_i]/s
--- reach: 5 s
+-- reach: 1 s
 
 WITH seen AS (
   SELECT

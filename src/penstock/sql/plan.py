@@ -94,9 +94,30 @@ class Plan:
         inputs: What it reads of observations.
         tables: Which of `TABLES` it reads.
         meaning: Columns, and how far it reaches.
+        staged: How the answer follows from pieces of windows that are made one by one; None when
+            it does not.
     """
 
     sql: str
     inputs: tuple[Input, ...]
     tables: tuple[str, ...]
     meaning: Meaning
+    staged: Staged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A plan in two steps, which amounts to the same as in one.
+
+    Attributes:
+        pieces: Makes pieces of windows: for `start` and `end` on the grid of its meaning those
+            that begin in `[start, end)`; `__piece` says where, its other columns are its own.
+        relation: What `sql` calls the pieces.
+        sql: Gives the answer of the plan for event times in `[$start, $end)`, from all pieces that
+            begin in `[start - back, end + ahead)`, and others or not. `back` and `ahead` are by
+            how much the plan reaches further than `pieces`.
+    """
+
+    pieces: Plan
+    relation: str
+    sql: str

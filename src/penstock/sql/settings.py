@@ -40,6 +40,14 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ge=1000,
         ),
     ] = 5_000_000
+    pieces_bytes: Annotated[
+        int,
+        Meta(
+            description="Memory for what has been computed of long windows that are not at their "
+            "end yet. A query that has no room in it computes the whole window at its end.",
+            ge=0,
+        ),
+    ] = 134_217_728
     max_waiting_rows: Annotated[
         int,
         Meta(

@@ -84,6 +84,19 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """How an aggregate over parts of some rows makes the one over all of them.
+
+    Attributes:
+        parts: Templates of aggregates over the rows of a part, as `Function.sql`.
+        whole: Template of the aggregate over the parts; `{0}`, `{1}`, ... are what `parts` gave.
+    """
+
+    parts: tuple[str, ...]
+    whole: str
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A function of the language.
 
@@ -99,6 +112,7 @@ class Function:
         is_ordered: An aggregate whose value depends on the order of the rows: its SQL contains
             `{order}`, which becomes `ORDER BY` event time and what breaks ties.
         keeps_unit: Its value has the unit of its first argument.
+        merge: How it follows from parts of the rows; None when it does not.
         example: A call of it, for people.
     """
 
@@ -110,6 +124,7 @@ class Function:
     is_aggregate: bool = False
     is_ordered: bool = False
     keeps_unit: bool = False
+    merge: Merge | None = None
     example: str = ""
 
 

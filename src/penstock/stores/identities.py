@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from penstock.core.observation import SCHEMA
-from penstock.stores.selecting import Int64s, int64s, sort_by, take
+from penstock.stores.selecting import Int64s, int64s, order_of_identity, sort_by, take
 
 Bools = npt.NDArray[np.bool_]
 
@@ -57,8 +57,7 @@ class Identities:
         order = sort_by(self.datastream)
         if self.take(order).is_sorted():
             return order
-        keys = (self.time, self.datastream)
-        return np.lexsort((self.feature, *keys) if self.feature.any() else keys)
+        return order_of_identity(self.datastream, self.time, self.feature)
 
     def is_sorted(self) -> bool:
         """Return whether they are in order of (datastream, time, feature)."""

@@ -73,13 +73,52 @@ def order(table: pa.Table, *, descending: bool = False, limit: int | None = None
     if limit is not None and 0 < limit < len(time) // 4:
         table = table.filter(pa.array(_is_near_the_start(time, limit, descending=descending)))
         return order(table, descending=descending).slice(0, limit)
-    keys = (datastream, time) if not feature.any() else (feature, datastream, time)
-    index = np.lexsort(keys)
+    index = order_of_time(datastream, time, feature)
+    if index is None and not descending:
+        return table if limit is None else table.slice(0, limit)
+    if index is None:
+        index = np.arange(len(time))
     if descending:
         index = index[::-1]
     if limit is not None:
         index = index[:limit]
     return take(table, index)
+
+
+def order_of_time(datastream: Int64s, time: Int64s, feature: Int64s) -> Int64s | None:
+    """Return the stable order by (time, datastream, feature); None when they are in it.
+
+    Rows mostly come nearly in order of time, which one sort finds out soon; few share a time.
+    """
+    index = np.arange(len(time))
+    if not (is_sorted := bool((time[1:] >= time[:-1]).all())):
+        index = np.argsort(time, kind="stable")
+    ordered = time if is_sorted else time[index]
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        tied = np.append(same, False)
+        tied[1:] |= same
+        rows = index[tied]
+        by = np.lexsort((feature[rows], datastream[rows], time[rows]))
+        is_sorted &= bool((by[1:] > by[:-1]).all())
+        index[tied] = rows[by]
+    return None if is_sorted else index
+
+
+def order_of_identity(datastream: Int64s, time: Int64s, feature: Int64s) -> Int64s:
+    """Return the stable order by (datastream, time, feature)."""
+    index = np.argsort(time, kind="stable")
+    index = index[sort_by(datastream[index])]
+    if feature.any():
+        series, at = datastream[index], time[index]
+        same = (series[1:] == series[:-1]) & (at[1:] == at[:-1])
+        if same.any():
+            tied = np.append(same, False)
+            tied[1:] |= same
+            rows = index[tied]
+            by = np.lexsort((feature[rows], time[rows], datastream[rows]))
+            index[tied] = rows[by]
+    return index
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -64,6 +64,16 @@ class Computer:
             TooMuch: A single slice has too many rows, or takes too much memory.
             NotConnected: It was given up.
         """
+        return self._first(wanted, scans, picture, self.answer)
+
+    def pieces(self, wanted: Wanted, scans: Scans, picture: Picture) -> Part:
+        """Do as `part` for a plan that makes pieces, in columns of its own."""
+        return self._first(wanted, scans, picture, self._run)
+
+    def _first(
+        self, wanted: Wanted, scans: Scans, picture: Picture,
+        run: Callable[[Plan, Mapping[str, pa.Table], Range, Picture], pa.Table],
+    ) -> Part:  # fmt: skip
         while True:
             if self.is_given_up:
                 raise NotConnected("Penstock ends; it is computed when it is there again")
@@ -73,7 +83,7 @@ class Computer:
             else:
                 try:
                     span = wanted.start_us, wanted.end_us
-                    answer = self.answer(wanted.plan, rows, span, picture)
+                    answer = run(wanted.plan, rows, span, picture)
                 except TooMuch:
                     end = floor((wanted.start_us + wanted.end_us) // 2, wanted.plan.meaning)
                     if end <= wanted.start_us and not self.is_given_up:
@@ -86,16 +96,32 @@ class Computer:
         self, plan: Plan, parts: Mapping[str, pa.Table], span: Range, picture: Picture
     ) -> pa.Table:
         """Run a plan over rows, and return the answer by time, in the types that are promised."""
-        if not any(rows.num_rows for rows in parts.values()):
+        return in_order(plan, self._run(plan, parts, span, picture))
+
+    def whole(self, plan: Plan, pieces: pa.Table | None, span: Range, picture: Picture) -> pa.Table:
+        """Answer a range from the pieces that it needs, and others or not."""
+        if pieces is None or plan.staged is None:
             return schema_of(plan).empty_table()
+        relations = {plan.staged.relation: pieces}
+        answer = self._answer(plan.staged.sql, relations, plan.tables, span, picture)
+        return in_order(plan, answer)
+
+    def _run(
+        self, plan: Plan, parts: Mapping[str, pa.Table], span: Range, picture: Picture
+    ) -> pa.Table:
+        if not any(rows.num_rows for rows in parts.values()):
+            return pa.table({})
         relations = relations_of(plan, parts, picture)
-        relations |= {name: picture.table(name, self.scope()) for name in plan.tables}
+        return self._answer(plan.sql, relations, plan.tables, span, picture)
+
+    def _answer(
+        self, sql: str, relations: dict[str, pa.Table], tables: Sequence[str], span: Range,
+        picture: Picture,
+    ) -> pa.Table:  # fmt: skip
+        relations |= {name: picture.table(name, self.scope()) for name in tables}
         bounds = {"start": timestamp(span[0]), "end": timestamp(span[1])}
-        parameters = {name: at for name, at in bounds.items() if f"${name}" in plan.sql}
-        answer = self._duck.run(plan.sql, relations, parameters)
-        schema = schema_of(plan)
-        answer = answer.select(schema.names).cast(schema)
-        return answer if answer.num_rows < 2 else answer.sort_by(TIME)
+        parameters = {name: at for name, at in bounds.items() if f"${name}" in sql}
+        return self._duck.run(sql, relations, parameters)
 
     def _read(self, wanted: Wanted, scans: Scans) -> dict[str, pa.Table] | None:
         parts = {}
@@ -120,6 +146,15 @@ class Computer:
             )
             raise TooMuch(msg)
         return end
+
+
+def in_order(plan: Plan, answer: pa.Table) -> pa.Table:
+    """Return an answer by time, in the types that are promised."""
+    schema = schema_of(plan)
+    if not answer.num_rows:
+        return schema.empty_table()
+    answer = answer.select(schema.names).cast(schema)
+    return answer if answer.num_rows < 2 else answer.sort_by(TIME)
 
 
 def schema_of(plan: Plan) -> pa.Schema:

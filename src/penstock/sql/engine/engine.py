@@ -23,10 +23,11 @@ from penstock.sql.engine.derived import DatastreamSink, Origin
 from penstock.sql.engine.duck import Duck
 from penstock.sql.engine.expiry import Expiry
 from penstock.sql.engine.history import over
-from penstock.sql.engine.inputs import Scans, Wanted
+from penstock.sql.engine.inputs import Scans
 from penstock.sql.engine.ledger import Entry, Ledger
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
+from penstock.sql.engine.pieces import Room
 from penstock.sql.engine.ranges import NEVER_US, Int64s
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
@@ -108,6 +109,7 @@ class Engine:
         self._newest: dict[int, int] | None = None
         self._computer: Computer | None = None
         self._scans = Scans(store, self.settings.max_slice_rows)
+        self._room = Room(self.settings.pieces_bytes)
         self._turn = marks.get(TURN_MARK, 0)
         self._dealt: dict[str, int] = {}
         self._marked: dict[str, int] = {}
@@ -188,7 +190,7 @@ class Engine:
             self._entries[id_] = standing.entry
             self._write()
             self._running[id_] = Running(
-                standing, plan, sink, self._clock, self.settings.max_retry_s
+                standing, plan, sink, self._clock, self.settings.max_retry_s, self._room
             )
         self.tap.wake.set()
 
@@ -200,7 +202,8 @@ class Engine:
             with running.lock:
                 running.is_stopped = True
             standing = running.standing
-            standing.is_direct = False
+            standing.is_direct, standing.pieces = False, None
+            self._room.leave(id_)
 
     def forget(self, id_: int) -> None:
         """Stop a query and forget where it stood."""
@@ -245,6 +248,7 @@ class Engine:
             "penstock_sql_rows_read_total": self._scans.rows_read,
             "penstock_sql_rows_kept_total": self.outlet.rows_kept,
             "penstock_sql_waiting_rows": self.tap.waiting_rows,
+            "penstock_sql_pieces_bytes": self._room.held_bytes,
             "penstock_sql_busy_seconds_total": self.busy_s,
         }
 
@@ -328,8 +332,8 @@ class Engine:
         computer = self._computing()
         self._scans.forget()
         for query in ready:
-            for start, end in query.due():
-                self._scans.expect(Wanted(query.plan, query.ids(), start, end))
+            for wanted in query.wanted():
+                self._scans.expect(wanted)
         for query in ready:
             if computer.is_given_up:
                 break

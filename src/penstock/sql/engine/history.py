@@ -13,6 +13,7 @@ from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.duck import Duck
 from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.picture import Picture
+from penstock.sql.engine.pieces import Pieces, Room
 from penstock.sql.engine.ranges import Int64s, ceiling, floor
 from penstock.sql.engine.tap import int64s
 from penstock.sql.plan import Plan
@@ -50,6 +51,9 @@ def over(
     start, stop = floor(begin, meaning), ceiling(end, meaning)
     whole = max(1, stop - start)
     scans = Scans(store, settings.max_slice_rows)
+    pieces = None
+    if plan.staged is not None:
+        pieces = Pieces(0, plan, plan.staged, Room(settings.pieces_bytes))
     duck = Duck(settings.memory_bytes, settings.threads)
     try:
         computer = Computer(duck, settings.max_slice_rows)
@@ -58,7 +62,12 @@ def over(
         while start < stop:
             if progress is not None:
                 progress((start - first) / whole)
-            part = computer.part(Wanted(plan, ids, start, stop), scans, picture)
+            wanted = Wanted(plan, ids, start, stop)
+            if pieces is None:
+                part = computer.part(wanted, scans, picture)
+            else:
+                pieces.tidy(start)
+                part = pieces.part(wanted, computer, scans, picture)
             scans.forget()
             rows = _within(part.answer, start_us, end_us)
             if rows.num_rows:

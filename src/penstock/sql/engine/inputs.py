@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from penstock.core.selection import Selection
 from penstock.core.store import Store
 from penstock.sql.engine.picture import Picture
 from penstock.sql.engine.ranges import Int64s, Range
-from penstock.sql.engine.tap import int64s
+from penstock.sql.engine.tap import chosen, int64s
 from penstock.sql.plan import Input, Plan
 
-_STORED = {
+#: Columns of `plan.INPUT_COLUMNS` that the store has, and what they are called there.
+STORED = {
     "time": "time", "end_time": "end_time", "result_time": "result_time", "result": "number",
     "text": "text", "datastream": "datastream", "feature": "feature", "parameters": "parameters",
 }  # fmt: skip
@@ -30,7 +30,7 @@ def relation(rows: pa.Table, columns: tuple[str, ...], picture: Picture) -> pa.T
     arrays: list[pa.ChunkedArray | pa.Array] = []
     at: Int64s | None = None
     for name in columns:
-        stored = _STORED.get(name)
+        stored = STORED.get(name)
         if stored is None:
             if at is None:
                 at = picture.index(int64s(rows, "datastream"))
@@ -39,20 +39,6 @@ def relation(rows: pa.Table, columns: tuple[str, ...], picture: Picture) -> pa.T
         column = rows.column(stored)
         arrays.append(column.cast(_NAIVE) if pa.types.is_timestamp(column.type) else column)
     return pa.Table.from_arrays(arrays, names=list(columns))
-
-
-def chosen(rows: pa.Table, ids: Int64s) -> pa.Table:
-    """Return the rows of some datastreams."""
-    held = int64s(rows, "datastream")
-    if not len(held) or not len(ids):
-        return rows.slice(0, 0)
-    size = int(max(held.max(), ids[-1])) + 1
-    if size > 4 * len(held) + 65536:
-        return rows.filter(pc.is_in(rows.column("datastream"), pa.array(ids)))
-    is_wanted = np.zeros(size, np.bool_)
-    is_wanted[ids] = True
-    mask = is_wanted[held]
-    return rows if mask.all() else rows.filter(pa.array(mask))
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -12,10 +12,12 @@ from penstock.core.clock import Clock
 from penstock.core.errors import InvalidQuery, PenstockError, TooMuch
 from penstock.core.queries import RunState, RunStatus, Sink
 from penstock.sql.engine.computing import Computer
-from penstock.sql.engine.inputs import Scans, Wanted, chosen
+from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.picture import Picture
+from penstock.sql.engine.pieces import Pieces, Room
 from penstock.sql.engine.ranges import Int64s, Range
 from penstock.sql.engine.standing import Standing
+from penstock.sql.engine.tap import chosen
 from penstock.sql.plan import Plan
 
 _log = logging.getLogger(__name__)
@@ -40,14 +42,19 @@ class Running:
         sink: Takes the answer.
         clock: Tells the time.
         max_retry_s: Longest wait after a failure.
+        room: Where pieces of long windows may be kept.
     """
 
     def __init__(
-        self, standing: Standing, plan: Plan, sink: Sink, clock: Clock, max_retry_s: float
-    ) -> None:
+        self, standing: Standing, plan: Plan, sink: Sink, clock: Clock, max_retry_s: float,
+        room: Room,
+    ) -> None:  # fmt: skip
         self.standing = standing
         self.plan = plan
         self.sink = sink
+        id_ = standing.entry.id
+        self.pieces = Pieces(id_, plan, plan.staged, room) if plan.staged else None
+        standing.pieces = self.pieces
         #: Held while a slice is computed.
         self.lock = threading.Lock()
         self.is_stopped = False
@@ -97,6 +104,22 @@ class Running:
             ranges.append((standing.done_us, boundary))
         return ranges
 
+    def wanted(self) -> Iterator[Wanted]:
+        """Give what will be read for what is due."""
+        ids, due = self.ids(), self.due()
+        pieces, staged = self.pieces, self.plan.staged
+        if pieces is None or staged is None:
+            yield from (Wanted(self.plan, ids, *span) for span in due)
+            return
+        spans = [gap for span in due for gap in pieces.needed(span)]
+        spans += self._ahead() if not due else []
+        yield from (Wanted(staged.pieces, ids, *span) for span in spans)
+
+    def _ahead(self) -> list[Range]:
+        """Return the ranges whose pieces are to be made ahead of the end of their window."""
+        standing, pieces = self.standing, self.pieces
+        return [] if pieces is None else pieces.due(standing.done_us, standing.watermark_us)
+
     def work(self, computer: Computer, scans: Scans, picture: Picture, turn: int) -> None:
         """Compute what is due, as long as a turn allows; never raises."""
         began_s = self._clock.monotonic_s()
@@ -104,6 +127,7 @@ class Running:
             self._direct(computer, picture)
             for span in self.due():
                 self._cover(span, computer, scans, picture, turn, began_s + TURN_S)
+            self._prepare(computer, scans, picture)
             self.is_behind = bool(self.standing.pending)
         except (InvalidQuery, TooMuch) as error:
             self.state, self.message = RunState.FAILED, str(error)
@@ -163,7 +187,11 @@ class Running:
                 if self.is_stopped or self._clock.monotonic_s() > until_s:
                     return
                 wanted = Wanted(self.plan, self.ids(), start, end)
-                part = computer.part(wanted, scans, picture)
+                part = (
+                    computer.part(wanted, scans, picture)
+                    if self.pieces is None
+                    else self.pieces.part(wanted, computer, scans, picture)
+                )
                 self.sink.put(part.answer, start, part.end_us)
                 done = (start, part.end_us)
                 if start < standing.done_us or standing.meaning.is_rowwise:
@@ -176,6 +204,16 @@ class Running:
             self.rows_in += part.rows_in
             self.rows_out += part.answer.num_rows
             start = part.end_us
+
+    def _prepare(self, computer: Computer, scans: Scans, picture: Picture) -> None:
+        """Make pieces of a window that is not at its end yet."""
+        if self.pieces is None:
+            return
+        with self.lock:
+            if self.is_stopped:
+                return
+            self.pieces.tidy(self.standing.done_us)
+            self.rows_in += self.pieces.make(self._ahead(), self.ids(), computer, scans, picture)
 
 
 def _span(rows: pa.Table) -> Range:

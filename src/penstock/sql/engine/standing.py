@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from penstock.core.access import Scope
 from penstock.core.queries import Meaning, Query
-from penstock.sql.engine.inputs import chosen
 from penstock.sql.engine.ledger import Entry
 from penstock.sql.engine.picture import Picture
+from penstock.sql.engine.pieces import Pieces
 from penstock.sql.engine.ranges import (
     ALWAYS_US,
     NEVER_US,
@@ -22,7 +22,7 @@ from penstock.sql.engine.ranges import (
     touched,
     within,
 )
-from penstock.sql.engine.tap import Heard, int64s
+from penstock.sql.engine.tap import Bools, Heard, chosen, int64s, spans_before
 
 #: How far a row's time may be ahead of the clock to count as the present; what is further ahead
 #: says nothing about how far its source is.
@@ -44,12 +44,12 @@ class Watch:
         #: Newest event time heard, of those not in the future.
         self.newest_us: int | None = None
 
-    def among(self, ids: Int64s) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def among(self, ids: Int64s) -> Bools:
         """Tell which datastreams are of the source."""
         if not len(self.ids):
             return np.zeros(len(ids), np.bool_)
         at = np.searchsorted(self.ids, ids).clip(max=len(self.ids) - 1)
-        found: np.ndarray[tuple[int], np.dtype[np.bool_]] = self.ids[at] == ids
+        found: Bools = self.ids[at] == ids
         return found
 
     def hear(self, last: Int64s, now_us: int, now_s: float) -> None:
@@ -89,6 +89,8 @@ class Standing:
         self.is_direct = False
         #: Ranges that were computed again, and the turn of the engine that kept them.
         self.settling: list[tuple[int, Range]] = []
+        #: What is held of windows that are not at their end yet, while it runs.
+        self.pieces: Pieces | None = None
         self.late_rows = 0
         self.too_late = 0
         self._picture: Picture | None = None
@@ -139,32 +141,18 @@ class Standing:
         else:
             self._hear_late(heard, mine)
 
-    def _hear_late(self, heard: Heard, mine: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        limit = self.done_us + self.meaning.ahead_us
-        late = mine & (heard.first < limit)
-        if not late.any():
-            return
-        if heard.batch is None:
-            self._touch_spans(heard, late, limit)
-            return
-        rows = chosen(pa.table(heard.batch), heard.datastream[late])
-        times = int64s(rows, "time")
-        times = times[times < limit]
-        self.late_rows += len(times)
-        self.touch(touched(times, times, self.meaning, MAX_PENDING))
-
-    def _touch_spans(
-        self, heard: Heard, mine: np.ndarray[tuple[int], np.dtype[np.bool_]], limit: int
-    ) -> None:
-        first, last = heard.first[mine], np.minimum(heard.last[mine], limit - 1)
-        self.late_rows += int(mine.sum())
+    def _hear_late(self, heard: Heard, mine: Bools) -> None:
+        if (pieces := self.pieces) is not None:
+            pieces.hear(heard, mine)
+        first, last = spans_before(heard, mine, self.done_us + self.meaning.ahead_us)
+        self.late_rows += len(first)
         self.touch(touched(first, last, self.meaning, MAX_PENDING))
 
-    def _hear_rows(
-        self, heard: Heard, mine: np.ndarray[tuple[int], np.dtype[np.bool_]], before: Int64s
-    ) -> None:
+    def _hear_rows(self, heard: Heard, mine: Bools, before: Int64s) -> None:
         if heard.batch is None or not self.is_direct:
-            self._touch_spans(heard, mine, ALWAYS_US)
+            first, last = heard.first[mine], heard.last[mine]
+            self.late_rows += len(first)
+            self.touch(touched(first, last, self.meaning, MAX_PENDING))
             return
         batch = pa.table(heard.batch)
         rows = batch if mine.all() else chosen(batch, heard.datastream[mine])
@@ -226,9 +214,7 @@ class Standing:
         return all(any(a <= x and y <= b for a, b in held) for x, y in self.pending)
 
 
-def _sensible(
-    heard: Heard, mine: np.ndarray[tuple[int], np.dtype[np.bool_]], now_us: int
-) -> Int64s:
+def _sensible(heard: Heard, mine: Bools, now_us: int) -> Int64s:
     """Return newest times of datastreams that are not far in the future."""
     last = heard.last[mine]
     far = now_us + NEAR_FUTURE_US

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.sql.engine.ranges import Int64s
+
+Bools = npt.NDArray[np.bool_]
 
 #: Batches that wait one by one; more are taken together.
 MAX_WAITING = 4096
@@ -24,6 +28,7 @@ class Heard:
         datastream: Which datastreams it has rows of, ascending.
         first: Their earliest times.
         last: Their latest times.
+        counts: How many rows each has.
         batch: The rows; None when they are too many or were removed, so that only the store
             tells what there is now.
         marks: Where the log was read up to with it; empty for what does not come from the log.
@@ -33,6 +38,7 @@ class Heard:
     datastream: Int64s
     first: Int64s
     last: Int64s
+    counts: Int64s
     batch: pa.RecordBatch | None
     marks: Mapping[str, int]
     rows: int
@@ -42,17 +48,19 @@ def heard_of(batch: pa.RecordBatch | pa.Table, marks: Mapping[str, int]) -> Hear
     """Sum up a batch; without its rows if it is a table."""
     ids, times = int64s(batch, "datastream"), int64s(batch, "time")
     if not len(ids):
-        return Heard(ids, times, times, None, marks, 0)
+        return Heard(ids, times, times, ids, None, marks, 0)
     rows = batch if isinstance(batch, pa.RecordBatch) else None
     if ids[0] == ids[-1] and (ids == ids[0]).all():
         some, first, last = ids[:1], times.min(keepdims=True), times.max(keepdims=True)
+        counts = np.array([len(ids)], np.int64)
     else:
         order = np.argsort(ids, kind="stable")
         ordered, at = ids[order], times[order]
         begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         some = ordered[begins]
         first, last = np.minimum.reduceat(at, begins), np.maximum.reduceat(at, begins)
-    return Heard(some, first, last, rows, marks, len(ids))
+        counts = np.diff(begins, append=len(ids))
+    return Heard(some, first, last, counts, rows, marks, len(ids))
 
 
 def int64s(rows: pa.RecordBatch | pa.Table, name: str) -> Int64s:
@@ -62,6 +70,34 @@ def int64s(rows: pa.RecordBatch | pa.Table, name: str) -> Int64s:
         column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     found: Int64s = column.view(pa.int64()).to_numpy()
     return found
+
+
+def spans_before(heard: Heard, mine: Bools, limit_us: int) -> tuple[Int64s, Int64s]:
+    """Return first and last times of what lies before a time, of some datastreams of a batch.
+
+    One by one where the rows are known, else by datastream.
+    """
+    late = mine & (heard.first < limit_us)
+    if heard.batch is None or not late.any():
+        return heard.first[late], np.minimum(heard.last[late], limit_us - 1)
+    rows = chosen(pa.table(heard.batch), heard.datastream[late])
+    times = int64s(rows, "time")
+    times = times[times < limit_us]
+    return times, times
+
+
+def chosen(rows: pa.Table, ids: Int64s) -> pa.Table:
+    """Return the rows of some datastreams."""
+    held = int64s(rows, "datastream")
+    if not len(held) or not len(ids):
+        return rows.slice(0, 0)
+    size = int(max(held.max(), ids[-1])) + 1
+    if size > 4 * len(held) + 65536:
+        return rows.filter(pc.is_in(rows.column("datastream"), pa.array(ids)))
+    is_wanted = np.zeros(size, np.bool_)
+    is_wanted[ids] = True
+    mask = is_wanted[held]
+    return rows if mask.all() else rows.filter(pa.array(mask))
 
 
 class Tap:
@@ -119,4 +155,6 @@ def _joined(a: Heard, b: Heard) -> Heard:
     high = np.full(len(some), np.iinfo(np.int64).min)
     np.minimum.at(low, at, first)
     np.maximum.at(high, at, last)
-    return Heard(some, low, high, None, b.marks or a.marks, a.rows + b.rows)
+    counts = np.zeros(len(some), np.int64)
+    np.add.at(counts, at, np.concatenate((a.counts, b.counts)))
+    return Heard(some, low, high, counts, None, b.marks or a.marks, a.rows + b.rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from penstock.sql.functions.making import merged
-from penstock.sql.signature import CALL_END, Function, Kind, Value
+from penstock.sql.signature import CALL_END, Function, Kind, Merge, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +25,17 @@ SPECTRUM, SPECTRAL_PEAK, BAND_RMS = (
 #: frequencies from leaking into all.
 WINDOWS = ("none", "hann")
 
-_NORTH, _EAST = (f"favg({part}(radians({{0}}))){CALL_END}" for part in ("cos", "sin"))
-#: Null when the directions cancel out, up to rounding: then there is no mean.
-_CIRCULAR_MEAN = (
-    f"(CASE WHEN pow({_NORTH}, 2) + pow({_EAST}, 2) > 1e-20"
-    f" THEN fmod(degrees(atan2({_EAST}, {_NORTH})) + 360, 360) END)"
-)
+
+def _direction(north: str, east: str) -> str:
+    """Return SQL of a mean direction; null when they cancel out, up to rounding."""
+    return (
+        f"(CASE WHEN pow({north}, 2) + pow({east}, 2) > 1e-20"
+        f" THEN fmod(degrees(atan2({east}, {north})) + 360, 360) END)"
+    )
+
+
+#: Of directions as arrows of length 1: their parts to the north and to the east.
+_ARROWS = ("cos(radians({0}))", "sin(radians({0}))")
 
 
 def _of_list(udf: str, kind: Kind, unit: str | None, windowed_at: int) -> Callable[..., Value]:
@@ -148,6 +153,7 @@ FUNCTIONS = {
         sql=f"sqrt(favg(pow({{0}}, 2)){CALL_END})",
         is_aggregate=True,
         keeps_unit=True,
+        merge=Merge(("fsum(pow({0}, 2))", "count({0})"), "sqrt(fsum({0}) / sum({1}))"),
         example="RMS(result)",
     ),
     "PEAK": Function(
@@ -156,14 +162,19 @@ FUNCTIONS = {
         sql="max(abs({0}))",
         is_aggregate=True,
         keeps_unit=True,
+        merge=Merge(("max(abs({0}))",), "max({0})"),
         example="PEAK(result)",
     ),
     "CIRCULAR_MEAN": Function(
         takes=(Kind.NUMBER,),
         gives=Kind.NUMBER,
-        sql=_CIRCULAR_MEAN,
+        sql=_direction(*(f"favg({part}){CALL_END}" for part in _ARROWS)),
         is_aggregate=True,
         keeps_unit=True,
+        merge=Merge(
+            (*(f"fsum({part})" for part in _ARROWS), "count({0})"),
+            _direction("(fsum({0}) / sum({2}))", "(fsum({1}) / sum({2}))"),
+        ),
         example="CIRCULAR_MEAN(result)",
     ),
     "SPECTRUM": Function(

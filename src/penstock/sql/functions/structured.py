@@ -57,7 +57,9 @@ def _value(values: Sequence[Value]) -> Value:
     if kind not in RETURNING:
         msg = "JSON_VALUE can be RETURNING STRING, DOUBLE, BIGINT or BOOLEAN"
         raise ValueError(msg)
-    sql = f"CASE WHEN json_valid({text}) THEN (json_value({text}, {path}) ->> '$') END"
+    # An object or an array is no value: as a text it must not show, and it is never a number.
+    found = f"json_value({text}, {path}) ->> '$'" if kind is Kind.TEXT else f"{text} ->> {path}"
+    sql = f"CASE WHEN json_valid({text}) THEN ({found}) END"
     if kind is not Kind.TEXT:
         sql = f"TRY_CAST({sql} AS {kind.duckdb})"
     return merged(values[:1], f"({sql})", kind)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penstock.sql.signature import Function, Kind, Value
+from penstock.sql.signature import CALL_END, Function, Kind, Merge, Value
 
 _N, _I, _T, _B, _ANY = Kind.NUMBER, Kind.INTEGER, Kind.TEXT, Kind.TRUTH, Kind.ANY
 
 
-def _numeric(sql: str, *, keeps_unit: bool = False) -> Function:
-    return Function((_N,), _N, sql, is_aggregate=True, keeps_unit=keeps_unit)
+#: What `COUNT(DISTINCT ...)` is of parts: the values themselves. Nulls do not count.
+DISTINCT = Merge(
+    (f"coalesce(list(DISTINCT {{0}}){CALL_END}, [])",), "list_unique(flatten(list({0})))"
+)
 
 
-def _chosen(sql: str, *, is_ordered: bool = False) -> Function:
-    return Function((_ANY,), None, sql, is_aggregate=True, is_ordered=is_ordered, keeps_unit=True)
+def _numeric(sql: str, *, keeps_unit: bool = False, merge: Merge | None = None) -> Function:
+    return Function((_N,), _N, sql, is_aggregate=True, keeps_unit=keeps_unit, merge=merge)
+
+
+def _chosen(sql: str, *, is_ordered: bool = False, merge: Merge | None = None) -> Function:
+    return Function(
+        (_ANY,), None, sql, is_aggregate=True, is_ordered=is_ordered, keeps_unit=True, merge=merge
+    )
+
+
+def _same(sql: str) -> Merge:
+    return Merge((sql,), sql)
 
 
 def _fraction(arg: Value) -> float:
@@ -30,11 +42,17 @@ def _percentile(args: Sequence[Value]) -> Value:
 
 
 AGGREGATES: dict[str, Function] = {
-    "COUNT": Function((_ANY,), _I, "count({args})", needs=0, is_aggregate=True),
-    "SUM": _numeric("fsum({0})", keeps_unit=True),
-    "AVG": _numeric("favg({0})", keeps_unit=True),
-    "MIN": _chosen("min({0})"),
-    "MAX": _chosen("max({0})"),
+    "COUNT": Function(
+        (_ANY,), _I, "count({args})", needs=0, is_aggregate=True,
+        merge=Merge(("count({args})",), "CAST(sum({0}) AS BIGINT)"),
+    ),
+    "SUM": _numeric("fsum({0})", keeps_unit=True, merge=_same("fsum({0})")),
+    "AVG": _numeric(
+        "favg({0})", keeps_unit=True,
+        merge=Merge(("fsum({0})", "count({0})"), "(fsum({0}) / sum({1}))"),
+    ),
+    "MIN": _chosen("min({0})", merge=_same("min({0})")),
+    "MAX": _chosen("max({0})", merge=_same("max({0})")),
     "STDDEV_POP": _numeric("stddev_pop({0})", keeps_unit=True),
     "STDDEV_SAMP": _numeric("stddev_samp({0})", keeps_unit=True),
     "VAR_POP": _numeric("var_pop({0})"),
@@ -45,8 +63,12 @@ AGGREGATES: dict[str, Function] = {
     ),
     "FIRST_VALUE": _chosen("first({0} {order})", is_ordered=True),
     "LAST_VALUE": _chosen("last({0} {order})", is_ordered=True),
-    "BOOL_AND": Function((_B,), _B, "bool_and({0})", is_aggregate=True),
-    "BOOL_OR": Function((_B,), _B, "bool_or({0})", is_aggregate=True),
+    "BOOL_AND": Function(
+        (_B,), _B, "bool_and({0})", is_aggregate=True, merge=_same("bool_and({0})")
+    ),
+    "BOOL_OR": Function(
+        (_B,), _B, "bool_or({0})", is_aggregate=True, merge=_same("bool_or({0})")
+    ),
     "ARRAY_AGG": Function(
         (_N,), Kind.NUMBERS, "list(CAST({0} AS DOUBLE) {order})", is_aggregate=True, is_ordered=True
     ),

@@ -9,11 +9,12 @@ from functools import cache
 from sqlglot import exp
 
 from penstock.sql.functions import FUNCTIONS as OWN
-from penstock.sql.language.aggregates import AGGREGATES
+from penstock.sql.language.aggregates import AGGREGATES, DISTINCT
 from penstock.sql.language.context import Context
+from penstock.sql.language.pieces import Pieces
 from penstock.sql.language.relations import together
 from penstock.sql.language.scalars import SCALARS
-from penstock.sql.signature import KIND_NAMES, Function, Functions, Kind, Value
+from penstock.sql.signature import KIND_NAMES, Function, Functions, Kind, Value, followed
 
 
 def _all() -> dict[str, Function]:
@@ -94,6 +95,27 @@ def called(
         kind = function.gives or _kind_of_first(taken)
         unit = taken[0].unit if function.keeps_unit and taken else None
     return Value(sql, kind, unit=unit, uses=together(taken))
+
+
+def merged(pieces: Pieces, name: str, args: Sequence[Value], clause: str, *, distinct: bool) -> str:
+    """Return the SQL of an aggregate over pieces, and note what it needs of them.
+
+    Args:
+        pieces: What is known of each piece.
+        name: Of the aggregate, in capitals.
+        args: What it is called with.
+        clause: Its `FILTER`, or "".
+        distinct: `DISTINCT` stands before the arguments.
+    """
+    merge = FUNCTIONS[name].merge
+    if distinct:
+        merge = DISTINCT if name == "COUNT" else None
+    if merge is None:
+        pieces.is_possible = False
+        return "NULL"
+    over_rows = [_filled(part, [arg.sql for arg in args], "") for part in merge.parts]
+    parts = [pieces.part(followed(sql, clause) if clause else sql) for sql in over_rows]
+    return _filled(merge.whole, parts, "")
 
 
 def _filled(template: str, parts: Sequence[str], order: str) -> str:

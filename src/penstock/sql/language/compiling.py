@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from sqlglot import exp
 
@@ -11,9 +11,10 @@ from penstock.core.queries import Column, ColumnKind, Meaning
 from penstock.sql.language.clauses import refuse_unread
 from penstock.sql.language.context import MAX_SQL, TOO_LONG, Context
 from penstock.sql.language.dialect import parse
+from penstock.sql.language.pieces import closure
 from penstock.sql.language.relations import NO_TAG, Relation, quoted, together
 from penstock.sql.language.select import relation
-from penstock.sql.plan import Plan, Source
+from penstock.sql.plan import Plan, Source, Staged
 from penstock.sql.signature import Kind, Shift, Value
 
 _KINDS = {
@@ -66,8 +67,7 @@ def compile_adhoc(sql: str, *, apps: Container[str] | None = None) -> Plan:
     outputs = ", ".join(
         f"{_output(value)} AS {quoted(name)}" for name, value in made.fields.items()
     )
-    prelude = context.prelude()
-    with_sql = f"WITH {', '.join(prelude)} " if prelude else ""
+    with_sql = _with(context.relations())
     meaning = Meaning(
         columns=_columns(made, has_keys=False),
         sources=[_source_name(source) for source in context.sources],
@@ -123,11 +123,7 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
         f"SELECT {time} AS __time, {end} AS __end, __series, {row} AS __row, {outputs} "
         f"FROM {made.sql} AS __answer"
     )
-    prelude = context.prelude()
-    text = (
-        f"WITH {', '.join(prelude)} SELECT * FROM ({inner}) AS __all "
-        "WHERE __time >= $start AND __time < $end"
-    )
+    answer = f"SELECT * FROM ({inner}) AS __all WHERE __time >= $start AND __time < $end"
     reach = made.needed.shifted(shift).settled()
     meaning = Meaning(
         columns=columns,
@@ -138,7 +134,42 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
         grid_us=reach.grid,
         offset_us=reach.offset,
     )
-    return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning))
+    text = f"{_with(context.relations())}{answer}"
+    staged = _staged(context, answer, meaning)
+    return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning, staged))
+
+
+def _with(relations: Sequence[tuple[str, str]]) -> str:
+    named = [f"{name} AS NOT MATERIALIZED ({sql})" for name, sql in relations]
+    return f"WITH {', '.join(named)} " if named else ""
+
+
+def _staged(context: Context, answer: str, meaning: Meaning) -> Staged | None:
+    """Return how the answer follows from pieces of windows, when it follows from these alone."""
+    if len(context.stages) != 1:
+        return None
+    stage, every = context.stages[0], context.relations()
+    at = next(number for number, (name, _) in enumerate(every) if name == stage.name)
+    behind = closure([entry for entry in every if entry[0] != stage.name], answer)
+    before = closure(every[:at], every[at][1])
+    inputs = {quoted(f"__rows{number}") for number in range(len(context.sources))}
+    if any(name in inputs for name, _ in behind):
+        return None
+    if not any(stage.name in sql for sql in (answer, *(sql for _, sql in behind))):
+        return None
+    reach = stage.reach
+    pieces = f"SELECT * FROM {every[at][1]} AS __s WHERE __piece >= $start AND __piece < $end"
+    made = f"{_with(before)}{pieces}"
+    making = Plan(
+        made,
+        context.inputs(),
+        tuple(name for name in context.tables if quoted(name) in made),
+        Meaning(
+            columns=(), sources=meaning.sources, is_rowwise=False, back_us=reach.back,
+            ahead_us=reach.ahead, grid_us=reach.grid, offset_us=reach.offset,
+        ),
+    )  # fmt: skip
+    return Staged(making, stage.name[1:-1], f"{_with(behind)}{answer}")
 
 
 def _bounded(plan: Plan) -> Plan:

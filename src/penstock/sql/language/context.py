@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from penstock.core.errors import InvalidQuery
+from penstock.sql.language.pieces import Stage
 from penstock.sql.language.places import Refusals, did_you_mean
 from penstock.sql.language.reach import Reach
 from penstock.sql.language.relations import Relation, Uses, quoted
@@ -60,6 +61,7 @@ class Context:
         names: What `WITH` has named, innermost scope last.
         mentions: Where inputs are named, and which of their rows are wanted there.
         analyse: Analyses a query.
+        stages: Named relations that are pieces of windows.
         uses: How often inputs and tables are used so far, with all that `WITH` names.
     """
 
@@ -75,6 +77,7 @@ class Context:
     mentions: list[Mention] = field(default_factory=list)
     analyse: Callable[[Context, exp.Expr], Relation] = field(default=_not_yet)
     uses: int = 0
+    stages: list[Stage] = field(default_factory=list)
     _keys: int = 0
 
     def refuse(self, node: exp.Expr | None, message: str) -> InvalidQuery:
@@ -94,6 +97,12 @@ class Context:
         """Give a `SELECT` a name that comes before the query, and return it, quoted."""
         name = quoted(f"__{prefix}{len(self.ctes)}")
         self.ctes.append((name, sql))
+        return name
+
+    def add_stage(self, sql: str, reach: Reach) -> str:
+        """Give the pieces of windows a name that comes before the query, and return it."""
+        name = self.add_cte("stage", sql)
+        self.stages.append(Stage(name, reach))
         return name
 
     def table(self, node: exp.Table) -> Relation:
@@ -230,12 +239,12 @@ class Context:
         if end_us is not None:
             mention.end_us = min(end_us, mention.end_us or end_us)
 
-    def prelude(self) -> list[str]:
-        """Return the `WITH` entries: inputs with unread columns as nulls, then named relations.
+    def relations(self) -> list[tuple[str, str]]:
+        """Return names and SQL: inputs with unread columns as nulls, then what `WITH` names.
 
         So whatever a query mentions is there, and only what its answer depends on is read.
         """
-        entries = []
+        entries: list[tuple[str, str]] = []
         for number, input_ in enumerate(self.inputs()):
             columns = [
                 quoted(name) if name in input_.columns else f"NULL::{type_} AS {quoted(name)}"
@@ -250,9 +259,6 @@ class Context:
                     ("feature", "__row", "BIGINT"),
                 )
             ]
-            entries.append(
-                f"{quoted(f'__rows{number}')} AS NOT MATERIALIZED (SELECT {', '.join(hidden)}, "
-                f"{', '.join(columns)} FROM {quoted(input_.relation)})"
-            )
-        entries += [f"{name} AS NOT MATERIALIZED ({sql})" for name, sql in self.ctes]
-        return entries
+            sql = f"SELECT {', '.join([*hidden, *columns])} FROM {quoted(input_.relation)}"
+            entries.append((quoted(f"__rows{number}"), sql))
+        return [*entries, *self.ctes]

@@ -8,10 +8,11 @@ from dataclasses import replace
 from sqlglot import exp
 
 from penstock.sql.language import literals, operators
-from penstock.sql.language.calls import FUNCTIONS, called
+from penstock.sql.language.calls import FUNCTIONS, called, merged
 from penstock.sql.language.context import MAX_SQL, TOO_LONG, Context
 from penstock.sql.language.conversions import TIME_UNITS, cast, extract, rounded
 from penstock.sql.language.families import common_kind, common_unit, family
+from penstock.sql.language.pieces import Pieces
 from penstock.sql.language.places import did_you_mean
 from penstock.sql.language.relations import Scope, together
 from penstock.sql.signature import KIND_NAMES, Kind, Value, followed
@@ -31,6 +32,7 @@ class Expressions:
         groups: The group keys, when only these and aggregates are there: node and value.
         order: SQL to order the rows of ordered aggregates by; "" where there are no aggregates.
         over: Understands `... OVER (...)`, where that is allowed.
+        pieces: Keys and aggregates are said of these, and not of rows.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Expressions:
         groups: Sequence[tuple[exp.Expr, Value]] | None = None,
         order: str = "",
         over: Callable[[exp.Window], Value] | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
         self.context = context
         self.scope = scope
         self._groups = groups
         self._order = order
         self._over = over
+        self._pieces = pieces
         self._inside_aggregate = False
 
     def truth(self, node: exp.Expr) -> Value:
@@ -70,7 +74,7 @@ class Expressions:
         if self._groups is not None and not self._inside_aggregate:
             for group, value in self._groups:
                 if group == node:
-                    return value
+                    return self._key(value)
         if type(node) in _COMPARISONS:
             return self._comparison(node)
         method = _METHODS.get(type(node))
@@ -123,13 +127,16 @@ class Expressions:
         if self._groups is not None and not self._inside_aggregate:
             for _, group in self._groups:
                 if group.sql == found.sql:
-                    return group
+                    return self._key(group)
             msg = (
                 f"`{name}` differs within a group: put it into GROUP BY, or into an aggregate"
                 f" as in `MAX({name})`"
             )
             raise self.context.refuse(node, msg)
         return found
+
+    def _key(self, value: Value) -> Value:
+        return value if self._pieces is None else self._pieces.key(value)
 
     def _paren(self, node: exp.Paren) -> Value:
         return self.value(node.this)
@@ -295,14 +302,15 @@ class Expressions:
                 self.context, node, name, args,
                 order=self._order if order is None else order, distinct=distinct,
             )  # fmt: skip
-            if condition is None:
+            clause = ""
+            if condition is not None:
+                where = self.truth(condition)
+                clause = f"FILTER (WHERE {where.sql})"
+                made = replace(made, sql=followed(made.sql, clause), uses=made.uses | where.uses)
+            if self._pieces is None:
                 return made
-            where = self.truth(condition)
-            return replace(
-                made,
-                sql=followed(made.sql, f"FILTER (WHERE {where.sql})"),
-                uses=made.uses | where.uses,
-            )
+            sql = merged(self._pieces, name, args, clause, distinct=distinct)
+            return replace(made, sql=sql)
         finally:
             self._inside_aggregate = False
 

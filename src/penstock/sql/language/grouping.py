@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from penstock.sql.language.context import Context
 from penstock.sql.language.expressions import Expressions
+from penstock.sql.language.pieces import Pieces, reach_of
 from penstock.sql.language.questions import NO_TIME, finished, ordering
 from penstock.sql.language.relations import (
     HIDDEN,
@@ -85,7 +86,8 @@ def grouped(
         extra, in_order = ordering(context, node, expressions, values)
         columns = ", ".join([columns, *extra])
     by = ", ".join(dict.fromkeys([start, end, *(value.sql for _, value in keys)]))
-    sql = (
+    sql = None if context.is_adhoc else _in_pieces(context, node, source, items, where_sql, groups)
+    sql = sql or (
         f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
         f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {source.sql}{where_sql} "
         f"GROUP BY {by}{having_sql})"
@@ -102,6 +104,39 @@ def grouped(
         copies=source.whole.copies,
     )
     return finished(context, node, made, in_order) if context.is_adhoc else made
+
+
+def _in_pieces(
+    context: Context,
+    node: exp.Select,
+    source: From,
+    items: list[tuple[str, exp.Expr]],
+    where_sql: str,
+    groups: list[tuple[exp.Expr, Value]],
+) -> str | None:
+    """Return the SQL of a long window by way of its pieces; None where that cannot be."""
+    window = source.whole.window
+    reach = None if window is None else reach_of(source, window)
+    if window is None or reach is None:
+        return None
+    alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
+    bounds = _edges(context, node.args.get("group"), source, alias, window)
+    pieces = Pieces.by([*bounds, *(value.sql for _, value in groups)])
+    expressions = Expressions(context, source.scope, groups=groups, pieces=pieces)
+    values = {name: expressions.value(bare(item)) for name, item in items}
+    having_sql = _having(context, node, expressions)
+    if not pieces.is_possible:
+        return None
+    start, end = (pieces.keys[sql] for sql in bounds)
+    others = [pieces.key(value).sql for _, value in groups if not value.edge]
+    row = f"hash({', '.join(others)})" if others else "0"
+    columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
+    name = context.add_stage(pieces.sql(source, where_sql, reach), reach)
+    return (
+        f"(SELECT {start} AS __time, {end} AS __end, 0::BIGINT AS __series, "
+        f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {name} AS __s "
+        f"GROUP BY {', '.join(pieces.keys.values())}{having_sql})"
+    )
 
 
 def _edges(

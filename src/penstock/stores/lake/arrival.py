@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock.stores.lake.chunks import Columns
-from penstock.stores.selecting import NEVER, Int64s, sort_by
+from penstock.stores.selecting import NEVER, Int64s, order_of_identity, sort_by
 
 
 class Slots:
@@ -83,7 +83,7 @@ def split(columns: Columns, slots: Slots, newest: Int64s) -> Arrival:
 def _sort_out(columns: Columns, slots: Slots, newest: Int64s) -> Arrival:
     """Split a batch that is not in the order of time, or reaches back behind earlier ones."""
     feature = np.zeros(len(columns), np.int64) if columns.feature is None else columns.feature
-    order = np.lexsort((feature, columns.time, columns.datastream))
+    order = order_of_identity(columns.datastream, columns.time, feature)
     ids, times, features = columns.datastream[order], columns.time[order], feature[order]
     is_start = np.append(True, ids[1:] != ids[:-1])[: len(ids)]
     found = slots.of(ids[is_start])
