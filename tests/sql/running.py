@@ -30,16 +30,17 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def matching(rows: pa.Table, source: Source) -> pa.Table:
-    """Return the rows that a source means."""
+    """Return the rows that a source means: what apps derive only where it is named."""
     if source.app:
         return rows.filter(pc.equal(rows["app"], source.app))
+    is_measured = pc.equal(pc.fill_null(rows["app"], ""), "")
     if not source.names:
-        return rows
+        return rows.filter(is_measured)
     patterns = [
         name.replace("%", r"\%").replace("_", r"\_").replace("*", "%") for name in source.names
     ]
     mask = pc.match_like(rows["name"], patterns[0])
-    return rows.filter(mask)
+    return rows.filter(pc.and_(mask, is_measured) if "*" in source.names[0] else mask)
 
 
 def run(

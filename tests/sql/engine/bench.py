@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,13 +38,25 @@ def plan_of(query: Query) -> Plan:
     return compile_query(query.sql, reach_us=round(query.reach_s * 1e6))
 
 
+@functools.cache
+def empty_catalog() -> bytes:
+    """Return the file of a catalog without content, so that its tables are made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog.sqlite"
+        SqlCatalog.open(path).close()
+        return path.read_bytes()
+
+
 class Bench:
     """What ingest, store, catalog and engine are together, in one thread."""
 
-    def __init__(self, folder: Path, settings: SqlSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: SqlSettings | None = None, clock: ManualClock | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.clock = ManualClock(EPOCH)
+        self.clock = clock or ManualClock(EPOCH)
+        (folder / "catalog.sqlite").write_bytes(empty_catalog())
         self.catalog = SqlCatalog.open(folder / "catalog.sqlite")
         self.settings = settings or SqlSettings(catalog_age_s=0)
         self.sent: list[pa.RecordBatch] = []
