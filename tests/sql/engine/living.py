@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from tests.sql import generating
 from tests.sql.engine.bench import Bench
 from tests.sql.generating import SECOND, us_of
-from tests.sql.running import Rows, repeated, whole
+from tests.sql.running import Rows, measured, repeated, whole
 
 from penstock.core.access import EVERYTHING
 from penstock.core.apps import Output
@@ -279,7 +279,7 @@ class Life:
             plan = self._plan(app)
             tables = {name: picture.table(name, EVERYTHING) for name in plan.tables}
             try:
-                answer = whole(connection, plan, rows, tables)
+                answer = whole(connection, plan, rows, tables, measured)
             except duckdb.Error as error:
                 if TOO_LONG in str(error):
                     continue

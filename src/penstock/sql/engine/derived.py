@@ -118,6 +118,8 @@ class DatastreamSink:
             if start_us <= self._newest_us:
                 self._settle(start_us, end_us)
                 made = self._replace(made, start_us, end_us)
+                own = np.array(sorted(self._own()), np.int64)
+                self._outlet.touch(own, start_us, min(end_us, self._newest_us + 1))
             self._waiting.append((start_us, end_us))
         for part in made:
             times = int64s(part, "time")

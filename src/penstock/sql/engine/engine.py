@@ -92,7 +92,7 @@ class Engine:
         self._clock = clock
         self._positions = positions
         self.tap = Tap(self.settings.max_waiting_rows)
-        self.outlet = Outlet(keep)
+        self.outlet = Outlet(keep, self.tap.touched)
         self.pictures = Pictures(catalog, clock, self.settings.catalog_age_s, system_name)
         self._expiry = Expiry(catalog, clock, retention_s)
         self._ledger = Ledger(folder)
@@ -291,7 +291,7 @@ class Engine:
         for _ in range(MAX_ROUNDS):
             heard = self.tap.take()
             self._round(heard)
-            if not self.outlet.holds_rows or not self._is_chained():
+            if not self._is_chained():
                 self._commit()
                 return not any(r.is_behind and r.may_work for r in self._running.values())
             self.outlet.flush()
@@ -341,11 +341,15 @@ class Engine:
         ids = [one.datastream for one in heard if one.rows]
         every = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
         picture = self.pictures.knowing(every)
+        self._see(standings, picture)
+        return picture
+
+    def _see(self, standings: Sequence[Standing], picture: Picture) -> None:
+        """Let queries find their datastreams."""
         scopes = {s.entry.query.system: Scope() for s in standings}
         scopes = {system: self._scope_of(system) for system in scopes}
         for standing in standings:
             standing.resolve(picture, scopes[standing.entry.query.system])
-        return picture
 
     def _newest_before(self, heard: Heard) -> Int64s:
         """Return the newest time of datastreams before a batch, and remember it with it."""
@@ -368,12 +372,14 @@ class Engine:
         return self._computer
 
     def _is_chained(self) -> bool:
-        """Tell whether a query reads what another one derives."""
-        picture = self.pictures.now()
-        derived = picture.ids[picture.app_ids != 0]
-        return bool(len(derived)) and any(
-            np.isin(s.ids, derived, assume_unique=True).any() for s in self._standings.values()
-        )
+        """Tell whether a query reads what was answered in this turn."""
+        ids = self.outlet.datastreams
+        if not len(ids):
+            return False
+        with self._lock:
+            standings = list(self._standings.values())
+        self._see(standings, self.pictures.knowing(ids))
+        return any(np.isin(s.ids, ids, assume_unique=True).any() for s in standings)
 
     def _commit(self) -> None:
         """Keep what was answered, and how far that is."""
