@@ -69,6 +69,30 @@ class RestlessClock(ManualClock):
         return super().monotonic_s()
 
 
+class _Fragile(Bench):
+    """A bench whose store refuses at times, and which is killed in the middle."""
+
+    rng = random.Random()
+    #: How often what comes next fails, or is the last.
+    refuses = dies = 0.0
+
+    def keep(self, rows: pa.RecordBatch, marks: Marks, removed: pa.Table | None) -> None:
+        """Do as `Bench.keep` does, or a part of it."""
+        if self.rng.random() < self.refuses:
+            raise NotConnected("the store rests")
+        self._die()
+        if removed is not None:
+            self.store.delete_rows(removed)
+            self.engine.heard(removed, {})
+            self._die()
+        super().keep(rows, marks, None)
+        self._die()
+
+    def _die(self) -> None:
+        if self.rng.random() < self.dies:
+            raise Killed
+
+
 @dataclass
 class App:
     """A query of a life."""
@@ -113,12 +137,12 @@ class Life:
             max_slice_rows=rng.choice([5_000_000, 5_000_000, 60, 20]),
             max_waiting_rows=rng.choice([2_000_000, 2_000_000, 10, 1]),
         )
+        #: Whether some queries may read more at once than is allowed.
+        self.is_tight = settings.max_slice_rows < 100
         self.clock = RestlessClock(self.began_us)
         self.clock.pace_s = rng.choice([0.0, 0.0, 0.004, 0.05])
-        self.bench = Bench(self.folder, settings, self.clock)
-        self.bench.keep = self._keep
-        #: How often what comes next may fail, or be the last.
-        self.refuses = self.dies = 0.0
+        self.bench = _Fragile(self.folder, settings, self.clock)
+        self.bench.rng = rng
 
     # -- what is there
 
@@ -165,8 +189,8 @@ class Life:
         wrong = rng.sample(range(len(times)), len(times) // 8)
         coming += [(times[at] - 1, at, True) for at in wrong]
         coming.sort()
-        self.refuses = rng.choice([0.0, 0.0, 0.05])
-        self.dies = rng.choice([0.0, 0.03, 0.1])
+        self.bench.refuses = rng.choice([0.0, 0.0, 0.05])
+        self.bench.dies = rng.choice([0.0, 0.03, 0.1])
         while coming:
             size = rng.randint(1, 12)
             now, coming = coming[:size], coming[size:]
@@ -229,29 +253,12 @@ class Life:
                 self.bench.engine.start(app.id, app.query, sink, self.began_us - 1000 * SECOND)
                 app.is_started = True
 
-    def _keep(self, rows: pa.RecordBatch, marks: Marks, removed: pa.Table | None) -> None:
-        """Do as `Bench.keep` does, or a part of it."""
-        rng = self.rng
-        if rng.random() < self.refuses:
-            raise NotConnected("the store rests")
-        if rng.random() < self.dies:
-            raise Killed
-        if removed is not None:
-            self.bench.store.delete_rows(removed)
-            self.bench.engine.heard(removed, {})
-            if rng.random() < self.dies:
-                raise Killed
-        self.bench.store.append(rows, {"door": self.bench.position, **marks})
-        if rng.random() < self.dies:
-            raise Killed
-        self.bench.engine.heard(rows, {})
-
     def _rest(self) -> None:
-        self.refuses = self.dies = 0.0
+        self.bench.refuses = self.bench.dies = 0.0
         self.bench.settings = msgspec.structs.replace(
             self.bench.settings, max_slice_rows=5_000_000
         )
-        if self.rng.random() < 0.5 or any(self._is_refused(app) for app in self.apps):
+        if self.rng.random() < 0.5 or self.is_tight:
             self._crash()
         self.bench.read_log()
         self._start_all()
@@ -262,11 +269,6 @@ class Life:
                     break
             else:
                 raise AssertionError("the engine does not come to rest")
-
-    def _is_refused(self, app: App) -> bool:
-        """Tell whether a query reads more at once than this life allows."""
-        status = self.bench.engine.status(app.id)
-        return status is not None and "max_slice_rows" in status.message
 
     # -- what comes of it
 

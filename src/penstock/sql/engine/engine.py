@@ -290,6 +290,7 @@ class Engine:
         self._turn += 1
         for _ in range(MAX_ROUNDS):
             heard = self.tap.take()
+            self.outlet.begin()
             self._round(heard)
             if not self._is_chained():
                 self._commit()
@@ -373,7 +374,7 @@ class Engine:
 
     def _is_chained(self) -> bool:
         """Tell whether a query reads what was answered in this turn."""
-        ids = self.outlet.datastreams
+        ids = self.outlet.news
         if not len(ids):
             return False
         with self._lock:

@@ -32,6 +32,7 @@ class Outlet:
         self._keep = keep
         self._touched = touched
         self._ranges: list[tuple[Int64s, int, int]] = []
+        self._flushed: list[Int64s] = []
         self._rows: list[pa.Table] = []
         self._removed: list[pa.Table] = []
         #: Rows that were brought.
@@ -45,12 +46,16 @@ class Outlet:
         """Whether something waits."""
         return bool(self._rows or self._removed)
 
+    def begin(self) -> None:
+        """Count anew what there is news of; what waits is still news."""
+        self._flushed = []
+
     @property
-    def datastreams(self) -> Int64s:
-        """Return what it is of that waits, ascending."""
+    def news(self) -> Int64s:
+        """Of which Datastreams there was something since `begin`, ascending."""
         ids = [int64s(rows, "datastream") for rows in (*self._rows, *self._removed)]
         ids += [some for some, _, _ in self._ranges]
-        return np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
+        return np.unique(np.concatenate([*self._flushed, *ids, np.zeros(0, np.int64)]))
 
     def add(self, rows: pa.Table) -> None:
         """Take rows in `core.observation.SCHEMA`; of two with one identity the later one counts."""
@@ -80,6 +85,7 @@ class Outlet:
             removed = pa.concat_tables(self._removed) if self._removed else None
             batch = _one_batch(self._rows)
             self._keep(batch, marks or {}, removed)
+            self._flushed = [self.news]
             self.rows_kept += batch.num_rows
             self.rows_removed += 0 if removed is None else removed.num_rows
             self._rows, self._removed = [], []
