@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.core.errors import InvalidQuery, TooMuch
+from penstock.sql.settings import MAX_LIST, SqlSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 #: Times that Python and DuckDB both know, microseconds.
@@ -27,9 +28,12 @@ class Duck:
         memory_bytes: What it may take.
         threads: How many it may use.
         is_ordered: Whether rows stay in the order of an inner `ORDER BY`.
+        max_list: Characters that `LISTAGG` may give.
     """
 
-    def __init__(self, memory_bytes: int, threads: int, *, is_ordered: bool = False) -> None:
+    def __init__(
+        self, memory_bytes: int, threads: int, *, is_ordered: bool = False, max_list: int = MAX_LIST
+    ) -> None:
         # They take time and memory that only queries need.
         import duckdb
 
@@ -49,7 +53,7 @@ class Duck:
                 "preserve_insertion_order": "true" if is_ordered else "false",
             },
         )
-        register(self._connection)
+        register(self._connection, max_list)
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
@@ -101,6 +105,13 @@ class Duck:
     def close(self) -> None:
         """Release it."""
         self._connection.close()
+
+
+def duck_of(settings: SqlSettings) -> Duck:
+    """Return a connection for queries that run."""
+    return Duck(
+        settings.memory_bytes, settings.threads, max_list=settings.max_list_characters
+    )
 
 
 class Deadline:

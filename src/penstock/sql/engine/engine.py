@@ -20,7 +20,7 @@ from penstock.core.queries import Meaning, Progress, Query, RunStatus, Sink
 from penstock.core.store import CanSummarise, Marks, Store
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.derived import DatastreamSink, Origin
-from penstock.sql.engine.duck import Duck
+from penstock.sql.engine.duck import duck_of
 from penstock.sql.engine.expiry import Expiry
 from penstock.sql.engine.history import over
 from penstock.sql.engine.inputs import Scans, Wanted
@@ -368,7 +368,7 @@ class Engine:
 
     def _computing(self) -> Computer:
         if self._computer is None:
-            duck = Duck(self.settings.memory_bytes, self.settings.threads)
+            duck = duck_of(self.settings)
             self._computer = Computer(duck, self.settings.max_slice_rows)
         return self._computer
 
