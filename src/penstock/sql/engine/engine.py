@@ -368,7 +368,7 @@ class Engine:
 
     def _computing(self) -> Computer:
         if self._computer is None:
-            duck = duck_of(self.settings)
+            duck = duck_of(self.settings, self.settings.max_slice_s)
             self._computer = Computer(duck, self.settings.max_slice_rows)
         return self._computer
 
