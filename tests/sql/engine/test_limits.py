@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.sql.engine.bench import Bench, mean
+from tests.sql.engine.bench import Bench, mean, plan_of
 
-from penstock.core.queries import RunState
+from penstock.core.errors import InvalidQuery
+from penstock.core.queries import Query, RunState
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.duck import TooSlow
 from penstock.sql.engine.picture import Picture
@@ -95,3 +97,15 @@ def test_a_list_that_is_too_long_fails_its_query(bench: Bench) -> None:
     assert status.state is RunState.FAILED
     assert "LISTAGG" in status.message
     assert "sql.max_list_characters" in status.message
+
+
+def test_what_the_database_would_refuse_is_refused_before_it_runs(bench: Bench) -> None:
+    def broken(query: Query) -> Plan:
+        plan = plan_of(query)
+        return replace(plan, sql=plan.sql.replace("avg(", "agv("))
+
+    bench.engine._plan_of = broken
+    with pytest.raises(InvalidQuery, match="does not take this query"):
+        bench.engine.explain(Query(sql=mean(10)))
+    bench.engine._plan_of = plan_of
+    assert bench.engine.explain(Query(sql=mean(10))).columns

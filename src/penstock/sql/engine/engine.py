@@ -22,6 +22,7 @@ from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.derived import DatastreamSink, Origin
 from penstock.sql.engine.duck import duck_of
 from penstock.sql.engine.expiry import Expiry
+from penstock.sql.engine.guard import Guard
 from penstock.sql.engine.history import over
 from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.ledger import Entry, Ledger
@@ -95,6 +96,7 @@ class Engine:
         self.outlet = Outlet(keep, self.tap.touched)
         self.pictures = Pictures(catalog, clock, self.settings.catalog_age_s, system_name)
         self._expiry = Expiry(catalog, clock, retention_s)
+        self._guard = Guard(self.settings)
         self._ledger = Ledger(folder)
         self._lock = threading.RLock()
         self._entries = {entry.id: entry for entry in self._ledger.read()}
@@ -141,6 +143,7 @@ class Engine:
             self._thread = None
             if self._computer is None or not self._computer.is_given_up:
                 self._guarded_turn()
+        self._guard.close()
         if self._computer is not None:
             self._computer.close()
 
@@ -169,7 +172,9 @@ class Engine:
 
     def explain(self, query: Query) -> Meaning:
         """Check a query and tell what is known of it."""
-        return self._plan_of(query).meaning
+        plan = self._plan_of(query)
+        self._guard.check(plan)
+        return plan.meaning
 
     def start(self, id_: int, query: Query, sink: Sink, start_us: int | None) -> None:
         """Run a query from now on, until `stop`."""
