@@ -7,8 +7,10 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
+import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
 from penstock import __version__
@@ -19,6 +21,7 @@ from penstock.core.clock import SystemClock
 from penstock.core.listening import ALARMS_CLIENT, APPS_CLIENT
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Check, DeadLetter, Health, Replayed
+from penstock.core.selection import Selection
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
@@ -34,6 +37,7 @@ from penstock.runtime.people import open_identities
 from penstock.runtime.publisher import Publisher
 from penstock.runtime.streams import make_streams
 from penstock.runtime.things import make_notifier, make_things
+from penstock.runtime.watched_store import watched
 from penstock.sensorthings.mqtt_changes import Change
 from penstock.stores.lake.store import LakeStore
 
@@ -71,7 +75,9 @@ class Hub:
         self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
-        self.store = LakeStore.open(data / "store", config.store, self._clock)
+        store = LakeStore.open(data / "store", config.store, self._clock)
+        # What is computed from what is removed is computed again without it.
+        self.store = watched(store, self._removing)
         self.post = post = make_post(self.doors, internal_secret)
         self.fleet = make_room(
             config,
@@ -87,7 +93,7 @@ class Hub:
         self.ingest = Ingest(
             self.log,
             self.catalog,
-            self.store,
+            store,
             codec,
             config.ingest,
             self._clock,
@@ -99,7 +105,7 @@ class Hub:
         )
         self.streams = make_streams(
             config,
-            self.store,
+            store,
             self.catalog,
             self.ingest,
             self.identities.access,
@@ -116,8 +122,6 @@ class Hub:
             self.ingest.forget_series,
             self._tell,
             self._is_wanted,
-            # What is computed from them is computed again without them.
-            lambda rows: self.streams.heard(rows, {}),
         )
         self.notifier = make_notifier(
             self.things,
@@ -161,6 +165,10 @@ class Hub:
     def _tell(self, changes: Sequence[Change]) -> None:
         """Tell subscribers of entities that were made or changed."""
         self.notifier.tell(changes)
+
+    def _removing(self, gone: pa.Table | Selection) -> AbstractContextManager[None]:
+        """Compute again without what is removed within."""
+        return self.streams.removing(gone)
 
     def _is_wanted(self, type_: str) -> bool:
         """Tell whether somebody listens to SensorThings entities of a type."""

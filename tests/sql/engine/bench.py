@@ -65,7 +65,7 @@ class Bench:
     def open(self) -> None:
         """Begin as after a start."""
         self.store = LakeStore.open(self.folder / "store", LAKE, self.clock)
-        self.position = self.store.marks.get("door", 0)
+        self.position = self.held = self.store.marks.get("door", 0)
         self.engine = Engine(
             self.store, self.catalog, self.keep, plan_of, lambda _: EVERYTHING,
             self.folder / "sql", self.clock, self.settings,
@@ -84,8 +84,16 @@ class Bench:
         while self.position < len(self.sent):
             batch = self.sent[self.position]
             self.position += 1
+            if self.position <= self.held:
+                self.engine.heard(pa.table(batch), {"door": self.position})
+                continue
             self.store.append(batch, {"door": self.position})
             self.engine.heard(batch, {"door": self.position})
+
+    def delete(self, rows: pa.Table) -> None:
+        """Remove rows as whoever may does."""
+        with self.engine.removing(rows):
+            self.store.delete_rows(rows)
 
     def keep(self, rows: pa.RecordBatch, marks: Marks, removed: pa.Table | None) -> None:
         """Do as `Ingest.keep` does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,12 @@ from penstock.sql.settings import SqlSettings
 MEANS = [
     "SELECT window_start, thing, AVG(result) AS mean FROM TUMBLE(TABLE observations, "
     "DESCRIPTOR(time), INTERVAL '5' SECOND) GROUP BY window_start, window_end, thing",
-    "SELECT time, result / 2 AS half FROM \"P.*.HUM\" WHERE result > 2",
+    'SELECT time, result / 2 AS half FROM "P.*.HUM" WHERE result > 2',
     "SELECT window_end AS time, thing, COUNT(*) AS n, MAX(result) AS top FROM HOP(TABLE "
     "observations, DESCRIPTOR(time), INTERVAL '4' SECOND, INTERVAL '8' SECOND) "
     "GROUP BY window_start, window_end, thing HAVING COUNT(*) < 4",
     "SELECT time, thing, result - LAG(result) OVER (PARTITION BY datastream ORDER BY time) AS step "
-    "FROM \"P.*.TMP\"",
+    'FROM "P.*.TMP"',
 ]  # fmt: skip
 TOO_LONG = "a session lasts longer than the reach"
 #: Datastreams that are measured; the generated ones of app `mean` are derived here.
@@ -87,6 +87,13 @@ class _Fragile(Bench):
             self._die()
         super().keep(rows, marks, None)
         self._die()
+
+    def delete(self, rows: pa.Table) -> None:
+        """Do as `Bench.delete` does, or a part of it."""
+        with self.engine.removing(rows):
+            self._die()
+            self.store.delete_rows(rows)
+            self._die()
 
     def _die(self) -> None:
         if self.rng.random() < self.dies:
@@ -143,6 +150,8 @@ class Life:
         self.clock.pace_s = rng.choice([0.0, 0.0, 0.004, 0.05])
         self.bench = _Fragile(self.folder, settings, self.clock)
         self.bench.rng = rng
+        #: Which rows were removed.
+        self.gone: set[int] = set()
 
     # -- what is there
 
@@ -196,6 +205,8 @@ class Life:
             now, coming = coming[:size], coming[size:]
             self._send(now)
             self._something()
+            if self.rng.random() < 0.15:
+                self._delete({at for _, at, _ in coming})
         self._rest()
 
     def _send(self, now: list[tuple[float, int, bool]]) -> None:
@@ -224,18 +235,33 @@ class Life:
         if rng.random() < 0.5:
             self._start_all()
 
+    def _delete(self, coming: set[int]) -> None:
+        """Remove some rows of which nothing comes any more."""
+        self._guarded(self.bench.read_log)
+        if self.bench.position < len(self.bench.sent):
+            return
+        there = [at for at in range(self.rows.num_rows) if at not in coming | self.gone]
+        some = self.rng.sample(there, min(len(there), self.rng.randint(1, 4)))
+        table = pa.table(self._batch(some, is_wrong=False))
+        while not self._guarded(lambda: self.bench.delete(table)):
+            self._guarded(self.bench.read_log)
+        self.gone.update(some)
+
     def _turn(self) -> None:
         for _ in range(self.rng.randint(1, 4)):
             if self.bench.engine.turn():
                 return
 
-    def _guarded(self, act: Any) -> None:
+    def _guarded(self, act: Callable[[], None]) -> bool:
+        """Do something; return whether it was done."""
         try:
             act()
         except NotConnected:
-            pass
+            return False
         except Killed:
             self._crash()
+            return False
+        return True
 
     def _crash(self) -> None:
         self.bench.crash()
@@ -255,9 +281,7 @@ class Life:
 
     def _rest(self) -> None:
         self.bench.refuses = self.bench.dies = 0.0
-        self.bench.settings = msgspec.structs.replace(
-            self.bench.settings, max_slice_rows=5_000_000
-        )
+        self.bench.settings = msgspec.structs.replace(self.bench.settings, max_slice_rows=5_000_000)
         if self.rng.random() < 0.5 or self.is_tight:
             self._crash()
         self.bench.read_log()
@@ -275,7 +299,8 @@ class Life:
     def differences(self, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         """Tell what is not as one run over all data says."""
         derived = self.derived()
-        rows = pa.concat_tables([self.rows, self._derived_rows()])
+        left = [at for at in range(self.rows.num_rows) if at not in self.gone]
+        rows = pa.concat_tables([self.rows.take(left), self._derived_rows()])
         picture = self.bench.engine.pictures.now()
         for app in self.apps:
             plan = self._plan(app)
@@ -309,9 +334,7 @@ class Life:
 
     def _wanted(self, answer: Rows, plan: Plan) -> Derived:
         """Return what is to be derived from an answer."""
-        names = {
-            one.id: one.name for one in self.bench.catalog.datastreams(limit=100_000)
-        }
+        names = {one.id: one.name for one in self.bench.catalog.datastreams(limit=100_000)}
         columns = plan.meaning.columns
         made: Derived = {}
         for time, _, series, row, *values in answer:

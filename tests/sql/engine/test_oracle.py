@@ -19,7 +19,7 @@ CASES = int(os.environ.get("PENSTOCK_ORACLE_CASES", "40"))
 #: Lives that one test lives, and queries in each.
 LIVES, QUERIES = 5, 5
 #: Where files cost little, if there is such a place.
-SHELF = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - names in it are random
+SHELF = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @pytest.mark.parametrize("begin", range(BEGIN, BEGIN + CASES // QUERIES, LIVES))

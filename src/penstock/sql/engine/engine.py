@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
 from penstock.core.queries import Meaning, Progress, Query, RunStatus, Sink
+from penstock.core.selection import Selection
 from penstock.core.store import CanSummarise, Marks, Store
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.derived import DatastreamSink, Origin
@@ -29,6 +31,7 @@ from penstock.sql.engine.ledger import Entry, Ledger
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.ranges import NEVER_US, Int64s
+from penstock.sql.engine.removals import Removal, Removals
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
 from penstock.sql.engine.starting import QUERY_MARK, stand
@@ -106,6 +109,9 @@ class Engine:
             id_: Standing(entry, _stood(entry, marks), now_s)
             for id_, entry in self._entries.items()
         }
+        self._seen: Int64s = np.zeros(0, np.int64)
+        self._removals = Removals(folder, store, self._all, lambda ids: np.isin(ids, self._seen))
+        self._followed: list[Removal] = []
         self._running: dict[int, Running] = {}
         self._newest: dict[int, int] | None = None
         self._computer: Computer | None = None
@@ -152,6 +158,17 @@ class Engine:
     def heard(self, rows: pa.RecordBatch | pa.Table, marks: Marks) -> None:
         """Take what was kept or removed; see `core.tap.Tap`."""
         self.tap.heard(rows, marks)
+
+    @contextmanager
+    def removing(self, gone: pa.Table | Selection) -> Iterator[None]:
+        """Compute again without what is removed from the store within, even after a kill.
+
+        Args:
+            gone: Identities of the rows, or which are chosen. Callable from any thread.
+        """
+        with self._removals.removing(gone):
+            yield
+        self.tap.wake.set()
 
     def reads_from(self, marks: Marks) -> Marks:
         """Return where ingest is to read the log from, given how far the store is durable."""
@@ -317,6 +334,7 @@ class Engine:
 
     def _hear(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:
         picture = self._resolve(standings, heard)
+        self._follow(standings)
         now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         for one in heard:
             if one.rows:
@@ -350,8 +368,22 @@ class Engine:
         self._see(standings, picture)
         return picture
 
+    def _follow(self, standings: Sequence[Standing]) -> None:
+        """Let queries compute again what was computed from what is removed."""
+        taken = self._removals.take()
+        for one in taken:
+            for standing in standings:
+                standing.touch(one.ranges.get(standing.entry.id, ()))
+        self._followed += taken
+
+    def _all(self) -> Sequence[Standing]:
+        with self._lock:
+            return list(self._standings.values())
+
     def _see(self, standings: Sequence[Standing], picture: Picture) -> None:
         """Let queries find their datastreams."""
+        if len(picture.ids) != len(self._seen) or not np.array_equal(picture.ids, self._seen):
+            self._seen = np.union1d(self._seen, picture.ids)
         scopes = {s.entry.query.system: Scope() for s in standings}
         scopes = {system: self._scope_of(system) for system in scopes}
         for standing in standings:
@@ -382,8 +414,7 @@ class Engine:
         ids = self.outlet.news
         if not len(ids):
             return False
-        with self._lock:
-            standings = list(self._standings.values())
+        standings = self._all()
         self._see(standings, self.pictures.knowing(ids))
         return any(np.isin(s.ids, ids, assume_unique=True).any() for s in standings)
 
@@ -393,8 +424,11 @@ class Engine:
         with self._lock:
             standings = list(self._standings.values())
             is_old = [standing.settle(durable) for standing in standings]
-            if any(is_old) or not all(s.is_written for s in standings):
+            if any(is_old) or self._followed or not all(s.is_written for s in standings):
                 self._write()
+        if self._followed:
+            self._removals.cross_out(self._followed)
+            self._followed = []
         marks = {LOG_MARK + name: at for name, at in self._dealt.items()}
         marks |= marks_of(standings)
         marks = {name: at for name, at in marks.items() if self._marked.get(name) != at}

@@ -69,15 +69,20 @@ class Ledger:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Replace what was written; durable when it returns."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".json.new")
-        with new.open("wb") as sink:
-            sink.write(msgspec.json.encode(entries))
-            sink.flush()
-            os.fsync(sink.fileno())
-        new.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._path, msgspec.json.encode(entries))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file as a whole; durable when it returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".json.new")
+    with new.open("wb") as sink:
+        sink.write(content)
+        sink.flush()
+        os.fsync(sink.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -12,6 +12,8 @@ from penstock.core.store import Marks
 from penstock.sql.engine.ranges import Int64s
 from penstock.sql.engine.tap import int64s
 
+_IDENTITY = pa.schema([SCHEMA.field(name) for name in ("datastream", "time", "feature")])
+
 #: Keeps rows (and marks with them, in one step) after it has removed others; waits until it is
 #: done. `ingest.Ingest.keep`.
 Keep = Callable[[pa.RecordBatch, Marks, "pa.Table | None"], None]
@@ -65,7 +67,7 @@ class Outlet:
     def remove(self, rows: pa.Table) -> None:
         """Take identities of rows that are to go; none of them may wait here."""
         if rows.num_rows:
-            self._removed.append(rows)
+            self._removed.append(rows.select(_IDENTITY.names).cast(_IDENTITY))
 
     def touch(self, datastreams: Int64s, start_us: int, end_us: int) -> None:
         """Tell, with the rows, that a range was computed again, even if nothing is new in it.

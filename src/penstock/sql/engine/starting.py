@@ -66,7 +66,7 @@ def _again(held: Standing, query: Query, plan: Plan, began: int, now_s: float) -
     done = began if old.meaning.is_rowwise else held.done_us
     standing = Standing(entry, done, now_s)
     standing.late_rows, standing.too_late = held.late_rows, held.too_late
-    standing.settling = held.settling
+    standing.settling, standing.ever = held.settling, held.ever
     held.spill()
     standing.touch([(floor(a, meaning), b) for a, b in held.pending])
     if meaning.is_rowwise and not old.meaning.is_rowwise:
