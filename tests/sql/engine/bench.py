@@ -59,6 +59,8 @@ class Bench:
         (folder / "catalog.sqlite").write_bytes(empty_catalog())
         self.catalog = SqlCatalog.open(folder / "catalog.sqlite")
         self.settings = settings or SqlSettings(catalog_age_s=0)
+        #: How long the store keeps what has no retention of its own.
+        self.retention_s: float | None = None
         self.sent: list[pa.RecordBatch] = []
         self.open()
 
@@ -69,7 +71,7 @@ class Bench:
         self.engine = Engine(
             self.store, self.catalog, self.keep, plan_of, lambda _: EVERYTHING,
             self.folder / "sql", self.clock, self.settings,
-            positions=lambda: {"door": self.position},
+            positions=lambda: {"door": self.position}, retention_s=self.retention_s,
         )  # fmt: skip
         self.position = self.engine.reads_from({"door": self.position})["door"]
 
