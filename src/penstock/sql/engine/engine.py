@@ -238,6 +238,16 @@ class Engine:
         running = self._running.get(id_)
         return None if running is None else running.status()
 
+    def answered(self, id_: int) -> tuple[int, int] | None:
+        """Return the event times that a query, as it is now, has answered."""
+        with self._lock:
+            standing = self._standings.get(id_)
+        if standing is None:
+            return None
+        entry = standing.entry
+        asked = entry.began_us if entry.asked_us is None else entry.asked_us
+        return max(entry.began_us, asked), standing.done_us
+
     def over(
         self, query: Query, start_us: int, end_us: int, progress: Progress | None = None
     ) -> Iterator[pa.Table]:

@@ -27,6 +27,7 @@ class Entry(msgspec.Struct, kw_only=True):
         meaning: What is known of its plan, so that it need not be made to follow the data.
         sources: What it reads.
         pending: Ranges to compute again.
+        asked_us: Event time from which on answers are of this query, and not of one before it.
         since: Where the log was when it was first started, by partition.
     """
 
@@ -38,6 +39,7 @@ class Entry(msgspec.Struct, kw_only=True):
     sources: tuple[Source, ...]
     pending: Sequence[Range] = ()
     since: Mapping[str, int] = {}
+    asked_us: int | None = None
 
 
 class Ledger:
