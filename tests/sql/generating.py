@@ -47,7 +47,7 @@ def rows(rng: random.Random) -> pa.Table:
             rng.choice([0, 0, 0, 0, 60 * SECOND]) + rng.choice([0, 0, 0, 1])
         )
         number = rng.randrange(6)
-        thing, prop = f"t{number % 3}", ("TMP", "HUM")[number // 3]
+        thing, prop = f"P.t{number % 3}", ("TMP", "HUM")[number // 3]
         feature = rng.choice([0, 0, 0, 1])
         made[number, time, feature] = {
             "time": time,
@@ -58,7 +58,7 @@ def rows(rng: random.Random) -> pa.Table:
             "datastream": number + 1,
             "feature": feature,
             "parameters": rng.choice([None, '{"p": 2}']),
-            "name": f"P.{thing}.{prop}",
+            "name": f"{thing}.{prop}",
             "thing": thing,
             "system": "main",
             "property": prop,
@@ -81,13 +81,13 @@ def rows(rng: random.Random) -> pa.Table:
 def catalog() -> dict[str, pa.Table]:
     """Return tables of the catalog that fit to `rows`."""
     given: dict[str, list[dict[str, object]]] = {
-        "things": [{"id": n, "name": f"t{n}", "system": "main", "longitude": 1.0 * n,
+        "things": [{"id": n, "name": f"P.t{n}", "system": "main", "longitude": 1.0 * n,
                     "latitude": 2.0 * n, "properties": "{}"} for n in range(3)],
         "datastreams": [{"id": n + 1, "name": f"P.t{n % 3}.{'TMP' if n < 3 else 'HUM'}",
-                         "thing": f"t{n % 3}", "system": "main", "property": "x", "unit": "y",
+                         "thing": f"P.t{n % 3}", "system": "main", "property": "x", "unit": "y",
                          "sensor": "z", "kind": "number", "properties": "{}"} for n in range(4)],
         "units": [{"symbol": "Cel", "name": "degree Celsius", "definition": "d"}],
-        "locations": [{"thing": "t1", "longitude": 8.0, "latitude": 50.0, "height": None}],
+        "locations": [{"thing": "P.t1", "longitude": 8.0, "latitude": 50.0, "height": None}],
     }  # fmt: skip
     return {
         name: pa.table(
@@ -138,14 +138,14 @@ class _Queries:
             "JSON_VALUE(text, '$.x' RETURNING DOUBLE)", "CHAR_LENGTH(text)",
         )  # fmt: skip
         where = self._pick(
-            "", "", " WHERE result > 1", " WHERE result IS NOT NULL AND thing <> 't1'",
+            "", "", " WHERE result > 1", " WHERE result IS NOT NULL AND thing <> 'P.t1'",
             " WHERE text LIKE 'a%' OR property = 'TMP'", " WHERE datastream IN (1, 2, 4)",
         )  # fmt: skip
         return f"SELECT time, thing AS k, {value} AS v FROM {source}{where}"
 
     def rows(self, depth: int) -> str:
         value = self._pick("v + 1", "v", "NULLIF(v, 2)", "v * v", "FLOOR(v)", "v / 2")
-        where = self._pick("", " WHERE v > 0", " WHERE k <> 't2'", " WHERE v IS NOT NULL")
+        where = self._pick("", " WHERE v > 0", " WHERE k <> 'P.t2'", " WHERE v IS NOT NULL")
         return f"SELECT time, k, {value} AS v FROM ({self.any(depth)}){where}"
 
     def _aggregate(self) -> str:
@@ -323,7 +323,14 @@ def times_of(table: pa.Table) -> list[int]:
     return [int(us) for us in table["time"].cast(pa.int64()).to_pylist()]
 
 
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (DuckDB's TIMESTAMP has no zone)
+
+
 def moment(us: int) -> dt.datetime:
     """Return a time as DuckDB takes it."""
-    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (DuckDB's TIMESTAMP has no zone)
-    return epoch + dt.timedelta(microseconds=us)
+    return _EPOCH + dt.timedelta(microseconds=us)
+
+
+def us_of(moment: dt.datetime) -> int:
+    """Return a time as DuckDB gives it in microseconds."""
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -30,7 +31,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def matching(rows: pa.Table, source: Source) -> pa.Table:
-    """Return the rows that a source means."""
+    """Return the rows that a source means, if none of them is derived."""
     if source.app:
         return rows.filter(pc.equal(rows["app"], source.app))
     if not source.names:
@@ -42,6 +43,13 @@ def matching(rows: pa.Table, source: Source) -> pa.Table:
     return rows.filter(mask)
 
 
+def measured(rows: pa.Table, source: Source) -> pa.Table:
+    """Return the rows that a source means: what apps derive only where it is named."""
+    found = matching(rows, source)
+    is_named = source.app or (source.names and "*" not in source.names[0])
+    return found if is_named else found.filter(pc.equal(found["app"], ""))
+
+
 def run(
     connection: duckdb.DuckDBPyConnection,
     plan: Plan,
@@ -49,6 +57,7 @@ def run(
     tables: dict[str, pa.Table],
     start: int,
     end: int,
+    matches: Callable[[pa.Table, Source], pa.Table] = matching,
 ) -> Rows:
     """Run a plan for one slice, over the inputs that it says it needs and no others."""
     low, high = start - plan.meaning.back_us, end + plan.meaning.ahead_us
@@ -60,7 +69,7 @@ def run(
         # Whatever order rows come in, the answer is the same.
         order = list(range(len(near)))
         random.Random(start).shuffle(order)
-        table = matching(near.take(pa.array(order, pa.int64())), input_.source).select(
+        table = matches(near.take(pa.array(order, pa.int64())), input_.source).select(
             list(input_.columns)
         )
         connection.register(input_.relation, table)
@@ -77,10 +86,14 @@ def run(
 
 
 def whole(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, rows: pa.Table, tables: dict[str, pa.Table]
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    rows: pa.Table,
+    tables: dict[str, pa.Table],
+    matches: Callable[[pa.Table, Source], pa.Table] = matching,
 ) -> Rows:
     """Run a plan once over everything."""
-    return run(connection, plan, rows, tables, FIRST, LAST)
+    return run(connection, plan, rows, tables, FIRST, LAST, matches)
 
 
 def sliced(

@@ -78,7 +78,6 @@ class SensorThings:
                 refusal=_refusal,
                 fleet=(lambda: ctx.fleet) if ctx.has_fleet else None,
                 forget_series=things.forget_series,
-                removed=things.removed,
                 changed=things.changed,
             )
         )

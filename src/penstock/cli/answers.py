@@ -53,6 +53,23 @@ def backtest_to(
         typer.echo(f"{rows} rows" + (f", of which {MAX_SHOWN} are shown" * (rows > MAX_SHOWN)))
 
 
+def verification(url: str, app: int, from_: str, to: str) -> dict[str, Any]:
+    """Compare what an app stored, and say meanwhile how far it is."""
+    asked = {"from": from_, "to": to, "format": "ndjson"}
+    result: dict[str, Any] | None = None
+    with posting_long(url, f"/apps/{app}/verify", asked) as answer:
+        for line in map(msgspec.json.decode, answer.iter_lines()):
+            if "error" in line:
+                raise PenstockError(line["error"]["message"])
+            if "progress" in line:
+                tell(line["progress"])
+            result = line.get("verified", result)
+    tell(None)
+    if result is None:
+        raise PenstockError("the comparison did not come to its end; try again")
+    return result
+
+
 def picked(csv: Path | None, arrow: Path | None) -> tuple[str, Path | None]:
     """Return the form and the file that are wanted."""
     if csv is not None and arrow is not None:

@@ -31,6 +31,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+#: Longer texts are no names of files.
+MAX_PATH = 1000
+
 Name = Annotated[str, typer.Argument(help="Name or id of the app.")]
 File = Annotated[
     Path, typer.Argument(help="A `.sql` file: `-- key: value` lines and a SELECT; `-` reads input.")
@@ -134,9 +137,33 @@ def change(
     reach: Annotated[
         float | None, typer.Option(help="Seconds that LAG, frames and as-of joins look.", min=0)
     ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(help="now, beginning or an ISO 8601 time: where it begins.", metavar="TIME"),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="datastreams or topic.", metavar="KIND")
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Topic for the rows, with {column}; output is that topic.")
+    ] = None,
+    thing: Annotated[
+        str | None, typer.Option(help="Thing of what it derives, with {column} of a key.")
+    ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option("--unit", help="Unit of a value column.", metavar="COLUMN=SYMBOL"),
+    ] = None,
+    properties: Annotated[
+        list[str] | None,
+        typer.Option("--property", help="Observed property of a column.", metavar="COLUMN=NAME"),
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Change an app; a started one goes on with the new query from where it stands."""
+    """Change an app; a started one goes on with the new query from where it stands.
+
+    An empty text takes a topic, a thing, a unit or a property away.
+    """
     found = _find(url, name)
     said: dict[str, Any] = {
         "sql": None if sql is None else read_text(sql),
@@ -144,6 +171,8 @@ def change(
         "lateness_s": lateness,
         "idle_s": idle,
         "reach_s": reach,
+        "start": begin,
+        "output": _output(found["spec"]["output"], output, topic, thing, units, properties),
     }
     spec = {**found["spec"], **{key: value for key, value in said.items() if value is not None}}
     now = ask("PUT", url, f"/apps/{found['id']}", spec, version=found["version"])
@@ -215,32 +244,50 @@ def export(
         with asking_long(url, "/apps/export") as answer:
             sys.stdout.write(answer.read().decode())
         return
-    from penstock.sql.apps.app_text import parse_apps, print_app
+    from penstock.sql.apps.app_text import parse_texts, print_app
 
     with asking_long(url, "/apps/export") as answer:
-        specs = parse_apps(answer.read().decode())
+        said = parse_texts(answer.read().decode())
     folder.mkdir(parents=True, exist_ok=True)
-    for spec in specs:
-        home = folder if len({one.system for one in specs}) == 1 else folder / spec.system
+    for one in said:
+        spec = one.spec
+        home = folder if len({one.spec.system for one in said}) == 1 else folder / spec.system
         home.mkdir(exist_ok=True)
-        (home / f"{spec.name}.sql").write_text(print_app(spec), encoding="utf-8")
-    typer.echo(f"{len(specs)} apps are in {folder}.")
+        text = print_app(spec, is_started=one.is_started)
+        (home / f"{spec.name}.sql").write_text(text, encoding="utf-8")
+    typer.echo(f"{len(said)} apps are in {folder}.")
 
 
 @app.command("import")
 def import_apps(
     source: Annotated[Path, typer.Argument(help="A file, or a folder of `.sql` files.")],
     *,
+    start: Annotated[
+        bool, typer.Option("--start", help="Start those that the text says are started.")
+    ] = False,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Make and change apps from text; none is started."""
+    """Make and change apps from text, all of them or none."""
     files = sorted(source.rglob("*.sql")) if source.is_dir() else [source]
     if not files:
         msg = f"there is no `.sql` file in {source}"
         raise NotFound(msg)
     text = "\n".join(read_text(file) for file in files)
-    _say_imported(_import(url, text), as_json=as_json)
+    _say_imported(_import(url, text, start=start), as_json=as_json)
+
+
+@app.command()
+def translate(
+    given: Annotated[
+        str,
+        typer.Argument(metavar="FILE|TEXT", help="A filter, a file with one, or `-` for input."),
+    ],
+    *,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Write a filter of the digital twin stack as a SELECT for an app."""
+    typer.echo(ask("POST", url, "/apps/translate", {"text": _text_of(given).strip()})["sql"])
 
 
 @app.command()
@@ -295,13 +342,19 @@ def verify(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what an app stored with a new computation; exit code 1 when they differ."""
+    """Compare what an app stored with a new computation; exit code 1 when they differ.
+
+    Compared is what it was to answer since it began or was changed. Ctrl-C cancels it.
+    """
+    from penstock.cli.answers import verification
+
     found = _find(url, name)
-    result = ask("POST", url, f"/apps/{found['id']}/verify", {"from": from_, "to": to})
+    result = verification(url, found["id"], from_, to)
     if as_json:
         print_json(result)
     else:
         typer.echo(
+            f"From {moment(result['start_us'])} to {moment(result['end_us'])}: "
             f"{result['rows']} values computed, {result['same']} stored so, "
             f"{result['different']} different."
         )
@@ -320,6 +373,40 @@ def verify(
         raise typer.Exit(1)
 
 
+def _output(
+    held: Mapping[str, Any],
+    kind: str | None,
+    topic: str | None,
+    thing: str | None,
+    units: list[str] | None,
+    properties: list[str] | None,
+) -> dict[str, Any]:
+    """Return where the answer goes, with what is said anew."""
+    if kind is None and topic:
+        kind = "topic"
+    if kind == "datastreams" and topic is None:
+        topic = ""
+    said = {"kind": kind, "topic": topic, "thing": thing}
+    return {
+        **held,
+        **{key: value for key, value in said.items() if value is not None},
+        "units": _with(held["units"], units, "--unit"),
+        "properties": _with(held["properties"], properties, "--property"),
+    }
+
+
+def _with(held: Mapping[str, str], said: list[str] | None, option: str) -> dict[str, str]:
+    """Return names by column, with those said anew; an empty one takes it away."""
+    names = dict(held)
+    for one in said or ():
+        column, is_said, name = one.partition("=")
+        if not (column and is_said):
+            msg = f"{option} {one!r} is not understood; write COLUMN=NAME"
+            raise InvalidInput(msg)
+        names[column] = name
+    return {column: name for column, name in names.items() if name}
+
+
 def _state(found: Mapping[str, Any]) -> str:
     run = found["run"]
     return str(run["state"] if run else found["state"])
@@ -333,9 +420,16 @@ def _find(url: str, name: str) -> dict[str, Any]:
     return specified(url, "/apps", "app", name, "apps list")
 
 
+def _text_of(given: str) -> str:
+    """Return the text of a file or of the input; else what is given is the text."""
+    is_file = given == "-" or (len(given) < MAX_PATH and Path(given).is_file())
+    return read_text(Path(given)) if is_file else given
+
+
 def _query_text(url: str, given: str) -> str:
-    if given == "-" or Path(given).is_file():
-        return read_text(Path(given))
+    text = _text_of(given)
+    if text != given:
+        return text
     from penstock.sql.apps.app_text import print_app
 
     return print_app(_spec(_find(url, given)["spec"]))
@@ -369,8 +463,8 @@ def _query(text: str) -> dict[str, Any]:
     }
 
 
-def _import(url: str, text: str) -> dict[str, Any]:
-    done: dict[str, Any] = send_text(url, "/apps/import", text)
+def _import(url: str, text: str, *, start: bool = False) -> dict[str, Any]:
+    done: dict[str, Any] = send_text(url, "/apps/import" + "?start=true" * start, text)
     return done
 
 
@@ -378,6 +472,6 @@ def _say_imported(done: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    for what in ("added", "changed", "unchanged"):
+    for what in ("added", "changed", "unchanged", "started"):
         if done[what]:
             typer.echo(f"{what}: {', '.join(done[what])}")

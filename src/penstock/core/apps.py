@@ -143,7 +143,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of an app for a range, compared with a new computation.
 
     Attributes:
-        start_us: Begin of the range, inclusive.
+        start_us: Begin of the range that was compared, inclusive.
         end_us: End of it, exclusive.
         rows: Values computed.
         same: Of these, stored exactly so.
@@ -160,11 +160,19 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did, by name of app."""
+    """What an import did, by name of app.
+
+    Attributes:
+        added: Made.
+        changed: Of another version now.
+        unchanged: Said as they are.
+        started: Started, because the text says so and that was asked for.
+    """
 
     added: Sequence[str] = ()
     changed: Sequence[str] = ()
     unchanged: Sequence[str] = ()
+    started: Sequence[str] = ()
 
 
 class AppRecords(Protocol):
@@ -188,6 +196,15 @@ class AppRecords(Protocol):
         Raises:
             NotFound: There is none of that id.
             Conflict: It is not at `app.version` any more.
+        """
+        ...
+
+    def put(self, apps: Sequence[KeptApp]) -> Sequence[KeptApp]:
+        """Keep new ones (of id 0) and replace others by their next versions: all, or none.
+
+        Raises:
+            NotFound: There is none of an id.
+            Conflict: A name is taken, or one is not at that version any more.
         """
         ...
 
@@ -292,6 +309,14 @@ class Apps(Protocol):
         """
         ...
 
+    def translate(self, by: Actor, text: str) -> str:
+        """Return a filter of the digital twin stack as a `SELECT` that does the same.
+
+        Raises:
+            InvalidQuery: It is no such filter; the message says what is allowed.
+        """
+        ...
+
     def backtest(
         self,
         by: Actor,
@@ -315,8 +340,12 @@ class Apps(Protocol):
     ) -> Verified:
         """Compare what is stored of one for a range with a new computation.
 
+        Of the range only what the app was to answer is compared, as it is now: from when it began,
+        or was changed, to where it is complete; the result says which range that was.
+
         Raises:
             NotSupported: Its output is not kept.
+            Conflict: It has not run yet.
         """
         ...
 
@@ -324,8 +353,10 @@ class Apps(Protocol):
         """Return all that `by` may see as text."""
         ...
 
-    def read_in(self, by: Actor, text: str) -> Imported:
-        """Make and change apps as a text says; all or none are checked before any is kept.
+    def read_in(self, by: Actor, text: str, *, start: bool = False) -> Imported:
+        """Make and change apps as a text says: all of them, or none.
+
+        With `start`, those are started that the text says are started.
 
         Raises:
             InvalidInput: The text or something in it cannot be kept; it says where.

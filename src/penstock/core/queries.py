@@ -195,6 +195,14 @@ class Streams(Protocol):
         """Return how a query fares, or None when it does not run."""
         ...
 
+    def answered(self, id_: int) -> tuple[int, int] | None:
+        """Return the event times that a query, as it is now, has answered; None if none.
+
+        From where it began, or was when it was last changed, to where its answer is complete, as
+        far as rows have come; `end_us` is exclusive.
+        """
+        ...
+
     def over(
         self, query: Query, start_us: int, end_us: int, progress: Progress | None = None
     ) -> Iterator[pa.Table]:

@@ -15,7 +15,8 @@ class Tap(Protocol):
     def heard(self, rows: pa.RecordBatch | pa.Table, marks: Marks) -> None:
         """Take a batch that was kept, or a table of rows that were removed; must not wait.
 
-        Called by the thread that keeps them.
+        Called by the thread that keeps them. A table may also be of rows that are read again: what
+        became of them meanwhile is what the store has.
 
         Args:
             rows: See above; a table may have the columns of the identity only.

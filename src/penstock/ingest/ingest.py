@@ -104,6 +104,8 @@ class Ingest:
         self._wake = threading.Event()
         self._moved = threading.Condition()
         self._positions: dict[str, int] = {}
+        #: Up to where the store held everything at the start.
+        self._held: Marks = {}
         self._sources: dict[str, Source] = {}
         self._replays: deque[Replay] = deque()
         self._to_forget: deque[threading.Event] = deque()
@@ -142,7 +144,7 @@ class Ingest:
         Raises:
             Conflict: Another process writes the dead letters.
         """
-        marks = _of_log(self.store.marks)
+        self._held = marks = _of_log(self.store.marks)
         if self._tap is not None:
             marks = self._tap.reads_from(marks)
         self._positions.update(marks)
@@ -361,7 +363,10 @@ class Ingest:
             outcome = self._outcome(source, batch)
             self.letters.append(letters_of(batch, outcome.rejected), self.patience)
             marks = {**self._positions, source.partition: batch.next_offset}
-            self.pipeline.keep(outcome.observations, marks)
+            if batch.next_offset <= self._held.get(source.partition, 0):
+                self.pipeline.hold(outcome.observations, marks)
+            else:
+                self.pipeline.keep(outcome.observations, marks)
             self.pipeline.saw(outcome.sightings)
         except Closing:
             raise

@@ -106,6 +106,14 @@ class Pipeline:
         if self._hearing is not None:
             self._hearing.saw(sightings)
 
+    def hold(self, observations: pa.RecordBatch, marks: Marks) -> None:
+        """Tell who follows of observations that the store has held since before the start.
+
+        Some may have been removed since: what the store has counts.
+        """
+        if self.tap is not None:
+            self.tap.heard(pa.table(observations), marks)
+
     def keep(self, observations: pa.RecordBatch, marks: Marks, *, is_from_log: bool = True) -> None:
         """Keep observations and hand them to watchers; waits while the store is busy.
 

@@ -7,8 +7,10 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
+import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
 from penstock import __version__
@@ -20,6 +22,7 @@ from penstock.core.errors import PenstockError
 from penstock.core.listening import ALARMS_CLIENT, APPS_CLIENT
 from penstock.core.passwords import Passwords
 from penstock.core.platform import Arrived, Check, DeadLetter, Health, Replayed
+from penstock.core.selection import Selection
 from penstock.core.settled import SettledClock
 from penstock.ingest.ingest import Ingest
 from penstock.log.segments import SegmentLog
@@ -37,6 +40,7 @@ from penstock.runtime.publisher import Publisher
 from penstock.runtime.stores import open_store
 from penstock.runtime.streams import make_streams
 from penstock.runtime.things import make_notifier, make_things
+from penstock.runtime.watched_store import watched
 from penstock.sensorthings.mqtt_changes import Change
 
 _log = logging.getLogger(__name__)
@@ -73,7 +77,9 @@ class Hub:
         self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
-        self.store = open_store(config, self._clock)
+        store = open_store(config, self._clock)
+        # What is computed from what is removed is computed again without it.
+        self.store = watched(store, self._removing)
         self.post = post = make_post(self.doors, internal_secret)
         self.fleet = make_room(
             config,
@@ -89,7 +95,7 @@ class Hub:
         self.ingest = Ingest(
             self.log,
             self.catalog,
-            self.store,
+            store,
             codec,
             config.ingest,
             self._clock,
@@ -101,7 +107,7 @@ class Hub:
         )
         self.streams = make_streams(
             config,
-            self.store,
+            store,
             self.catalog,
             self.ingest,
             self.identities.access,
@@ -118,8 +124,6 @@ class Hub:
             self.ingest.forget_series,
             self._tell,
             self._is_wanted,
-            # What is computed from them is computed again without them.
-            lambda rows: self.streams.heard(rows, {}),
         )
         self.notifier = make_notifier(
             self.things,
@@ -165,6 +169,10 @@ class Hub:
     def _tell(self, changes: Sequence[Change]) -> None:
         """Tell subscribers of entities that were made or changed."""
         self.notifier.tell(changes)
+
+    def _removing(self, gone: pa.Table | Selection) -> AbstractContextManager[None]:
+        """Compute again without what is removed within."""
+        return self.streams.removing(gone)
 
     def _is_wanted(self, type_: str) -> bool:
         """Tell whether somebody listens to SensorThings entities of a type."""

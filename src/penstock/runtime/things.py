@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pyarrow as pa
-
 from penstock.catalog.entities.sql_entities import SqlEntities
 from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.access import Access
@@ -28,7 +26,6 @@ def make_things(
     forget_series: Callable[[float], bool] = lambda _: True,
     tell: Tell = lambda _: None,
     is_wanted: Callable[[str], bool] = lambda _: False,
-    removed: Callable[[pa.Table], None] = lambda _: None,
 ) -> Things:
     """Return what the SensorThings API works with.
 
@@ -39,7 +36,6 @@ def make_things(
         forget_series: Makes ingest ask the catalog anew.
         tell: Is told of what is made and changed.
         is_wanted: Tells whether anybody wants to know of a type of entity.
-        removed: Is told of rows that were removed.
     """
     entities = SqlEntities(catalog.database, clock)
 
@@ -56,7 +52,6 @@ def make_things(
         unfinished=entities,
         settings=settings,
         forget_series=forget_series,
-        removed=removed,
         changed=changed,
     )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from penstock.core.entities import EntityReader, EntityWriter, FeatureRecords, MovedObservations
 from penstock.core.unfinished import UnfinishedWrites
 from penstock.sensorthings.settings import ThingsSettings
@@ -28,7 +26,6 @@ class Things:
         unfinished: Writes to catalog and log that are not done to their end.
         settings: Bounds.
         forget_series: Makes ingest ask the catalog anew; see `Ingest.forget_series`.
-        removed: Is told of Observations that were removed, by their rows' identities.
         changed: Is told of every entity made, changed or removed; see `writing.asked.Parts`.
     """
 
@@ -39,5 +36,4 @@ class Things:
     unfinished: UnfinishedWrites
     settings: ThingsSettings = field(default_factory=ThingsSettings)
     forget_series: Callable[[float], bool] = lambda _: True
-    removed: Callable[[pa.Table], None] = lambda _: None
     changed: Callable[[str, int | str, str], None] = _nobody

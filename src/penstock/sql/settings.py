@@ -7,6 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+#: Characters of a text that LISTAGG gives, without another setting.
+MAX_LIST = 1_000_000
+
 
 class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How queries are computed."""
@@ -48,6 +51,24 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ge=0,
         ),
     ] = 134_217_728
+    max_slice_s: Annotated[
+        float,
+        Meta(
+            description="Seconds that computing a range may take. A longer range is computed in "
+            "parts, others having their turn between them; a query whose smallest slice takes "
+            "longer fails.",
+            gt=0,
+            le=3600,
+        ),
+    ] = 30.0
+    max_list_characters: Annotated[
+        int,
+        Meta(
+            description="Characters of a text that LISTAGG gives; a query that gives more fails.",
+            ge=1,
+            le=100_000_000,
+        ),
+    ] = MAX_LIST
     max_waiting_rows: Annotated[
         int,
         Meta(

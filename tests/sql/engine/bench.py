@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,26 +38,40 @@ def plan_of(query: Query) -> Plan:
     return compile_query(query.sql, reach_us=round(query.reach_s * 1e6))
 
 
+@functools.cache
+def empty_catalog() -> bytes:
+    """Return the file of a catalog without content, so that its tables are made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog.sqlite"
+        SqlCatalog.open(path).close()
+        return path.read_bytes()
+
+
 class Bench:
     """What ingest, store, catalog and engine are together, in one thread."""
 
-    def __init__(self, folder: Path, settings: SqlSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: SqlSettings | None = None, clock: ManualClock | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.clock = ManualClock(EPOCH)
+        self.clock = clock or ManualClock(EPOCH)
+        (folder / "catalog.sqlite").write_bytes(empty_catalog())
         self.catalog = SqlCatalog.open(folder / "catalog.sqlite")
         self.settings = settings or SqlSettings(catalog_age_s=0)
+        #: How long the store keeps what has no retention of its own.
+        self.retention_s: float | None = None
         self.sent: list[pa.RecordBatch] = []
         self.open()
 
     def open(self) -> None:
         """Begin as after a start."""
         self.store = store_of(self.folder / "store", LAKE, self.clock)
-        self.position = self.store.marks.get("door", 0)
+        self.position = self.held = self.store.marks.get("door", 0)
         self.engine = Engine(
             self.store, self.catalog, self.keep, plan_of, lambda _: EVERYTHING,
             self.folder / "sql", self.clock, self.settings,
-            positions=lambda: {"door": self.position},
+            positions=lambda: {"door": self.position}, retention_s=self.retention_s,
         )  # fmt: skip
         self.position = self.engine.reads_from({"door": self.position})["door"]
 
@@ -69,8 +85,16 @@ class Bench:
         while self.position < len(self.sent):
             batch = self.sent[self.position]
             self.position += 1
+            if self.position <= self.held:
+                self.engine.heard(pa.table(batch), {"door": self.position})
+                continue
             self.store.append(batch, {"door": self.position})
             self.engine.heard(batch, {"door": self.position})
+
+    def delete(self, rows: pa.Table) -> None:
+        """Remove rows as whoever may does."""
+        with self.engine.removing(rows):
+            self.store.delete_rows(rows)
 
     def keep(self, rows: pa.RecordBatch, marks: Marks, removed: pa.Table | None) -> None:
         """Do as `Ingest.keep` does."""

@@ -290,7 +290,7 @@ def test_joins_on_equal_windows_and_unions(seed: int) -> None:
         seed,
     )
     assert united == rounded(
-        [(r["time"], r["result"]) for r in given if r["thing"] == "t0"]
+        [(r["time"], r["result"]) for r in given if r["thing"] == "P.t0"]
         + [(r["time"], None if r["result"] is None else r["result"] * 2) for r in given]
     )
 
@@ -321,9 +321,9 @@ def test_tables_of_the_catalog(seed: int) -> None:
         seed,
     )
     assert got == rounded(
-        (r["time"], 50.0 if r["thing"] == "t1" else None, int(r["thing"][1]))
+        (r["time"], 50.0 if r["thing"] == "P.t1" else None, int(r["thing"][-1]))
         for r in given
-        if r["thing"] != "t2"
+        if r["thing"] != "P.t2"
     )
 
 

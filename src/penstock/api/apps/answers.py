@@ -65,10 +65,26 @@ class Backtest(NewQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A range of event time; `from` and `to` as in addresses."""
+    """A range of event time, and how to tell of it: at once, or with progress on the way.
+
+    `from` and `to` as in addresses.
+    """
 
     start: str = msgspec.field(name="from")
     end: str = msgspec.field(name="to", default="now")
+    format: Literal["json", "ndjson"] = "json"
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A filter of the digital twin stack."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+
+
+class Translated(msgspec.Struct, frozen=True, kw_only=True):
+    """The `SELECT` that does the same."""
+
+    sql: str
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +120,7 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
         columns: Names and types, once and first.
         values: The next rows, a list for each column.
         progress: The share that is done, 0 to 1.
+        verified: How far what is stored agrees, last.
         rows: How many rows there were, last.
         error: What went wrong, last.
     """
@@ -111,6 +128,7 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
     columns: Sequence[AnswerColumn] | None = None
     values: Sequence[Sequence[Any]] | None = None
     progress: float | None = None
+    verified: Verified | None = None
     rows: int | None = None
     error: Mapping[str, Any] | None = None
 
@@ -134,6 +152,7 @@ TYPES: tuple[type, ...] = (
     Computed,
     DerivedStreams,
     Difference,
+    Filter,
     Imported,
     Meaning,
     NewQuery,
@@ -141,5 +160,6 @@ TYPES: tuple[type, ...] = (
     Question,
     Range,
     RunStatus,
+    Translated,
     Verified,
 )

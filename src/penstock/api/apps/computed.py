@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
-from penstock.api.apps.answers import Backtest, Computed, NewQuery, Range
+from fastapi import APIRouter, Query, Request, Response
+
+from penstock.api.apps.answers import Backtest, Computed, Filter, NewQuery, Range, Translated
 from penstock.api.apps.apps import AppId
-from penstock.api.apps.computing import NDJSON, compute
+from penstock.api.apps.computing import NDJSON, compute, follow
 from penstock.api.context import Ctx
 from penstock.api.describing import gives, takes
 from penstock.api.downloads import FORMATS
@@ -92,15 +94,43 @@ async def backtest_query(request: Request, ctx: Ctx, by: By) -> Response:
             "different": 0,
             "examples": [],
         },
+        ndjson=NDJSON,
     ),
     openapi_extra=takes(Range, _RANGE, "The range of event time."),
 )
 async def verify_app(request: Request, ctx: Ctx, by: By, app_id: AppId) -> Response:
-    """Compute a range anew and tell which values are stored otherwise."""
+    """Compute a range anew and tell which values are stored otherwise.
+
+    Compared is what the app was to answer: from when it began, or was changed, to where it is
+    complete; the answer says which range that was. As NDJSON with `progress` on the way; close the
+    connection to cancel it.
+    """
     asked = await read_json(request, Range)
     now_us = ctx.clock.now_us()
     start_us, end_us = parse_time(asked.start, now_us), parse_time(asked.end, now_us)
+    if asked.format == "ndjson":
+        return await follow(
+            ctx, lambda course: ctx.apps.verify(by, app_id, start_us, end_us, course)
+        )
     return Json(await ctx.computing(ctx.apps.verify, by, app_id, start_us, end_us))
+
+
+@router.post(
+    "/apps/translate",
+    summary="A filter of the digital twin stack as SQL",
+    responses=gives(
+        "The query.",
+        Translated,
+        example={"sql": 'SELECT time, thing, result FROM "fleet.Car1.*" WHERE ((result < 30))'},
+    ),
+    openapi_extra=takes(
+        Filter, {"text": "SELECT * FROM fleet.Car1 WHERE result < 30;"}, "The filter."
+    ),
+)
+async def translate_filter(request: Request, ctx: Ctx, by: By) -> Response:
+    """Return a `SELECT` that passes on what the filter does; keeps nothing."""
+    asked = await read_json(request, Filter)
+    return Json(Translated(sql=await ctx.computing(ctx.apps.translate, by, asked.text)))
 
 
 @router.get(
@@ -120,7 +150,7 @@ async def export_apps(ctx: Ctx, by: By) -> Response:
     responses=gives(
         "Which were made and changed.",
         Imported,
-        example={"added": ["hot"], "changed": [], "unchanged": []},
+        example={"added": ["hot"], "changed": [], "unchanged": [], "started": []},
     ),
     openapi_extra={
         "requestBody": {
@@ -130,11 +160,19 @@ async def export_apps(ctx: Ctx, by: By) -> Response:
         }
     },
 )
-async def import_apps(request: Request, ctx: Ctx, by: By) -> Response:
-    """Make the apps of a text that are not there, and change those that are; start none."""
+async def import_apps(
+    request: Request,
+    ctx: Ctx,
+    by: By,
+    *,
+    start: Annotated[
+        bool, Query(description="Start those of which the text says that they are started.")
+    ] = False,
+) -> Response:
+    """Make the apps of a text that are not there, and change those that are: all, or none."""
     try:
         text = (await request.body()).decode()
     except UnicodeDecodeError as error:
         msg = "the body is no UTF-8 text"
         raise InvalidInput(msg) from error
-    return Json(await ctx.computing(ctx.apps.read_in, by, text))
+    return Json(await ctx.computing(ctx.apps.read_in, by, text, start=start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -16,6 +17,7 @@ from penstock.api.context import Context
 from penstock.api.downloads import FORMATS, Sheet
 from penstock.api.errors import problem_of
 from penstock.api.streaming import Leaving
+from penstock.core.apps import Verified
 from penstock.core.errors import PenstockError
 from penstock.core.queries import Progress
 
@@ -69,6 +71,34 @@ async def compute(
     return Leaving(_lines(work, first), media_type=NDJSON, headers=headers)
 
 
+async def follow(ctx: Context, work: Callable[[Progress], Verified]) -> Response:
+    """Return, as NDJSON, how far some work is, and in the end what came of it.
+
+    It is given up when nobody reads any more.
+    """
+    course = Course()
+    task = asyncio.create_task(ctx.computing(work, course))
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Leaving(_course(task, course), media_type=NDJSON, headers=headers)
+
+
+async def _course(task: asyncio.Task[Verified], course: Course) -> AsyncGenerator[bytes, None]:
+    told = -1.0
+    try:
+        while not (await asyncio.wait([task], timeout=TELL_EVERY_S))[0]:
+            if course.share - told >= 0.01:
+                told = course.share
+                yield _line(Computed(progress=round(told, 4)))
+        verified = task.result()
+        yield _line(Computed(progress=1.0))
+        yield _line(Computed(verified=verified))
+    except PenstockError as error:
+        yield _line(Computed(error=msgspec.to_builtins(problem_of(error))))
+    finally:
+        course.leave()
+        task.add_done_callback(_look_away)
+
+
 class _Work:
     """Parts computed in a thread, one at a time."""
 
@@ -108,7 +138,7 @@ class _Work:
         return asyncio.create_task(self._ctx.computing(next, self._parts, None))
 
 
-def _look_away(task: asyncio.Task[pa.Table | None]) -> None:
+def _look_away(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()
 

@@ -44,52 +44,17 @@ class SqlApps:
     def add(self, app: KeptApp) -> KeptApp:
         """Keep a new one and return it with its id."""
         with self._database.write() as connection:
-            same = select(AppRow.id).where(
-                AppRow.system_id == app.system, func.lower(AppRow.name) == app.spec.name.lower()
-            )
-            if connection.execute(same).scalar() is not None:
-                msg = f"there is an app {app.spec.name!r} already; choose another name"
-                raise Conflict(msg)
-            id_ = connection.execute(
-                insert(AppRow)
-                .values(
-                    system_id=app.system,
-                    name=app.spec.name,
-                    spec=_spec(app.spec),
-                    version=app.version,
-                    state=app.state.value,
-                    changed_by=app.by,
-                    changed_us=app.changed_us,
-                )
-                .returning(AppRow.id)
-            ).scalar_one()
-            made = msgspec.structs.replace(app, id=int(id_))
-            _keep_version(connection, made)
-        return made
+            return _add(connection, app)
 
     def change(self, app: KeptApp) -> KeptApp:
         """Replace one by its next version, and return it."""
-        after = msgspec.structs.replace(app, version=app.version + 1)
         with self._database.write() as connection:
-            held = _one(connection, app.id)
-            if held.version != app.version:
-                msg = (
-                    f"app {held.spec.name!r} is at version {held.version}, changed by {held.by}, "
-                    f"and not at {app.version} any more; look at it again before you change it"
-                )
-                raise Conflict(msg)
-            connection.execute(
-                update(AppRow)
-                .where(AppRow.id == app.id)
-                .values(
-                    spec=_spec(after.spec),
-                    version=after.version,
-                    changed_by=after.by,
-                    changed_us=after.changed_us,
-                )
-            )
-            _keep_version(connection, after)
-            return _one(connection, app.id)
+            return _change(connection, app)
+
+    def put(self, apps: Sequence[KeptApp]) -> Sequence[KeptApp]:
+        """Keep new ones and replace others by their next versions: all, or none."""
+        with self._database.write() as connection:
+            return [(_change if app.id else _add)(connection, app) for app in apps]
 
     def set_state(self, app: int, state: AppState, by: str, now_us: int) -> KeptApp:
         """Keep what is wanted of one."""
@@ -246,3 +211,51 @@ def _keep_version(connection: Connection, app: KeptApp) -> None:
             changed_us=app.changed_us,
         )
     )
+
+
+def _add(connection: Connection, app: KeptApp) -> KeptApp:
+    same = select(AppRow.id).where(
+        AppRow.system_id == app.system, func.lower(AppRow.name) == app.spec.name.lower()
+    )
+    if connection.execute(same).scalar() is not None:
+        msg = f"there is an app {app.spec.name!r} already; choose another name"
+        raise Conflict(msg)
+    id_ = connection.execute(
+        insert(AppRow)
+        .values(
+            system_id=app.system,
+            name=app.spec.name,
+            spec=_spec(app.spec),
+            version=app.version,
+            state=app.state.value,
+            changed_by=app.by,
+            changed_us=app.changed_us,
+        )
+        .returning(AppRow.id)
+    ).scalar_one()
+    made = msgspec.structs.replace(app, id=int(id_))
+    _keep_version(connection, made)
+    return made
+
+
+def _change(connection: Connection, app: KeptApp) -> KeptApp:
+    held = _one(connection, app.id)
+    if held.version != app.version:
+        msg = (
+            f"app {held.spec.name!r} is at version {held.version}, changed by {held.by}, "
+            f"and not at {app.version} any more; look at it again before you change it"
+        )
+        raise Conflict(msg)
+    after = msgspec.structs.replace(app, version=app.version + 1)
+    connection.execute(
+        update(AppRow)
+        .where(AppRow.id == app.id)
+        .values(
+            spec=_spec(after.spec),
+            version=after.version,
+            changed_by=after.by,
+            changed_us=after.changed_us,
+        )
+    )
+    _keep_version(connection, after)
+    return _one(connection, app.id)

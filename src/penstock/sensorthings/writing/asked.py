@@ -89,7 +89,6 @@ class Parts:
         refusal: Makes an answer of an error, for requests within a batch.
         fleet: Gives what commands devices; None where nothing does.
         forget_series: Makes ingest ask the catalog anew; see `Ingest.forget_series`.
-        removed: Is told of Observations that were removed, by their rows' identities.
         changed: Is told of every entity that was made, changed or removed: its type, its id
             (of an Observation what its address has), and `create`, `update` or `delete`.
     """
@@ -109,5 +108,4 @@ class Parts:
     refusal: Callable[[Exception], Answer]
     fleet: Callable[[], Fleet] | None = None
     forget_series: Callable[[float], bool] = lambda _: True
-    removed: Callable[[pa.Table], None] = lambda _: None
     changed: Callable[[str, int | str, str], None] = lambda _type, _id, _what: None

@@ -207,7 +207,6 @@ class Observer:
         datastreams = distinct_datastreams(table)
         self._require(who, Action.MANAGE, datastreams)
         count = delete_rows(self._parts.store, table)
-        self._parts.removed(table)
         self._forget_moved(table)
         return count
 

@@ -46,9 +46,7 @@ class Note(msgspec.Struct, frozen=True):
 def complete_move(parts: Parts, move: Move) -> None:
     """Remember where an Observation is, and take it from where it was."""
     parts.moved.move(move.id, move.to)
-    gone = parts.store.scan(exactly(move.old))
     parts.store.delete(exactly(move.old))
-    parts.removed(gone)
 
 
 def exactly(identity: Identity) -> Selection:

@@ -13,20 +13,28 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from penstock.core.apps import AppSpec, OutputKind
+from penstock.core.apps import AppSpec, AppState, OutputKind
 from penstock.core.errors import InvalidInput
 from penstock.sql.apps.durations import parse_duration, print_duration
 
 #: Keys of a header; `unit` and `property` are followed by a dot and the name of a column.
 KEYS = (
     "app", "system", "output", "topic", "thing", "unit.COLUMN", "property.COLUMN", "lateness",
-    "idle", "reach", "start", "description",
+    "idle", "reach", "start", "state", "description",
 )  # fmt: skip
 
 #: The line that begins an app.
 BEGIN = re.compile(r"--[ \t]*app[ \t]*:", re.IGNORECASE)
 _LINE = re.compile(r'--\s*([A-Za-z]+)(?:\.("(?:[^"\\]|\\.)*"|[^\s:"]+))?\s*:(.*)')
 _PLAIN = re.compile(r'[^\s:"]+')
+
+
+@dataclass(frozen=True, slots=True)
+class SaidApp:
+    """An app of a text, and whether it was started when the text was written."""
+
+    spec: AppSpec
+    is_started: bool = False
 
 
 @dataclass
@@ -45,15 +53,20 @@ def parse_apps(text: str) -> list[AppSpec]:
     Raises:
         InvalidInput: Something cannot be understood; the message names the line.
     """
-    specs = [_app(part) for part in _parts(text)]
+    return [one.spec for one in parse_texts(text)]
+
+
+def parse_texts(text: str) -> list[SaidApp]:
+    """Return the apps of a text, and whether they are started; see `parse_apps`."""
+    said = [_app(part) for part in _parts(text)]
     seen: set[tuple[str, str]] = set()
-    for spec in specs:
+    for spec in (one.spec for one in said):
         name = (spec.system, spec.name.lower())
         if name in seen:
             msg = f"app {spec.name!r} stands twice in the text; keep one"
             raise InvalidInput(msg)
         seen.add(name)
-    return specs
+    return said
 
 
 def print_apps(specs: Iterable[AppSpec]) -> str:
@@ -62,13 +75,19 @@ def print_apps(specs: Iterable[AppSpec]) -> str:
     Raises:
         InvalidInput: The SQL of one has a line that would begin another app.
     """
-    return "\n".join(map(print_app, specs))
+    return print_texts(map(SaidApp, specs))
 
 
-def print_app(spec: AppSpec) -> str:
+def print_texts(said: Iterable[SaidApp]) -> str:
+    """Return apps as text that `parse_texts` reads as they were; see `print_apps`."""
+    return "\n".join(print_app(one.spec, is_started=one.is_started) for one in said)
+
+
+def print_app(spec: AppSpec, *, is_started: bool = False) -> str:
     """Return an app as text; see `print_apps`."""
     check_sql(spec.sql)
-    return "\n".join([*(_header(spec)), "", spec.sql.strip(), ""])
+    state = ["-- state: started"] if is_started else []
+    return "\n".join([*_header(spec), *state, "", spec.sql.strip(), ""])
 
 
 def check_sql(sql: str) -> None:
@@ -103,7 +122,7 @@ def _parts(text: str) -> list[_Part]:
     return parts
 
 
-def _app(part: _Part) -> AppSpec:
+def _app(part: _Part) -> SaidApp:
     said: dict[str, object] = {}
     output: dict[str, object] = {}
     units: dict[str, str] = {}
@@ -129,6 +148,8 @@ def _app(part: _Part) -> AppSpec:
             key, kept = f"{key}_s", _duration(value, number)
         elif key == "app":
             key = "name"
+        elif key == "state":
+            kept = _state(value, number)
         _once(key in target, key, number)
         target[key] = kept
     sql = "\n".join(part.lines[len(header) :]).strip()
@@ -142,7 +163,8 @@ def _app(part: _Part) -> AppSpec:
         "description": "\n".join(description),
         "output": {**output, "units": units, "properties": properties},
     }
-    return msgspec.convert(document, AppSpec)
+    state = document.pop("state", None)
+    return SaidApp(msgspec.convert(document, AppSpec), is_started=state == AppState.STARTED)
 
 
 def _said(line: str, number: int) -> tuple[str, str, str]:
@@ -172,6 +194,13 @@ def _once(is_there: bool, key: str, number: int) -> None:
 def _kind(value: str, number: int) -> str:
     if value not in list(OutputKind):
         msg = f"line {number}: output {value!r} is none; allowed are {', '.join(OutputKind)}"
+        raise InvalidInput(msg)
+    return value
+
+
+def _state(value: str, number: int) -> str:
+    if value not in list(AppState):
+        msg = f"line {number}: state {value!r} is none; allowed are {', '.join(AppState)}"
         raise InvalidInput(msg)
     return value
 
@@ -212,4 +241,7 @@ def _column(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else msgspec.json.encode(name).decode()
 
 
-__all__: Sequence[str] = ("BEGIN", "KEYS", "check_sql", "parse_apps", "print_app", "print_apps")
+__all__: Sequence[str] = (
+    "BEGIN", "KEYS", "SaidApp", "check_sql", "parse_apps", "parse_texts", "print_app", "print_apps",
+    "print_texts",
+)  # fmt: skip

@@ -96,6 +96,15 @@ class Running:
             self._started[app.id] = app
             self._watch()
 
+    def restart(self, app: KeptApp) -> None:
+        """Run an app as it is now; one that cannot be run says so."""
+        with self._lock:
+            self.stop(app.id)
+            try:
+                self.start(app)
+            except PenstockError as error:
+                self._refuse(app, error)
+
     def stop(self, app: int) -> None:
         """Stop an app after the slice at hand."""
         with self._lock:

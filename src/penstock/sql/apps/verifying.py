@@ -48,6 +48,9 @@ class Recorder:
     def remove(self, rows: pa.Table) -> None:
         """Do nothing: nothing was there."""
 
+    def touch(self, datastreams: object, start_us: int, end_us: int) -> None:
+        """Do nothing: nobody reads it."""
+
     def flush(self) -> None:
         """Do nothing: nothing waits."""
 

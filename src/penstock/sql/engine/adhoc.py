@@ -67,7 +67,10 @@ class Questions:
         relations = relations_of(plan, parts, picture)
         relations |= {name: picture.table(name, scope) for name in plan.tables}
         settings = self._settings
-        duck = Duck(settings.question_memory_bytes, settings.question_threads, is_ordered=True)
+        duck = Duck(
+            settings.question_memory_bytes, settings.question_threads, is_ordered=True,
+            max_list=settings.max_list_characters,
+        )  # fmt: skip
         bounds = {"start": timestamp(-(1 << 62)), "end": timestamp(1 << 62)}
         parameters = {name: at for name, at in bounds.items() if f"${name}" in plan.sql}
         try:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from penstock.core.access import EVERYTHING, Scope
 from penstock.core.errors import NotConnected, TooMuch
 from penstock.core.queries import END, ROW, SERIES, TIME, ColumnKind
-from penstock.sql.engine.duck import Duck, timestamp
+from penstock.sql.engine.duck import Duck, TooSlow, timestamp
 from penstock.sql.engine.inputs import Scans, Wanted, relations_of, union
 from penstock.sql.engine.picture import Picture
 from penstock.sql.engine.ranges import Range, floor
@@ -61,6 +61,7 @@ class Computer:
 
         Raises:
             InvalidQuery: A value in it cannot be computed.
+            TooSlow: It takes longer than a slice may.
             TooMuch: A single slice has too many rows, or takes too much memory.
             NotConnected: It was given up.
         """
@@ -84,6 +85,9 @@ class Computer:
                 try:
                     span = wanted.start_us, wanted.end_us
                     answer = run(wanted.plan, rows, span, picture)
+                except TooSlow:
+                    # Others have their turn before a shorter part is tried.
+                    raise
                 except TooMuch:
                     end = floor((wanted.start_us + wanted.end_us) // 2, wanted.plan.meaning)
                     if end <= wanted.start_us and not self.is_given_up:

@@ -113,11 +113,15 @@ class DatastreamSink:
     def put(self, rows: pa.Table, start_us: int | None, end_us: int | None) -> None:
         """Take rows; see `core.queries.Sink`. Of a repair only what differs is written."""
         made = [part for part in self._observations(rows) if part.num_rows]
+        if self._flushes != self._outlet.flushes:
+            self._waiting, self._flushes = [], self._outlet.flushes
         if start_us is not None and end_us is not None:
             self._own()
             if start_us <= self._newest_us:
                 self._settle(start_us, end_us)
                 made = self._replace(made, start_us, end_us)
+                own = np.array(sorted(self._own()), np.int64)
+                self._outlet.touch(own, start_us, min(end_us, self._newest_us + 1))
             self._waiting.append((start_us, end_us))
         for part in made:
             times = int64s(part, "time")
@@ -128,8 +132,6 @@ class DatastreamSink:
 
     def _settle(self, start_us: int, end_us: int) -> None:
         """Bring what waits to the store if some of it lies in a range that is to be read."""
-        if self._flushes != self._outlet.flushes:
-            self._waiting, self._flushes = [], self._outlet.flushes
         if within(self._waiting, start_us, end_us):
             self._outlet.flush()
             self._waiting, self._flushes = [], self._outlet.flushes

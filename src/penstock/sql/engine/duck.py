@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from penstock.core.errors import InvalidQuery, TooMuch
+from penstock.sql.settings import MAX_LIST, SqlSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 #: Times that Python and DuckDB both know, microseconds.
@@ -27,9 +29,19 @@ class Duck:
         memory_bytes: What it may take.
         threads: How many it may use.
         is_ordered: Whether rows stay in the order of an inner `ORDER BY`.
+        max_list: Characters that `LISTAGG` may give.
+        max_s: Seconds that a statement may take; None for no limit.
     """
 
-    def __init__(self, memory_bytes: int, threads: int, *, is_ordered: bool = False) -> None:
+    def __init__(
+        self,
+        memory_bytes: int,
+        threads: int,
+        *,
+        is_ordered: bool = False,
+        max_list: int = MAX_LIST,
+        max_s: float | None = None,
+    ) -> None:
         # They take time and memory that only queries need.
         import duckdb
 
@@ -49,9 +61,10 @@ class Duck:
                 "preserve_insertion_order": "true" if is_ordered else "false",
             },
         )
-        register(self._connection)
+        register(self._connection, max_list)
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
+        self._watch = None if max_s is None else _Watch(self._connection.interrupt, max_s)
 
     @property
     def connection(self) -> Any:
@@ -65,9 +78,13 @@ class Duck:
 
         Raises:
             InvalidQuery: DuckDB does not take it, or a value in it cannot be computed.
+            TooSlow: It takes longer than allowed.
             TooMuch: It takes more memory than allowed, or was interrupted.
         """
         names: list[str] = []
+        watch = self._watch
+        if watch is not None:
+            watch.begin()
         try:
             for name, rows in relations.items():
                 self._connection.register(name, rows)
@@ -84,12 +101,20 @@ class Duck:
             )
             raise TooMuch(msg) from error
         except self._errors.InterruptException as error:
+            if watch is not None and watch.is_over:
+                msg = (
+                    f"a slice of it takes longer than {watch.max_s:g} s (sql.max_slice_s); take "
+                    "shorter windows or fewer sources, or set it higher"
+                )
+                raise TooSlow(msg) from error
             raise TooMuch("it was interrupted, for it took too long") from error
         except self._errors.Error as error:
             raise InvalidQuery(first_line(error)) from error
         else:
             return table
         finally:
+            if watch is not None:
+                watch.end()
             for name in names:
                 with contextlib.suppress(self._errors.Error):
                     self._connection.unregister(name)
@@ -100,7 +125,70 @@ class Duck:
 
     def close(self) -> None:
         """Release it."""
+        if self._watch is not None:
+            self._watch.close()
         self._connection.close()
+
+
+def duck_of(settings: SqlSettings, max_s: float | None = None) -> Duck:
+    """Return a connection for queries that run; `max_s` as in `Duck`."""
+    return Duck(
+        settings.memory_bytes, settings.threads, max_list=settings.max_list_characters, max_s=max_s
+    )
+
+
+class TooSlow(TooMuch):
+    """Raised when a statement takes longer than it may."""
+
+
+class _Watch:
+    """Ends statements that take too long: one thread for all, which sleeps between them.
+
+    Args:
+        interrupt: Ends the statement at hand.
+        max_s: After how long.
+    """
+
+    def __init__(self, interrupt: Callable[[], None], max_s: float) -> None:
+        self.max_s = max_s
+        #: Whether the statement at hand was ended.
+        self.is_over = False
+        self._interrupt = interrupt
+        self._until_s: float | None = None
+        self._lock = threading.Lock()
+        self._runs, self._is_closed = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self.is_over = False
+        self._until_s = time.monotonic() + self.max_s
+        self._runs.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look, name="sql-watch", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """Stop counting; nothing is ended from now on."""
+        with self._lock:
+            self._until_s = None
+            self._runs.clear()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._is_closed.set()
+        self._runs.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_closed.is_set():
+            self._runs.wait()
+            self._is_closed.wait(min(1.0, self.max_s / 4))
+            with self._lock:
+                if self._until_s is not None and time.monotonic() > self._until_s:
+                    self.is_over = True
+                    self._interrupt()
 
 
 class Deadline:

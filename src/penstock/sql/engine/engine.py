@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from penstock.core.catalog import Catalog
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
 from penstock.core.queries import Meaning, Progress, Query, RunStatus, Sink
+from penstock.core.selection import Selection
 from penstock.core.store import CanSummarise, Marks, Store
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.derived import DatastreamSink, Origin
-from penstock.sql.engine.duck import Duck
+from penstock.sql.engine.duck import duck_of
 from penstock.sql.engine.expiry import Expiry
+from penstock.sql.engine.guard import Guard
 from penstock.sql.engine.history import over
 from penstock.sql.engine.inputs import Scans
 from penstock.sql.engine.ledger import Entry, Ledger
@@ -29,6 +32,7 @@ from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.pieces import Room
 from penstock.sql.engine.ranges import NEVER_US, Int64s
+from penstock.sql.engine.removals import Removal, Removals
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
 from penstock.sql.engine.starting import QUERY_MARK, stand
@@ -93,9 +97,10 @@ class Engine:
         self._clock = clock
         self._positions = positions
         self.tap = Tap(self.settings.max_waiting_rows)
-        self.outlet = Outlet(keep)
+        self.outlet = Outlet(keep, self.tap.touched)
         self.pictures = Pictures(catalog, clock, self.settings.catalog_age_s, system_name)
         self._expiry = Expiry(catalog, clock, retention_s)
+        self._guard = Guard(self.settings)
         self._ledger = Ledger(folder)
         self._lock = threading.RLock()
         self._entries = {entry.id: entry for entry in self._ledger.read()}
@@ -105,6 +110,9 @@ class Engine:
             id_: Standing(entry, _stood(entry, marks), now_s)
             for id_, entry in self._entries.items()
         }
+        self._seen: Int64s = np.zeros(0, np.int64)
+        self._removals = Removals(folder, store, self._all, lambda ids: np.isin(ids, self._seen))
+        self._followed: list[Removal] = []
         self._running: dict[int, Running] = {}
         self._newest: dict[int, int] | None = None
         self._computer: Computer | None = None
@@ -143,6 +151,7 @@ class Engine:
             self._thread = None
             if self._computer is None or not self._computer.is_given_up:
                 self._guarded_turn()
+        self._guard.close()
         if self._computer is not None:
             self._computer.close()
 
@@ -151,6 +160,17 @@ class Engine:
     def heard(self, rows: pa.RecordBatch | pa.Table, marks: Marks) -> None:
         """Take what was kept or removed; see `core.tap.Tap`."""
         self.tap.heard(rows, marks)
+
+    @contextmanager
+    def removing(self, gone: pa.Table | Selection) -> Iterator[None]:
+        """Compute again without what is removed from the store within, even after a kill.
+
+        Args:
+            gone: Identities of the rows, or which are chosen. Callable from any thread.
+        """
+        with self._removals.removing(gone):
+            yield
+        self.tap.wake.set()
 
     def reads_from(self, marks: Marks) -> Marks:
         """Return where ingest is to read the log from, given how far the store is durable."""
@@ -171,7 +191,9 @@ class Engine:
 
     def explain(self, query: Query) -> Meaning:
         """Check a query and tell what is known of it."""
-        return self._plan_of(query).meaning
+        plan = self._plan_of(query)
+        self._guard.check(plan)
+        return plan.meaning
 
     def start(self, id_: int, query: Query, sink: Sink, start_us: int | None) -> None:
         """Run a query from now on, until `stop`."""
@@ -218,6 +240,16 @@ class Engine:
         """Return how a query fares, or None when it does not run."""
         running = self._running.get(id_)
         return None if running is None else running.status()
+
+    def answered(self, id_: int) -> tuple[int, int] | None:
+        """Return the event times that a query, as it is now, has answered."""
+        with self._lock:
+            standing = self._standings.get(id_)
+        if standing is None:
+            return None
+        entry = standing.entry
+        asked = entry.began_us if entry.asked_us is None else entry.asked_us
+        return max(entry.began_us, asked), standing.done_us
 
     def over(
         self, query: Query, start_us: int, end_us: int, progress: Progress | None = None
@@ -294,8 +326,9 @@ class Engine:
         self._turn += 1
         for _ in range(MAX_ROUNDS):
             heard = self.tap.take()
+            self.outlet.begin()
             self._round(heard)
-            if not self.outlet.holds_rows or not self._is_chained():
+            if not self._is_chained():
                 self._commit()
                 return not any(r.is_behind and r.may_work for r in self._running.values())
             self.outlet.flush()
@@ -315,6 +348,7 @@ class Engine:
 
     def _hear(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:
         picture = self._resolve(standings, heard)
+        self._follow(standings)
         now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         for one in heard:
             if one.rows:
@@ -345,11 +379,29 @@ class Engine:
         ids = [one.datastream for one in heard if one.rows]
         every = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
         picture = self.pictures.knowing(every)
+        self._see(standings, picture)
+        return picture
+
+    def _follow(self, standings: Sequence[Standing]) -> None:
+        """Let queries compute again what was computed from what is removed."""
+        taken = self._removals.take()
+        for one in taken:
+            for standing in standings:
+                standing.touch(one.ranges.get(standing.entry.id, ()))
+        self._followed += taken
+
+    def _all(self) -> Sequence[Standing]:
+        with self._lock:
+            return list(self._standings.values())
+
+    def _see(self, standings: Sequence[Standing], picture: Picture) -> None:
+        """Let queries find their datastreams."""
+        if len(picture.ids) != len(self._seen) or not np.array_equal(picture.ids, self._seen):
+            self._seen = np.union1d(self._seen, picture.ids)
         scopes = {s.entry.query.system: Scope() for s in standings}
         scopes = {system: self._scope_of(system) for system in scopes}
         for standing in standings:
             standing.resolve(picture, scopes[standing.entry.query.system])
-        return picture
 
     def _newest_before(self, heard: Heard) -> Int64s:
         """Return the newest time of datastreams before a batch, and remember it with it."""
@@ -367,17 +419,18 @@ class Engine:
 
     def _computing(self) -> Computer:
         if self._computer is None:
-            duck = Duck(self.settings.memory_bytes, self.settings.threads)
+            duck = duck_of(self.settings, self.settings.max_slice_s)
             self._computer = Computer(duck, self.settings.max_slice_rows)
         return self._computer
 
     def _is_chained(self) -> bool:
-        """Tell whether a query reads what another one derives."""
-        picture = self.pictures.now()
-        derived = picture.ids[picture.app_ids != 0]
-        return bool(len(derived)) and any(
-            np.isin(s.ids, derived, assume_unique=True).any() for s in self._standings.values()
-        )
+        """Tell whether a query reads what was answered in this turn."""
+        ids = self.outlet.news
+        if not len(ids):
+            return False
+        standings = self._all()
+        self._see(standings, self.pictures.knowing(ids))
+        return any(np.isin(s.ids, ids, assume_unique=True).any() for s in standings)
 
     def _commit(self) -> None:
         """Keep what was answered, and how far that is."""
@@ -385,8 +438,11 @@ class Engine:
         with self._lock:
             standings = list(self._standings.values())
             is_old = [standing.settle(durable) for standing in standings]
-            if any(is_old) or not all(s.is_written for s in standings):
+            if any(is_old) or self._followed or not all(s.is_written for s in standings):
                 self._write()
+        if self._followed:
+            self._removals.cross_out(self._followed)
+            self._followed = []
         marks = {LOG_MARK + name: at for name, at in self._dealt.items()}
         marks |= marks_of(standings)
         marks = {name: at for name, at in marks.items() if self._marked.get(name) != at}

@@ -10,7 +10,7 @@ from penstock.core.access import Scope
 from penstock.core.queries import Progress
 from penstock.core.store import CanSummarise, Store
 from penstock.sql.engine.computing import Computer
-from penstock.sql.engine.duck import Duck
+from penstock.sql.engine.duck import duck_of
 from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.picture import Picture
 from penstock.sql.engine.pieces import Pieces, Room
@@ -54,7 +54,7 @@ def over(
     pieces = None
     if plan.staged is not None:
         pieces = Pieces(0, plan, plan.staged, Room(settings.pieces_bytes))
-    duck = Duck(settings.memory_bytes, settings.threads)
+    duck = duck_of(settings)
     try:
         computer = Computer(duck, settings.max_slice_rows)
         computer.scope = lambda: scope

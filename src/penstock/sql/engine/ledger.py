@@ -27,6 +27,7 @@ class Entry(msgspec.Struct, kw_only=True):
         meaning: What is known of its plan, so that it need not be made to follow the data.
         sources: What it reads.
         pending: Ranges to compute again.
+        asked_us: Event time from which on answers are of this query, and not of one before it.
         since: Where the log was when it was first started, by partition.
     """
 
@@ -38,6 +39,7 @@ class Entry(msgspec.Struct, kw_only=True):
     sources: tuple[Source, ...]
     pending: Sequence[Range] = ()
     since: Mapping[str, int] = {}
+    asked_us: int | None = None
 
 
 class Ledger:
@@ -69,15 +71,20 @@ class Ledger:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Replace what was written; durable when it returns."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".json.new")
-        with new.open("wb") as sink:
-            sink.write(msgspec.json.encode(entries))
-            sink.flush()
-            os.fsync(sink.fileno())
-        new.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._path, msgspec.json.encode(entries))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file as a whole; durable when it returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".json.new")
+    with new.open("wb") as sink:
+        sink.write(content)
+        sink.flush()
+        os.fsync(sink.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -16,7 +16,7 @@ from penstock.core.store import CanSummarise, Store
 from penstock.sql.engine.computing import Computer, Part
 from penstock.sql.engine.inputs import STORED, Scans, Wanted
 from penstock.sql.engine.picture import Picture
-from penstock.sql.engine.ranges import Int64s, Range, ceiling, floor, touched
+from penstock.sql.engine.ranges import ALWAYS_US, Int64s, Range, ceiling, floor, touched
 from penstock.sql.engine.tap import Bools, Heard, int64s, spans_before
 from penstock.sql.plan import Plan, Staged
 
@@ -100,6 +100,9 @@ class Pieces:
         self._picture: Picture | None = None
         self._facts: list[object] = []
         self._plain_until_us: int | None = None
+        #: The longest range whose pieces are made at once, and the one that was tried last.
+        self._most_us = ALWAYS_US
+        self._tried_us = 0
 
     @property
     def held(self) -> list[Range]:
@@ -169,8 +172,7 @@ class Pieces:
         self._follow(ids, computer, scans.store, picture)
         rows = 0
         for span in due:
-            wanted = Wanted(self._staged.pieces, ids, *span)
-            part = computer.pieces(wanted, scans, picture)
+            part = self._making(span, ids, computer, scans, picture)
             rows += part.rows_in
             if not self._add(span[0], part, span[0]):
                 whole = self._plan.meaning
@@ -191,8 +193,7 @@ class Pieces:
         start, end = wanted.start_us, wanted.end_us
         rows_in = 0
         while (gaps := self.needed((start, end))) and self._complete(gaps[0][0], end) <= start:
-            making = Wanted(self._staged.pieces, wanted.ids, *gaps[0])
-            part = computer.pieces(making, scans, picture)
+            part = self._making(gaps[0], wanted.ids, computer, scans, picture)
             rows_in += part.rows_in
             if not self._add(gaps[0][0], part, self._begin(start)):
                 self._plain_until_us = end
@@ -200,6 +201,28 @@ class Pieces:
         stop = self._complete(gaps[0][0], end) if gaps else end
         answer = computer.whole(self._plan, self._rows(start, stop), (start, stop), picture)
         return Part(answer, stop, rows_in)
+
+    def slower(self) -> bool:
+        """Make pieces of half as much at once from now on; False when it was none that were slow.
+
+        Also when they cannot be shorter.
+        """
+        if self._tried_us <= self._grid.grid_us:
+            return False
+        self._most_us = self._tried_us // 2
+        return True
+
+    def _making(
+        self, span: Range, ids: Mapping[str, Int64s], computer: Computer, scans: Scans,
+        picture: Picture,
+    ) -> Part:  # fmt: skip
+        start, end = span
+        if self._most_us < end - start:
+            end = max(floor(start + self._most_us, self._grid), start + self._grid.grid_us)
+        self._tried_us = end - start
+        part = computer.pieces(Wanted(self._staged.pieces, ids, start, end), scans, picture)
+        self._tried_us = 0
+        return part
 
     def _complete(self, covered_us: int, end_us: int) -> int:
         """Return up to where windows are complete, when there are all pieces before a time."""

@@ -12,10 +12,11 @@ from penstock.core.clock import Clock
 from penstock.core.errors import InvalidQuery, PenstockError, TooMuch
 from penstock.core.queries import RunState, RunStatus, Sink
 from penstock.sql.engine.computing import Computer
+from penstock.sql.engine.duck import TooSlow
 from penstock.sql.engine.inputs import Scans, Wanted
 from penstock.sql.engine.picture import Picture
 from penstock.sql.engine.pieces import Pieces, Room
-from penstock.sql.engine.ranges import Int64s, Range
+from penstock.sql.engine.ranges import ALWAYS_US, Int64s, Range, floor
 from penstock.sql.engine.standing import Standing
 from penstock.sql.engine.tap import chosen
 from penstock.sql.plan import Plan
@@ -68,6 +69,8 @@ class Running:
         self._max_retry_s = max_retry_s
         self._retry_s = 0.0
         self._wait_s = FIRST_WAIT_S
+        #: The longest range that is computed at once, and the one that was tried last.
+        self._most_us = self._tried_us = ALWAYS_US
 
     def status(self) -> RunStatus:
         """Return how it fares."""
@@ -129,6 +132,8 @@ class Running:
                 self._cover(span, computer, scans, picture, turn, began_s + TURN_S)
             self._prepare(computer, scans, picture)
             self.is_behind = bool(self.standing.pending)
+        except TooSlow as error:
+            self._slower(error)
         except (InvalidQuery, TooMuch) as error:
             self.state, self.message = RunState.FAILED, str(error)
             _log.warning("query %d cannot go on: %s", self.standing.entry.id, error)
@@ -140,6 +145,28 @@ class Running:
         works = self.state in (RunState.RUNNING, RunState.CATCHING_UP)
         self.standing.is_direct = works and not self.is_stopped
         self.busy_s += self._clock.monotonic_s() - began_s
+
+    def _slower(self, error: TooSlow) -> None:
+        """Compute half as much at once from the next turn on; fail when that is of no use."""
+        if self.pieces is not None and self.pieces.slower():
+            self.is_behind, self.state = True, RunState.CATCHING_UP
+            return
+        meaning = self.plan.meaning
+        least = max(meaning.grid_us, (meaning.back_us + meaning.ahead_us) // 2)
+        if self._tried_us <= least:
+            self.state, self.message = RunState.FAILED, str(error)
+            _log.warning("query %d cannot go on: %s", self.standing.entry.id, error)
+            return
+        self._most_us, self.is_behind = self._tried_us // 2, True
+        self.state = RunState.CATCHING_UP
+
+    def _until(self, start: int, end: int) -> int:
+        """Return the end of what is computed of a range at once."""
+        if self._most_us < end - start:
+            meaning = self.plan.meaning
+            end = max(floor(start + self._most_us, meaning), start + meaning.grid_us)
+        self._tried_us = end - start
+        return end
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, PenstockError)
@@ -164,6 +191,7 @@ class Running:
             if self.is_stopped:
                 standing.touch([span])
                 return
+            self._tried_us = span[1] - span[0]
             parts = {name: chosen(rows, ids) for name, ids in self.ids().items()}
             try:
                 answer = computer.answer(self.plan, parts, span, picture)
@@ -186,7 +214,7 @@ class Running:
             with self.lock:
                 if self.is_stopped or self._clock.monotonic_s() > until_s:
                     return
-                wanted = Wanted(self.plan, self.ids(), start, end)
+                wanted = Wanted(self.plan, self.ids(), start, self._until(start, end))
                 part = (
                     computer.part(wanted, scans, picture)
                     if self.pieces is None

@@ -93,6 +93,8 @@ class Standing:
         self.pieces: Pieces | None = None
         self.late_rows = 0
         self.too_late = 0
+        #: All datastreams that it has read since the start, ascending.
+        self.ever: Int64s = np.zeros(0, np.int64)
         self._picture: Picture | None = None
         self._scope: Scope | None = None
 
@@ -117,6 +119,8 @@ class Standing:
             ids = picture.find(source, scope, self.entry.id)
             changed |= not np.array_equal(ids, watch.ids)
             watch.ids = ids
+        if changed:
+            self.ever = np.union1d(self.ever, self.ids)
         return changed
 
     def hear(self, heard: Heard, before: Int64s, now_us: int, now_s: float) -> None:

@@ -61,12 +61,16 @@ def _again(held: Standing, query: Query, plan: Plan, began: int, now_s: float) -
     sources = tuple(dict.fromkeys(one.source for one in plan.inputs))
     entry = Entry(
         id=old.id, query=query, mark=old.mark, began_us=floor(old.began_us, meaning),
-        meaning=meaning, sources=sources, since=old.since,
+        meaning=meaning, sources=sources, since=old.since, asked_us=old.asked_us,
     )  # fmt: skip
+    if (query.sql, query.reach_s, query.system) != (
+        old.query.sql, old.query.reach_s, old.query.system,
+    ):  # fmt: skip
+        entry.asked_us = began if old.meaning.is_rowwise or meaning.is_rowwise else held.done_us
     done = began if old.meaning.is_rowwise else held.done_us
     standing = Standing(entry, done, now_s)
     standing.late_rows, standing.too_late = held.late_rows, held.too_late
-    standing.settling = held.settling
+    standing.settling, standing.ever = held.settling, held.ever
     held.spill()
     standing.touch([(floor(a, meaning), b) for a, b in held.pending])
     if meaning.is_rowwise and not old.meaning.is_rowwise:

@@ -122,7 +122,23 @@ class Tap:
         """Take what was kept (a batch) or removed (a table)."""
         if not self.is_open:
             return
-        one = heard_of(batch, marks)
+        self._add(heard_of(batch, marks))
+
+    def touched(self, datastreams: Int64s, start_us: int, end_us: int) -> None:
+        """Take a range of event time in which some datastreams may have changed.
+
+        Args:
+            datastreams: Which, ascending.
+            start_us: First event time of it.
+            end_us: First event time behind it.
+        """
+        if not self.is_open or not len(datastreams) or start_us >= end_us:
+            return
+        first, last = np.full_like(datastreams, start_us), np.full_like(datastreams, end_us - 1)
+        counts = np.ones_like(datastreams)
+        self._add(Heard(datastreams, first, last, counts, None, {}, len(datastreams)))
+
+    def _add(self, one: Heard) -> None:
         with self._lock:
             if one.batch is not None and self._rows + one.rows > self._max_rows:
                 self.dropped += one.rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from penstock.sql.functions import LISTED
 from penstock.sql.signature import CALL_END, Function, Kind, Merge, Value
 
 _N, _I, _T, _B, _ANY = Kind.NUMBER, Kind.INTEGER, Kind.TEXT, Kind.TRUTH, Kind.ANY
@@ -73,7 +74,8 @@ AGGREGATES: dict[str, Function] = {
         (_N,), Kind.NUMBERS, "list(CAST({0} AS DOUBLE) {order})", is_aggregate=True, is_ordered=True
     ),
     "LISTAGG": Function(
-        (_T, _T), _T, "string_agg({0}, {1} {order})", is_aggregate=True, is_ordered=True,
+        (_T, _T), _T, f"{LISTED}(string_agg({{0}}, {{1}} {{order}}){CALL_END})",
+        is_aggregate=True, is_ordered=True,
         example="LISTAGG(text, ',')",
     ),
     "REGR_SLOPE": Function((_N, _N), _N, "regr_slope({0}, {1})", is_aggregate=True),

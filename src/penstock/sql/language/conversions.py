@@ -26,15 +26,16 @@ def cast(expressions: Expressions, node: exp.Cast) -> Value:
     """Understand `CAST`; what cannot be cast is NULL."""
     value = expressions.value(node.this)
     kind = literals.kind_of_type(expressions.context, node.args["to"])
+    is_text = value.kind in {Kind.TEXT, Kind.JSON}
     if kind is None:
-        moment = ranges.time(f"TRY_CAST({value.sql} AS TIMESTAMP)")
-        return value.computed(f"date_trunc('day', {moment})", Kind.TIME)
+        sql = ranges.moment(value.sql) if is_text else f"TRY_CAST({value.sql} AS TIMESTAMP)"
+        return value.computed(f"date_trunc('day', {ranges.time(sql)})", Kind.TIME)
     if value.literal is not None and value.kind is Kind.TEXT and kind is Kind.TIME:
         return expressions.time_of_literal(value, node)
     unit = value.unit if kind in NUMBERS else None
     sql = f"TRY_CAST({value.sql} AS {kind.duckdb})"
     if kind is Kind.TIME and value.kind is not Kind.TIME:
-        sql = ranges.time(sql)
+        sql = ranges.time(ranges.moment(value.sql) if is_text else sql)
     if kind is Kind.NUMBER:
         digits = _digits(expressions, node)
         sql = sql if digits is None else f"round({sql}, {digits})"

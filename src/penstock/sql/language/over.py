@@ -244,7 +244,8 @@ class Over:
         time = self._ordered_by_time(call, spec)
         if self._context.is_adhoc and (frame is None or self._has_unbounded(frame)):
             return replace(
-                made, sql=f"{made.sql} OVER ({spec.partition}{self._whole(spec, frame)})"
+                made,
+                sql=followed(made.sql, f"OVER ({spec.partition}{self._whole(spec, frame)})"),
             )
         if frame is None:
             msg = (

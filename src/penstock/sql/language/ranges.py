@@ -25,6 +25,14 @@ def time(sql: str) -> str:
     return between(sql, f"make_timestamp({FIRST_US - 1})", f"make_timestamp({END_US})")
 
 
+def moment(sql: str) -> str:
+    """Return the time that a text says, with its offset or zone; UTC where there is none.
+
+    NULL for what is no time.
+    """
+    return f"CAST(TRY_CAST({sql} AS TIMESTAMPTZ) AS TIMESTAMP)"
+
+
 def whole(sql: str) -> str:
     """Return a whole number of 64 bits, or NULL for one of more."""
     return f"TRY_CAST({sql} AS BIGINT)"

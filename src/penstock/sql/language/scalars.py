@@ -125,6 +125,12 @@ def _strftime(pattern: str) -> str:
     return "".join(made)
 
 
+def _joined(args: Sequence[Value]) -> Value:
+    # Unlike DuckDB's function, NULL if one is.
+    parts = " || ".join(f"CAST({arg.sql} AS VARCHAR)" for arg in args)
+    return Value(ranges.text(f"({parts})"), _T)
+
+
 def _substring(args: Sequence[Value]) -> Value:
     places = ", ".join(ranges.count(arg.sql) for arg in args[1:])
     return Value(f"substring({args[0].sql}, {places})", _T, uses=together(args))
@@ -194,8 +200,15 @@ SCALARS: dict[str, Function] = {
     # Choices.
     "COALESCE": Function((_ANY,), None, _choice("coalesce(...)"), is_variadic=True, needs=1),
     "IFNULL": Function((_ANY, _ANY), None, _choice("coalesce(...)")),
-    "GREATEST": Function((_ANY,), None, _choice("greatest(...)"), is_variadic=True, needs=1),
-    "LEAST": Function((_ANY,), None, _choice("least(...)"), is_variadic=True, needs=1),
+    # As in Flink, NULL if one is.
+    "GREATEST": Function(
+        (_ANY,), None, _choice("list_sort([...], 'DESC', 'NULLS FIRST')[1]"),
+        is_variadic=True, needs=1,
+    ),
+    "LEAST": Function(
+        (_ANY,), None, _choice("list_sort([...], 'ASC', 'NULLS FIRST')[1]"),
+        is_variadic=True, needs=1,
+    ),
     "NULLIF": Function((_ANY, _ANY), None, _nullif),
     "IF": Function((_B, _ANY, _ANY), None, _if, example="IF(result > 5, 'high', 'low')"),
     # Texts.
@@ -217,7 +230,7 @@ SCALARS: dict[str, Function] = {
         f"replace(left({{0}}, {ranges.MAX_TEXT}), {{1}}, left({{2}}, {ranges.MAX_REPLACEMENT}))"
     )),
     "REVERSE": Function((_T,), _T, "reverse({0})"),
-    "CONCAT": Function((_ANY,), _T, ranges.text("concat({args})"), is_variadic=True, needs=1),
+    "CONCAT": Function((_ANY,), _T, _joined, is_variadic=True, needs=1),
     "CONCAT_WS": Function((_T, _ANY), _T, ranges.text("concat_ws({args})"), is_variadic=True),
     "POSITION": Function((_T, _T), _I, "strpos({1}, {0})", example="POSITION('a' IN text)"),
     "SPLIT_INDEX": Function(
@@ -236,7 +249,7 @@ SCALARS: dict[str, Function] = {
     "TIMESTAMPADD": Function(
         (_T, _I, _W), _W, _added, example="TIMESTAMPADD(MINUTE, 5, time)"
     ),
-    "TO_TIMESTAMP": Function((_T,), _W, ranges.time("TRY_CAST({0} AS TIMESTAMP)")),
+    "TO_TIMESTAMP": Function((_T,), _W, ranges.time(ranges.moment("{0}"))),
     "TO_TIMESTAMP_LTZ": Function(
         (_I, _I), _W, _of_number,
         example="TO_TIMESTAMP_LTZ(1700000000000, 3)",
