@@ -19,7 +19,7 @@ from penstock.runtime.config import Config
 from penstock.runtime.hub import Hub
 from penstock.sql.engine.derived import Origin
 from penstock.sql.settings import SqlSettings
-from penstock.stores.settings import LakeSettings
+from penstock.stores.settings import StoreSettings
 
 #: When the data begins, seconds.
 BEGIN = 1_700_000_000
@@ -43,7 +43,7 @@ def config(data_dir: Path) -> Config:
     """Return settings under which all happens often."""
     return Config(
         data_dir=str(data_dir),
-        store=LakeSettings(flush_interval_s=0.3),
+        store=StoreSettings(flush_interval_s=0.3),
         sql=SqlSettings(tick_s=0.02, catalog_age_s=0.5),
     )
 
