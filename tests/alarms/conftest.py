@@ -8,12 +8,14 @@ from tests.api.live_house import LiveHouse
 
 from penstock.alarms.settings import AlarmSettings
 from penstock.api import ApiSettings
+from penstock.sql.settings import SqlSettings
 
 
 @pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHouse]:
     near = AlarmSettings(webhook_private=True, retry_s=0.05, max_retry_s=0.2, max_episodes=500)
-    with LiveHouse(tmp_path_factory.mktemp("alarms"), ApiSettings(), near) as house:
+    folder = tmp_path_factory.mktemp("alarms")
+    with LiveHouse(folder, ApiSettings(), near, SqlSettings(catalog_age_s=0.1)) as house:
         yield house
 
 

@@ -53,7 +53,7 @@ class Caller:
 
 
 def eventually(look: Callable[[], object]) -> None:
-    for _ in range(1200):
+    for _ in range(600):
         if look():
             return
         time.sleep(0.05)

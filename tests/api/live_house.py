@@ -35,6 +35,7 @@ from penstock.runtime.config import Config
 from penstock.runtime.data_dir import door_folder, door_stats_file, write_stats
 from penstock.runtime.hub import Hub
 from penstock.runtime.hub_process import Server
+from penstock.sql.settings import SqlSettings
 
 #: A device that does what it is told; another one is registered and never there.
 SENSOR = "AAD-1123"
@@ -56,11 +57,19 @@ class LiveHouse:
     mqtt: tuple[str, int]
 
     def __init__(
-        self, folder: Path, settings: ApiSettings, alarms: AlarmSettings | None = None
+        self,
+        folder: Path,
+        settings: ApiSettings,
+        alarms: AlarmSettings | None = None,
+        sql: SqlSettings | None = None,
     ) -> None:
         door = DoorSettings(host="127.0.0.1", port=0)
         self._config = Config(
-            data_dir=str(folder), api=settings, door=door, alarms=alarms or AlarmSettings()
+            data_dir=str(folder),
+            api=settings,
+            door=door,
+            alarms=alarms or AlarmSettings(),
+            sql=sql or SqlSettings(),
         )
         self._ready = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from penstock.alarms.rule_text import parse_rule, print_rule
+from penstock.alarms.rule_text import parse_rules, print_rule
+from penstock.alarms.suppression import check_suppression
 from penstock.alarms.watching import query_of, shape_of
 from penstock.cli.main import app
 from penstock.core.alarms import RuleSpec
@@ -19,11 +20,15 @@ COMMANDS = re.findall(r"^\$ penstock (\S+ \S+)((?: .*)?)$", GUIDE, re.MULTILINE)
 
 @pytest.mark.parametrize("text", RULES)
 def test_every_rule_can_be_run(text: str) -> None:
-    rule = parse_rule(text)
-    query = query_of(rule, 1)
-    shape = shape_of(rule, compile_query(query.sql, reach_us=3_600_000_000).meaning)
-    assert shape.has_raised or rule.absent_s
-    assert parse_rule(print_rule(rule)) == rule
+    known: list[RuleSpec] = []
+    for rule in parse_rules(text):
+        query = query_of(rule, 1)
+        meaning = compile_query(query.sql, reach_us=3_600_000_000).meaning
+        shape = shape_of(rule, meaning)
+        check_suppression(rule, known, [column.name for column in meaning.columns])
+        assert shape.has_raised or rule.absent_s
+        assert parse_rules(print_rule(rule)) == [rule]
+        known.append(rule)
 
 
 def test_the_table_names_every_key_of_the_header() -> None:

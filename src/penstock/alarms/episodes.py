@@ -22,6 +22,8 @@ from penstock.core.queries import Query, Streams
 
 #: Called with the share that is done, 0 to 1; raises to give up.
 Progress = Callable[[float], None]
+#: Rows that are folded between two looks at whether somebody still wants to know.
+CHUNK_ROWS = 10_000
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -227,8 +229,17 @@ def fold_over(
     fold = fold_of(trial.spec, trial.shape)
     if isinstance(fold, Runs) and trial.expected:
         take(fold.expect(trial.expected, start_us, start_us), 0)
-    for part in streams.over(trial.query, start_us, end_us, progress):
-        take(fold.put(part, None, None), fold.rows)
+    done = 0.0
+
+    def tell(share: float) -> None:
+        nonlocal done
+        done = max(done, share)
+        progress(done)
+
+    for part in streams.over(trial.query, start_us, end_us, tell):
+        for at in range(0, part.num_rows, CHUNK_ROWS):
+            take(fold.put(part.slice(at, CHUNK_ROWS), None, None), fold.rows)
+            tell((fold.newest_us - start_us) / (end_us - start_us))
     if isinstance(fold, Runs):
         take(fold.count(fold.uncounted()), fold.rows)
     take(fold.advance(end_us), fold.rows)

@@ -96,6 +96,14 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     question_threads: Annotated[
         int, Meta(description="Threads that answer a single question.", ge=1, le=256)
     ] = 1
+    question_max_answer_bytes: Annotated[
+        int, Meta(description="Bytes that the answer to a single question may have.", ge=1)
+    ] = 67_108_864
     question_max_scan_rows: Annotated[
-        int, Meta(description="Rows that are read for a single question.", ge=1)
+        int,
+        Meta(
+            description="Rows that are read for a single question; each takes about 60 bytes of "
+            "memory, beside what answering takes.",
+            ge=1,
+        ),
     ] = 20_000_000

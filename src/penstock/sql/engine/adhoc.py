@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -57,6 +58,7 @@ class Questions:
             self._turns.release()
 
     def _answer(self, plan: Plan, scope: Scope, max_rows: int, timeout_s: float) -> pa.Table:
+        ends_s = time.monotonic() + timeout_s
         picture = self._pictures.now()
         left = self._settings.question_max_scan_rows
         parts = {}
@@ -64,6 +66,7 @@ class Questions:
             rows = self._rows(picture.find(one.source, scope, 0), one, left)
             left -= rows.num_rows
             parts[one.relation] = rows
+            _check_time(ends_s)
         relations = relations_of(plan, parts, picture)
         relations |= {name: picture.table(name, scope) for name in plan.tables}
         settings = self._settings
@@ -74,9 +77,10 @@ class Questions:
         bounds = {"start": timestamp(-(1 << 62)), "end": timestamp(1 << 62)}
         parameters = {name: at for name, at in bounds.items() if f"${name}" in plan.sql}
         try:
-            with Deadline(duck, timeout_s):
+            with Deadline(duck, _check_time(ends_s)):
                 limited = f"SELECT * FROM ({plan.sql}) LIMIT {max_rows + 1}"
-                answer = duck.run(limited, relations, parameters)
+                most = settings.question_max_answer_bytes
+                answer = duck.run(limited, relations, parameters, most)
         finally:
             duck.close()
         if answer.num_rows > max_rows:
@@ -102,3 +106,15 @@ class Questions:
             )
             raise TooMuch(msg)
         return rows
+
+
+def _check_time(ends_s: float) -> float:
+    """Return how much time is left, in seconds.
+
+    Raises:
+        TooMuch: None is.
+    """
+    left_s = ends_s - time.monotonic()
+    if left_s <= 0:
+        raise TooMuch("it was ended while rows were read, for it took too long")
+    return left_s

@@ -15,6 +15,8 @@ from penstock.core.errors import InvalidQuery, TooMuch
 from penstock.sql.settings import MAX_LIST, SqlSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+#: Rows taken from an answer at a time.
+BATCH_ROWS = 2048
 #: Times that Python and DuckDB both know, microseconds.
 _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
@@ -72,9 +74,13 @@ class Duck:
         return self._connection
 
     def run(
-        self, sql: str, relations: Mapping[str, pa.Table], parameters: Mapping[str, object]
+        self,
+        sql: str,
+        relations: Mapping[str, pa.Table],
+        parameters: Mapping[str, object],
+        max_bytes: int | None = None,
     ) -> pa.Table:
-        """Answer a statement over relations.
+        """Answer a statement over relations; an answer of more than `max_bytes` is `TooMuch`.
 
         Raises:
             InvalidQuery: DuckDB does not take it, or a value in it cannot be computed.
@@ -92,7 +98,7 @@ class Duck:
             answer = self._connection.sql(sql, params=dict(parameters) or None)
             if answer is None:
                 raise InvalidQuery("this is not a question; write one SELECT")
-            table: pa.Table = answer.to_arrow_table()
+            table = _collected(answer, max_bytes)
         except (self._errors.OutOfMemoryException, MemoryError) as error:
             msg = (
                 f"it takes more memory than sql.memory_bytes allows: {first_line(error)}; set it "
@@ -208,6 +214,21 @@ class Deadline:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+
+
+def _collected(answer: Any, max_bytes: int | None) -> pa.Table:
+    """Return all rows of an answer; they lie outside of what DuckDB counts as its memory."""
+    if max_bytes is None:
+        return answer.to_arrow_table()
+    reader = answer.to_arrow_reader(BATCH_ROWS)
+    batches, size = [], 0
+    for batch in reader:
+        size += batch.nbytes
+        if size > max_bytes:
+            msg = f"the answer has more than {max_bytes} bytes; ask for fewer rows or shorter texts"
+            raise TooMuch(msg)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, reader.schema)
 
 
 def timestamp(time_us: int) -> datetime:
