@@ -36,6 +36,7 @@ OPERATIONS = re.findall(r"^### ([A-Z]+ /.+)$", REFERENCE.read_text(), re.MULTILI
 #: Live streams do not end: one event is read, or what comes within so many seconds.
 STREAMS = {operation for operation in OPERATIONS if operation.endswith("/stream")}
 STREAM_TIMEOUT_S = 0.3
+PATIENT_STREAM_TIMEOUT_S = 15.0
 TIMEOUT_S = 60.0
 #: Parameters that make the platform wait; it need not wait long here.
 WAITING = {"GET /api/v1/ingested": "timeout_s", "GET /api/v1/tasks/{task_id}": "wait_s"}
@@ -103,7 +104,13 @@ def test_no_request_breaks_anything(document: Any, operation: str) -> None:
             given_s = (case.query or {}).get(name, LONGEST_WAIT_S)
             if isinstance(given_s, (int, float)):
                 case.query = {**(case.query or {}), name: min(given_s, LONGEST_WAIT_S)}
-        response = case.call(timeout=timeout_s)
+        try:
+            response = case.call(timeout=timeout_s)
+        except requests.exceptions.ReadTimeout:
+            if operation not in STREAMS:
+                raise
+            # A machine that is busy with other things has not answered in this short time.
+            response = case.call(timeout=PATIENT_STREAM_TIMEOUT_S)
         assert response.status_code < 500, response.text
         case.validate_response(response, checks=CHECKS)
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from penstock.client.inbox import Seen, mark_of
-from penstock.core.errors import NotConnected, PenstockError
+from penstock.core.errors import Forbidden, NotFound, PenstockError
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ PATIENCE_S = 30.0
 #: A place so old is brought up to date when nothing else is to be done, in seconds: little is to
 #: be read through after a reconnection then, and the log still has it.
 STALE_S = 600.0
+#: Messages that the platform gives at once.
+MAX_ITEMS = 10_000
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -134,13 +136,16 @@ class Arrivals:
 
         Raises:
             Gap: It is gone.
-            NotConnected: The platform has not answered for `PATIENCE_S`.
-            PenstockError: The log cannot be read.
+            Forbidden: The log may not be read.
+            NotFound: The platform is too old to be asked.
+            PenstockError: The platform has not answered for `PATIENCE_S`; nothing is lost.
         """
         while self.is_active and self.wait_s() <= 0:
             try:
-                page = self._fetch(filters, self._at, most)
-            except NotConnected as error:
+                page = self._fetch(filters, self._at, min(max(most, 1), MAX_ITEMS))
+            except (Forbidden, NotFound):
+                raise
+            except PenstockError as error:
                 self._fail(error)
                 return []
             self._failing_since_s = None
@@ -202,7 +207,7 @@ class Arrivals:
         self._moved_s = time.monotonic()
         return True
 
-    def _fail(self, error: NotConnected) -> None:
+    def _fail(self, error: PenstockError) -> None:
         now_s = time.monotonic()
         self._failing_since_s = self._failing_since_s or now_s
         if now_s - self._failing_since_s > PATIENCE_S:

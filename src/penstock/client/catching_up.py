@@ -151,9 +151,11 @@ class CatchingUp:
         """Keep the places."""
         self._write()
 
-    def deal_with(self) -> None:
-        """Take note that all that was handed out is dealt with."""
+    def deal_with(self, *, has_moved: bool = False) -> None:
+        """Take note that all that was handed out is dealt with; the position may have moved too."""
         if not self._open:
+            if has_moved:
+                self._write()
             return
         for datastream, time_us, is_stored in self._open.values():
             into = self._ahead if self.is_active and not is_stored else self.places.newest

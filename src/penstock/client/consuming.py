@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.client.arriving import Arrivals
+from penstock.client.arriving import Arrivals, Gap
 from penstock.client.casts import cast
 from penstock.client.catching_up import CatchingUp, Row
 from penstock.client.following import result_of
@@ -21,7 +21,7 @@ from penstock.client.producing import RESERVED
 from penstock.client.things import Datastream
 from penstock.client.times import moment, time_us
 from penstock.core.clock import Clock
-from penstock.core.errors import Forbidden, InvalidInput, NotConnected, NotFound, PenstockError
+from penstock.core.errors import Forbidden, InvalidInput, NotFound, PenstockError
 from penstock.core.series import Unit
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Consumer:
         self._arrivals = arrivals
         self._missed = missed
         self._is_subscribed = is_subscribed
-        #: Topic filters subscribed to.
+        #: Topic filters that match all that was subscribed to.
         self._filters: dict[str, None] = {}
         #: Where the log ended when the store began to be asked; None while it is not.
         self._log_end: int | None = None
@@ -127,7 +127,8 @@ class Consumer:
 
     def subscribing(self, filters: Sequence[str]) -> None:
         """Take note where the log ends, before the first filters are subscribed to."""
-        self._filters.update(dict.fromkeys(filters))
+        # One for all Datastreams of a system: what is not wanted is passed over here.
+        self._filters.update(dict.fromkeys(f"{one.partition('/')[0]}/#" for one in filters))
         if not self._missed.has_history and not self._arrivals.is_known:
             end = self._end_of_log()
             self._arrivals.settle(-1 if end is None else end)
@@ -153,9 +154,7 @@ class Consumer:
         if self._handed_out:
             self._inbox.done(self._handed_out)
             self._handed_out = 0
-        if self._arrivals.deal_with():
-            self._missed.save()
-        self._missed.deal_with()
+        self._missed.deal_with(has_moved=self._arrivals.deal_with())
 
     def _next(self, timeout_s: float, most: int) -> list[Message]:
         self._look_for_connection()
@@ -209,9 +208,7 @@ class Consumer:
             return []
         try:
             items = self._arrivals.next(list(self._filters), most)
-        except NotConnected:
-            raise
-        except PenstockError as error:
+        except (Forbidden, Gap, NotFound) as error:
             _log.warning("what was missed is read from the store, not from the log: %s", error)
             self._ask_store()
             return []
@@ -231,7 +228,7 @@ class Consumer:
     def _end_of_log(self) -> int | None:
         try:
             return self._arrivals.end(list(self._filters))
-        except (Forbidden, NotConnected, NotFound) as error:
+        except PenstockError as error:
             _log.warning("where the platform's log ends cannot be asked: %s", error)
             return None
 

@@ -171,7 +171,7 @@ def fingerprint(payload: bytes) -> bytes:
 
 
 class Seen:
-    """Remembers the last messages received; in a file, if there is one.
+    """Remembers the last messages received; in a file, if there is one. For use by two threads.
 
     Args:
         most: How many at least.
@@ -180,6 +180,7 @@ class Seen:
 
     def __init__(self, most: int, file: Path | None) -> None:
         self._most = most
+        self._lock = threading.Lock()
         #: Offset in the platform's log by fingerprint; None where it is not known (any more).
         self._known: dict[bytes, int | None] = {}
         self._path = file
@@ -200,16 +201,21 @@ class Seen:
 
     def add(self, fingerprints: Mapping[bytes, int | None]) -> None:
         """Remember, with the offsets; a crash of the program does not forget the fingerprints."""
-        new = [one for one in fingerprints if one not in self._known]
-        self._known.update(fingerprints)
-        if self._file is not None and new:
-            self._file.write(b"".join(new))
-            self._file.flush()
-        if len(self._known) > 2 * self._most:
-            self._rewrite()
+        with self._lock:
+            new = [one for one in fingerprints if one not in self._known]
+            self._known.update(fingerprints)
+            if self._file is not None and new:
+                self._file.write(b"".join(new))
+                self._file.flush()
+            if len(self._known) > 2 * self._most:
+                self._rewrite()
 
     def close(self) -> None:
         """Release the file. Safe to call twice."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -220,7 +226,7 @@ class Seen:
             self._known = dict(list(self._known.items())[excess:])
         if self._path is None:
             return
-        self.close()
+        self._close()
         new = self._path.with_suffix(".new")
         new.write_bytes(b"".join(self._known))
         new.replace(self._path)
