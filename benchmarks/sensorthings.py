@@ -47,6 +47,8 @@ START_US = 1_764_547_200_000_000  # 2025-12-01
 TIMES = 30
 CLIENTS = 8
 SECONDS = 15.0
+#: Datastreams that observations are posted to again and again.
+SEEN = 200
 TICK_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -331,8 +333,12 @@ def reads(platform: Platform, steps: int) -> dict[str, float]:
     return many(platform, ask, SECONDS)
 
 
-def singles(platform: Platform) -> dict[str, float]:
-    """POST one observation at a time; with a feature, since these Things have no Location."""
+def singles(platform: Platform) -> dict[str, dict[str, float]]:
+    """POST one observation at a time; with a feature, since these Things have no Location.
+
+    The first one of a datastream at a feature makes its `observedArea` hold that, which is a
+    transaction of the catalog: first all are the first of their datastream, then none is.
+    """
     feature = {
         "name": "air",
         "description": "air",
@@ -344,16 +350,25 @@ def singles(platform: Platform) -> dict[str, float]:
     page = json.loads(client.get("FeaturesOfInterest?$orderby=id%20desc&$top=1"))
     place = page["value"][0]["@iot.id"]
 
-    def ask(client: Client, number: int) -> int:
+    def post(client: Client, number: int, streams: int) -> int:
         body = {
             "phenomenonTime": iso(START_US - number * 1_000_000),
             "result": 21.5,
             "FeatureOfInterest": {"@iot.id": place},
         }
-        client.post(f"Datastreams({1 + number % SERIES})/Observations", json.dumps(body).encode())
+        client.post(f"Datastreams({1 + number % streams})/Observations", json.dumps(body).encode())
         return 1
 
-    return many(platform, ask, SECONDS)
+    for number in range(SEEN):
+        post(client, number, SEEN)
+    return {
+        "first_of_their_datastream": many(
+            platform, lambda client, number: post(client, SEEN + number, SERIES), SECONDS
+        ),
+        "of_datastreams_seen": many(
+            platform, lambda client, number: post(client, SERIES + number, SEEN), SECONDS
+        ),
+    }
 
 
 def arrays(platform: Platform, rows: int = 1000) -> dict[str, float]:

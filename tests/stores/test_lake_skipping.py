@@ -56,3 +56,17 @@ def test_nothing_is_skipped_where_late_rows_may_replace_others(lake: LakeStore) 
     assert lake.skip(msgspec.structs.replace(one, descending=True), 180).rows <= 100
     lake.flush()
     assert lake.skip(one, 180).rows > 150
+
+
+def test_a_file_on_either_side_of_others_keeps_nothing_from_being_skipped(tmp_path: Path) -> None:
+    settings = LakeSettings(background=False, grace_s=0, row_group_rows=7, file_rows=1000)
+    lake = LakeStore.open(tmp_path, settings, ManualClock())
+    for number, start in enumerate((0, 50, 100)):
+        times = [*range(20), *range(200, 220)] if number == 0 else range(start, start + 40)
+        lake.append(observations([1] * len(times), list(times), [0.0] * len(times)))
+        lake.flush()
+    whole = Selection(datastreams=(1,))
+    for rows in range(0, 130, 3):
+        for selection in (whole, msgspec.structs.replace(whole, descending=True)):
+            assert min(rows, 120) - lake.skip(selection, rows).rows <= 7
+    lake.close()

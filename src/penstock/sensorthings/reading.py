@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Scope
-from penstock.core.entities import TYPES, Query, Row, Step
+from penstock.core.entities import TYPES, Query, Row
 from penstock.core.errors import InvalidInput
-from penstock.core.expression import Expression, Order, Property
-from penstock.sensorthings.continuing import following, next_option, sort_values
+from penstock.core.expression import Order, Property
+from penstock.sensorthings.continuing import next_option, sort_values
+from penstock.sensorthings.expanding import Expanding
 from penstock.sensorthings.formats import data_array
-from penstock.sensorthings.grammar import Expand, Options
+from penstock.sensorthings.grammar import Options
 from penstock.sensorthings.observation_pages import Found, Paging
 from penstock.sensorthings.observation_rows import (
     DATASTREAM,
-    FEATURE,
     Kind,
     believed,
     plain_columns,
@@ -28,27 +27,12 @@ from penstock.sensorthings.observation_rows import (
 from penstock.sensorthings.observations import Observations
 from penstock.sensorthings.places import Place
 from penstock.sensorthings.semi_joins import SemiJoins, derived_times
-from penstock.sensorthings.showing import COUNT, NEXT, Looks
-from penstock.sensorthings.sizes import check_count
+from penstock.sensorthings.showing import Looks, Page, id_of_row
 from penstock.sensorthings.sources import ID, Sources, among, both
 
 DEFAULT_TOP = 100
 _STREAMS = ("Datastream", "MultiDatastream")
 _DERIVED = ("phenomenonTime", "resultTime")
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Entities as they are shown.
-
-    Attributes:
-        values: The entities.
-        count: How many there are in all, where that was asked for.
-        next: The option that leads to the next page; empty on the last.
-    """
-
-    values: list[dict[str, Any]]
-    count: int | None = None
-    next: str = ""
 
 
 class Reading:
@@ -97,7 +81,9 @@ class Reading:
         more = self._times(rows, looks.properties) if type_ in _STREAMS else {}
         shown = looks.show(rows, {}, more)
         if options.expand:
-            self._expand(type_, rows, shown, options, _kinds(rows, type_))
+            Expanding(self, self._sources, self._scope, self._root).expand(
+                type_, rows, shown, options, _kinds(rows, type_)
+            )
         return shown
 
     def show_observations(
@@ -120,13 +106,15 @@ class Reading:
         rows = rows_of(found.table, kinds, looks.wanted) if isinstance(found, Found) else found
         shown = looks.show(rows, kinds)
         if options.expand:
-            self._expand("Observation", rows, shown, options, kinds)
+            Expanding(self, self._sources, self._scope, self._root).expand(
+                "Observation", rows, shown, options, kinds
+            )
         return shown
 
     def _observation_page(self, place: Place, options: Options) -> Page:
         where = both(place.where, self.joins.of_observations(options.where))
         choice = self.observations.choose(where)
-        found = self.observations.page(choice, self._paging(options))
+        found = self.observations.page(choice, self.paging(options))
         count = self.observations.count(choice) if options.count else None
         kinds = self.observations.kinds(found.table)
         return Page(self.show_observations(found, options, kinds), count, found.next)
@@ -139,7 +127,7 @@ class Reading:
         """Return a page of observations without values, and these as data arrays."""
         where = both(place.where, self.joins.of_observations(options.where))
         choice = self.observations.choose(where)
-        found = self.observations.page(choice, self._paging(options))
+        found = self.observations.page(choice, self.paging(options))
         count = self.observations.count(choice) if options.count else None
         kinds = self.observations.kinds(found.table)
         rows = rows_of(believed(found.table, self._sources.moved), kinds)
@@ -151,7 +139,8 @@ class Reading:
         arrays = data_array(rows, streams, options, self._root)
         return Page([], count, found.next), arrays
 
-    def _paging(self, options: Options) -> Paging:
+    def paging(self, options: Options) -> Paging:
+        """Return which page of Observations is asked for."""
         return Paging(
             top=self.top(options),
             skip=options.skip,
@@ -180,10 +169,11 @@ class Reading:
             along=place.along,
             where=self.joins.of_catalog(options.where, place.type),
             order=options.order,
-            properties=self._wanted(place.type, options),
+            properties=self.wanted(place.type, options),
         )
 
-    def _wanted(self, type_: str, options: Options) -> tuple[str, ...] | None:
+    def wanted(self, type_: str, options: Options) -> tuple[str, ...] | None:
+        """Return the properties of an entity that are asked for; None is all."""
         if options.select is None:
             return None
         chosen = {path[0] for path in options.select}
@@ -212,7 +202,7 @@ class Reading:
             type=place.type,
             scope=self._scope,
             where=among((ID,), page),
-            properties=self._wanted(place.type, options),
+            properties=self.wanted(place.type, options),
         )
         rows = {row[ID]: row for row in self._sources.reader.find(query)}
         more = len(ordered) > options.skip + top
@@ -226,192 +216,9 @@ class Reading:
         names = [name for name in _DERIVED if name in wanted]
         if not names or not rows:
             return {}
-        times = derived_times(self._sources, [_id(row) for row in rows])
+        times = derived_times(self._sources, [id_of_row(row) for row in rows])
         ids = times.datastream.tolist()
         return {name: dict(zip(ids, times.texts(name), strict=True)) for name in names}
-
-    # -- expanding
-
-    def _expand(
-        self,
-        type_: str,
-        rows: Sequence[Row],
-        shown: list[dict[str, Any]],
-        options: Options,
-        kinds: Mapping[int, Kind],
-    ) -> None:
-        for expand in options.expand:
-            link = TYPES[type_].link(expand.link)
-            assert link is not None
-            if type_ == "Observation":
-                self._expand_observations(rows, shown, expand, kinds)
-            elif link.many:
-                self._expand_many(type_, rows, shown, expand, kinds)
-            else:
-                self._expand_one(type_, rows, shown, expand)
-
-    def _expand_many(
-        self,
-        type_: str,
-        rows: Sequence[Row],
-        shown: list[dict[str, Any]],
-        expand: Expand,
-        kinds: Mapping[int, Kind],
-    ) -> None:
-        link = TYPES[type_].link(expand.link)
-        assert link is not None
-        ids: list[Any] = [row[ID] for row in rows]
-        if link.target == "Observation":
-            pages = self._observations_along(type_, ids, expand.options, kinds)
-        else:
-            pages = self._entities_along(Step(type_, tuple(ids), link.name), expand.options)
-        nothing = Page([], 0 if expand.options.count else None)
-        stem = f"{self._root}/{TYPES[type_].set_name}("
-        kept = f")/{link.name}?{following(expand.options)}"
-        name, count, next_ = link.name, link.name + COUNT, link.name + NEXT
-        for id_, one in zip(ids, shown, strict=True):
-            page = pages.get(id_, nothing)
-            if page.count is not None:
-                one[count] = page.count
-            one[name] = page.values
-            if page.next:
-                one[next_] = f"{stem}{id_}{kept}{page.next}"
-
-    def _entities_along(self, along: Step, options: Options) -> Mapping[int, Page]:
-        link = TYPES[along.type].link(along.link)
-        assert link is not None
-        top = self.top(options)
-        query = Query(
-            type=link.target,
-            scope=self._scope,
-            along=along,
-            where=self.joins.of_catalog(options.where, link.target),
-            order=options.order,
-            limit=top + 1,
-            skip=options.skip,
-            properties=self._wanted(link.target, options),
-        )
-        counts = self._sources.reader.count_along(query) if options.count else {}
-        found = self._sources.reader.find_along(query)
-        pages = {id_: rows[:top] for id_, rows in found.items()}
-        every = [row for rows in pages.values() for row in rows]
-        check_count(len(every))
-        shown = iter(self.show(link.target, every, options, is_nested=True))
-        return {
-            id_: Page(
-                list(islice(shown, len(pages[id_]))),
-                counts.get(id_),
-                next_option(rows, top, options),
-            )
-            for id_, rows in found.items()
-        }
-
-    def _observations_along(
-        self, type_: str, ids: Sequence[int], options: Options, kinds: Mapping[int, Kind]
-    ) -> Mapping[int, Page]:
-        where = self.joins.of_observations(options.where)
-        paging = self._paging(options)
-        if type_ == "FeatureOfInterest":
-            return {id_: self._of_feature(id_, where, paging, options) for id_ in ids}
-        found = self.observations.along(ids, where, paging)
-        check_count(found.table.num_rows)
-        counts = self.observations.counts(ids, where) if options.count else {}
-        shown = self.show_observations(Found(found.table), options, kinds, is_nested=True)
-        pages: dict[int, Page] = {id_: Page([], count) for id_, count in counts.items()}
-        at = 0
-        for id_, size in found.sizes.items():
-            pages[id_] = Page(shown[at : at + size], counts.get(id_), found.next.get(id_, ""))
-            at += size
-        return pages
-
-    def _of_feature(
-        self, feature: int, where: Expression | None, paging: Paging, options: Options
-    ) -> Page:
-        whole = both(self.observations.of_feature(feature), where)
-        choice = self.observations.choose(whole)
-        found = self.observations.page(choice, paging)
-        count = self.observations.count(choice) if options.count else None
-        kinds = self.observations.kinds(found.table)
-        values = self.show_observations(found, options, kinds, is_nested=True)
-        return Page(values, count, found.next)
-
-    def _expand_one(
-        self, type_: str, rows: Sequence[Row], shown: list[dict[str, Any]], expand: Expand
-    ) -> None:
-        link = TYPES[type_].link(expand.link)
-        assert link is not None
-        ids = [_id(row) for row in rows]
-        query = Query(
-            type=link.target,
-            scope=self._scope,
-            along=Step(type_, tuple(ids), link.name),
-            where=self.joins.of_catalog(expand.options.where, link.target),
-            properties=self._wanted(link.target, expand.options),
-        )
-        targets = {
-            id_: found[0] for id_, found in self._sources.reader.find_along(query).items() if found
-        }
-        self._put(ids, targets, shown, expand, link.target)
-
-    def _expand_observations(
-        self,
-        rows: Sequence[Row],
-        shown: list[dict[str, Any]],
-        expand: Expand,
-        kinds: Mapping[int, Kind],
-    ) -> None:
-        keys: list[Any]
-        if expand.link == "FeatureOfInterest":
-            keys = self.feature_ids(rows)
-        else:
-            is_multi = expand.link == "MultiDatastream"
-            keys = [row[DATASTREAM] for row in rows]
-            keys = [
-                key if key in kinds and kinds[key].is_multi is is_multi else None for key in keys
-            ]
-        wanted = {key for key in keys if key is not None}
-        query = Query(
-            type=expand.link,
-            scope=self._scope,
-            where=both(
-                among((ID,), frozenset(wanted)),
-                self.joins.of_catalog(expand.options.where, expand.link),
-            ),
-            properties=self._wanted(expand.link, expand.options),
-        )
-        targets = {row[ID]: row for row in self._sources.reader.find(query)} if wanted else {}
-        self._put(keys, targets, shown, expand, expand.link)
-
-    def feature_ids(self, rows: Sequence[Row]) -> list[int | None]:
-        """Return the FeatureOfInterest of each observation; None where it has none."""
-        own: Mapping[int, int] = {}
-        streams = {int(str(row[DATASTREAM])) for row in rows if not row[FEATURE]}
-        if streams:
-            own = self._sources.features.own_features(sorted(streams))
-        return [int(str(row[FEATURE])) or own.get(int(str(row[DATASTREAM]))) for row in rows]
-
-    def _put(
-        self,
-        keys: Sequence[Any],
-        targets: Mapping[Any, Row],
-        shown: list[dict[str, Any]],
-        expand: Expand,
-        type_: str,
-    ) -> None:
-        """Show each entity once, wherever it is expanded."""
-        distinct = {row[ID]: row for row in targets.values()}
-        looks = self.show(type_, list(distinct.values()), expand.options, is_nested=True)
-        by_id = dict(zip(distinct, looks, strict=True))
-        for key, one in zip(keys, shown, strict=True):
-            row = targets.get(key)
-            if row is not None:
-                one[expand.link] = by_id[row[ID]]
-
-
-def _id(row: Row) -> int:
-    id_ = row[ID]
-    assert isinstance(id_, int)
-    return id_
 
 
 def _kinds(rows: Sequence[Row], type_: str) -> Mapping[int, Kind]:

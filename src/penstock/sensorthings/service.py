@@ -28,9 +28,9 @@ from penstock.sensorthings.grammar import (
 from penstock.sensorthings.members import member
 from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.places import Place, Places
-from penstock.sensorthings.reading import Page, Reading
+from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.root import service_root
-from penstock.sensorthings.showing import COUNT, NEXT, decoded, refs
+from penstock.sensorthings.showing import COUNT, NEXT, Page, decoded, refs
 from penstock.sensorthings.sizes import check_size
 from penstock.sensorthings.sources import ID, Sources, both
 

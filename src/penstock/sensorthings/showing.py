@@ -29,6 +29,27 @@ _HIDDEN = ("@kind", "@sort", DATASTREAM, FEATURE)
 _MOMENTS = frozenset({"time", "creationTime"})
 
 
+class Page(msgspec.Struct, frozen=True):
+    """Entities as they are shown.
+
+    Attributes:
+        values: The entities.
+        count: How many there are in all, where that was asked for.
+        next: The option that leads to the next page; empty on the last.
+    """
+
+    values: list[dict[str, Any]]
+    count: int | None = None
+    next: str = ""
+
+
+def id_of_row(row: Row) -> int:
+    """Return the id of an entity of the catalog."""
+    id_ = row[ID]
+    assert isinstance(id_, int)
+    return id_
+
+
 class Looks:
     """How entities of one type are shown under some options.
 

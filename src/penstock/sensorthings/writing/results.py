@@ -16,8 +16,6 @@ from penstock.sensorthings.writing.values import Time, refuse, shown, within
 
 #: Up to here a double holds every whole number.
 EXACT = 2**53
-#: Observation types whose results are numbers (18-088 table 11).
-_NUMERIC = frozenset({ObservationType.MEASUREMENT, ObservationType.COUNT})
 
 
 class Kind(NamedTuple):
@@ -48,7 +46,8 @@ class Row(NamedTuple):
 def result_columns(value: object, kind: Kind, at: str) -> tuple[float | None, str | None]:
     """Return a result as number and text.
 
-    Texts are JSON, but in a datastream of categories.
+    Texts are JSON, but in a datastream of categories. A datastream of numbers takes others too:
+    the standard does not say, and FROST-Server keeps what it gets.
 
     Raises:
         InvalidInput: The datastream cannot have such a result.
@@ -60,9 +59,6 @@ def result_columns(value: object, kind: Kind, at: str) -> tuple[float | None, st
     if isinstance(value, bool) and kind.type == ObservationType.TRUTH:
         return float(value), None
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind.type in _NUMERIC and value is not None and not is_number:
-        uri = ObservationType(kind.type).uri
-        refuse(at, f"{shown(value)} is no number, and the Datastream is of type {uri}")
     if isinstance(value, (int, float)) and is_number:
         number = _number(value)
         if number is not None and kind.type != ObservationType.TRUTH:

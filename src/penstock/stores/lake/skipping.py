@@ -13,11 +13,16 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 
+import numpy as np
+
 from penstock.core.selection import Selection
 from penstock.core.store import Skipped
 from penstock.stores.lake.chunks import ChunkView, choose
 from penstock.stores.lake.snapshot import Snapshot
 from penstock.stores.selecting import Int64s, int64s
+
+#: Stretches that are read at most; after those nothing is skipped any more.
+MAX_LOOKS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,13 @@ class Stretch:
         first_us: No row is before it.
         last_us: No row is behind it.
         rows: How many there are; None while it was not looked.
-        look: Returns the times of the rows.
+        look: Returns the times of the rows; None where its rows were looked at and cut.
     """
 
     first_us: int
     last_us: int
     rows: int | None
-    look: Callable[[], Int64s]
+    look: Callable[[], Int64s] | None
 
 
 def skip(snapshot: Snapshot, selection: Selection, rows: int) -> Skipped:
@@ -59,6 +64,7 @@ class _Ahead:
     def __init__(self, stretches: Iterator[Stretch], sign: int) -> None:
         self._sign = sign
         self._numbers = count()
+        self._looks = 0
         self._heap = [self._entry(one) for one in stretches]
         heapify(self._heap)
 
@@ -67,15 +73,28 @@ class _Ahead:
         found: tuple[int, int] | None = None
         while self._heap and (found is None or self._heap[0][0] <= found[0]):
             one = heappop(self._heap)[2]
-            if one.rows is None:
-                times = one.look()
-                if len(times):
-                    exact = Stretch(int(times.min()), int(times.max()), len(times), one.look)
-                    heappush(self._heap, self._entry(exact))
-                continue
             far = self._sign * (one.last_us if self._sign > 0 else one.first_us)
-            found = (far, one.rows) if found is None else (max(found[0], far), found[1] + one.rows)
+            is_alone = found is None and (not self._heap or far < self._heap[0][0])
+            if one.look is not None and (one.rows is None or not is_alone):
+                self._looks += 1
+                if self._looks > MAX_LOOKS:
+                    return None
+                self._cut(np.sort(one.look()), is_alone=is_alone)
+                continue
+            rows = one.rows or 0
+            found = (far, rows) if found is None else (max(found[0], far), found[1] + rows)
         return found
+
+    def _cut(self, times: Int64s, *, is_alone: bool) -> None:
+        """Take the rows of a stretch as two, on either side of the longest time between them.
+
+        A file may hold what came long before the others, and what came long after them.
+        """
+        at = 0 if is_alone or len(times) < 2 else int(np.diff(times).argmax()) + 1
+        for part in (times[:at], times[at:]):
+            if len(part):
+                exact = Stretch(int(part[0]), int(part[-1]), len(part), None)
+                heappush(self._heap, self._entry(exact))
 
     def _entry(self, one: Stretch) -> tuple[int, int, Stretch]:
         near = self._sign * (one.first_us if self._sign > 0 else one.last_us)

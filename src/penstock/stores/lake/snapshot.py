@@ -43,6 +43,7 @@ class Snapshot:
         """Return the rows chosen, in order."""
         if selection.limit is not None and selection.limit < 1:
             return SCHEMA.empty_table()
+        selection = _from_cursor(selection)
         late = self.late_rows(selection)
         wider = selection
         if selection.limit is not None:
@@ -109,6 +110,18 @@ class Snapshot:
             if view.may_hold(selection):
                 found, selection = _nearer(found, scan_fresh((view,), selection), selection)
         return found, selection
+
+
+def _from_cursor(selection: Selection) -> Selection:
+    """Return a selection without the times that its cursor has passed: they are not looked at."""
+    if selection.after is None:
+        return selection
+    start, end, at = selection.start_us, selection.end_us, selection.after.time_us
+    if selection.descending:
+        return msgspec.structs.replace(
+            selection, end_us=at + 1 if end is None else min(end, at + 1)
+        )
+    return msgspec.structs.replace(selection, start_us=at if start is None else max(start, at))
 
 
 def _nearer(
