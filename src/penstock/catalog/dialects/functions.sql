@@ -3,15 +3,6 @@
 
 -- Numbers
 
--- A double as the number that it is: whole ones exactly, others by their shortest decimal.
-CREATE OR REPLACE FUNCTION penstock_exact(value double precision) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN value = trunc(value) AND abs(value) < 9.2e18 THEN value::bigint::numeric
-        WHEN abs(value) <= 1.7976931348623157e308 THEN value::text::numeric
-    END
-$$;
-
 -- A double with all its digits.
 CREATE OR REPLACE FUNCTION penstock_digits(value double precision) RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -27,6 +18,16 @@ BEGIN
     RETURN mantissa * round(5::numeric ^ (-power)) * ('1e' || power)::numeric;
 END $$;
 
+-- A double as the number that it is: whole ones exactly, others by their shortest decimal.
+CREATE OR REPLACE FUNCTION penstock_exact(value double precision) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN value = trunc(value) AND abs(value) < 9.2e18 THEN value::bigint::numeric
+        WHEN abs(value) < 9.2e18 THEN value::text::numeric
+        WHEN abs(value) <= 1.7976931348623157e308 THEN penstock_digits(value)
+    END
+$$;
+
 CREATE OR REPLACE FUNCTION penstock_number(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
@@ -40,6 +41,8 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     END
 $$;
 
+-- Beyond 2^53 PostgreSQL says one digit more than others where the shortest decimal lies just
+-- between two doubles; it means the same.
 CREATE OR REPLACE FUNCTION penstock_number_text(value numeric) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
@@ -226,6 +229,12 @@ $$;
 CREATE OR REPLACE FUNCTION penstock_upper(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT upper(value COLLATE "und-x-icu")
+$$;
+
+-- A number as a place in a text; GREATEST and LEAST overlook what is null.
+CREATE OR REPLACE FUNCTION penstock_place(value numeric) RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT least(greatest(trunc(value), 0), 2147483646)::integer
 $$;
 
 -- The time that a text is by ISO 8601, microseconds since 1970 UTC.
