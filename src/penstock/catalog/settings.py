@@ -10,6 +10,15 @@ import msgspec
 class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the catalog is and what it bounds."""
 
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="Database in PostgreSQL (15 or newer) that holds the catalog, as libpq "
+            "takes it: `postgresql://USER@HOST:PORT/DATABASE`. Empty: a file in `data_dir`. A "
+            "password is better kept in `~/.pgpass`; in the settings it belongs into the "
+            "environment.",
+        ),
+    ] = ""
     max_pending_devices: Annotated[
         int,
         msgspec.Meta(
@@ -22,7 +31,7 @@ class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         msgspec.Meta(
             gt=0,
             le=300,
-            description="How long to wait when another program holds the catalog's file.",
+            description="How long to wait when another program writes to the catalog.",
         ),
     ] = 5.0
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from penstock.catalog.apps.records import SqlApps
-from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.apps import KeptApp
 from penstock.core.clock import SystemClock
 from penstock.core.organisation import DEFAULT_SYSTEM
+from penstock.runtime.catalog import open_catalog
 from penstock.runtime.config import Config
 from penstock.sql.apps.app_text import parse_apps
 from penstock.sql.apps.checking import checked
@@ -33,7 +33,7 @@ GROUP BY window_start, window_end, thing
 def make_demo_apps(config: Config) -> None:
     """Make them, stopped, in a data folder that has no apps; the platform must not run."""
     config.data_path.mkdir(parents=True, exist_ok=True)
-    catalog = SqlCatalog.open(config.data_path / "catalog.sqlite", config.catalog)
+    catalog = open_catalog(config)
     try:
         records = SqlApps(catalog.database)
         if records.apps():

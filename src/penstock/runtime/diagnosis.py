@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from penstock.core.errors import ConfigError, Conflict, PenstockError
 from penstock.door.listeners import Listeners
 from penstock.runtime import data_dir
+from penstock.runtime.catalog import catalog_health
 from penstock.runtime.certificate_health import certificates
 from penstock.runtime.config import Config, load
 from penstock.runtime.finding import Finding, Level
@@ -47,7 +47,8 @@ def diagnose(file: Path | None, overrides: dict[str, object]) -> Sequence[Findin
     findings += folder
     running = any(finding.what == "instance" for finding in folder)
     if all(finding.level is not Level.PROBLEM for finding in folder):
-        findings += [_filesystem(config), _disk(config), _catalog(config), look_at_store(config)]
+        findings += [_filesystem(config), _disk(config)]
+        findings += [catalog_health(config), look_at_store(config)]
     findings += _doors(config, running=running)
     findings.append(_address("HTTP", config.api.host, config.api.port, "--http", running=running))
     findings += [*certificates(config), _files(config), _clock()]
@@ -122,21 +123,6 @@ def _disk(config: Config) -> Finding:
     do = f"make room on {where}, or lower log.max_bytes, log.max_age_s or store.retention_s"
     level = Level.PROBLEM if free < config.min_free_bytes / 10 else Level.WARNING
     return Finding("disk", level, text, do)
-
-
-def _catalog(config: Config) -> Finding:
-    file = config.data_path / "catalog.sqlite"
-    if not file.exists():
-        return Finding("catalog", Level.OK, "empty")
-    try:
-        with sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True) as connection:
-            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.Error as error:
-        found = str(error)
-    if found == "ok":
-        return Finding("catalog", Level.OK, f"{file.stat().st_size / 1e6:.1f} MB, sound")
-    do = f"stop Penstock, put {file} aside and start again: it is rebuilt as messages are replayed"
-    return Finding("catalog", Level.PROBLEM, f"{file}: {found}", do)
 
 
 def _doors(config: Config, *, running: bool) -> Iterator[Finding]:

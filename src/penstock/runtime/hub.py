@@ -12,7 +12,6 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from penstock import __version__
-from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.codecs.registry import make
 from penstock.core.catalog import DeviceStatus
 from penstock.core.clock import SystemClock
@@ -26,6 +25,7 @@ from penstock.log.segments import SegmentLog
 from penstock.runtime.alarms import make_alarms
 from penstock.runtime.apps import AppRoom
 from penstock.runtime.awaiting import Awaited
+from penstock.runtime.catalog import open_catalog
 from penstock.runtime.clock_file import read_clock, write_clock
 from penstock.runtime.config import Config
 from penstock.runtime.courier import Courier
@@ -69,7 +69,7 @@ class Hub:
             self._clock, config.clock_margin_s, config.clock_settle_s, read_clock(data)
         )
         self.log = SegmentLog(data / "log", config.log, self._clock)
-        self.catalog = SqlCatalog.open(data / "catalog.sqlite", config.catalog)
+        self.catalog = open_catalog(config)
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
         self.store = open_store(config, self._clock)

@@ -17,6 +17,7 @@ from penstock.core.passwords import Passwords
 from penstock.core.people import Actor, NewUser, UserInfo
 from penstock.door.listeners import is_exposed
 from penstock.runtime.access_file import access_file, write_access
+from penstock.runtime.catalog import open_catalog
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import lock
 
@@ -69,7 +70,7 @@ def identities_at_rest(config: Config) -> Iterator[SqlIdentities]:
     held = lock(config.data_path)
     passwords = Passwords()
     try:
-        catalog = SqlCatalog.open(config.data_path / "catalog.sqlite", config.catalog)
+        catalog = open_catalog(config)
         try:
             publish = partial(write_access, access_file(config.data_path))
             yield SqlIdentities(

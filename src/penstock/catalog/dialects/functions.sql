@@ -228,6 +228,12 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT upper(value COLLATE "und-x-icu")
 $$;
 
+-- A number as a place in a text; GREATEST and LEAST overlook what is null.
+CREATE OR REPLACE FUNCTION penstock_place(value numeric) RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT least(greatest(trunc(value), 0), 2147483646)::integer
+$$;
+
 -- The time that a text is by ISO 8601, microseconds since 1970 UTC.
 
 CREATE OR REPLACE FUNCTION penstock_day(said text) RETURNS date

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,7 +49,8 @@ class Sqlite:
         is_url = "://" in path_or_url
         url = make_url(path_or_url) if is_url else make_url("sqlite://").set(database=path_or_url)
         if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-            msg = f"catalog {path_or_url!r} cannot be used; give the path of a file, "
+            shown = re.sub("//[^/]*@", "//***@", path_or_url)
+            msg = f"catalog {shown!r} cannot be used; give the path of a file, "
             raise ConfigError(msg + "sqlite:///PATH or postgresql://USER@HOST/DATABASE")
         self.engine: Engine = create_engine(
             url,

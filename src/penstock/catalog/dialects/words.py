@@ -120,7 +120,7 @@ Ends = _word(
 Place = _word(
     "Place",
     lambda value: func.min(func.max(cast(value, Integer), 0), 2**31 - 2),
-    lambda value: cast(func.least(func.greatest(func.trunc(value), 0), 2**31 - 2), Integer),
+    _called("penstock_place"),
     Integer(),
 )
 

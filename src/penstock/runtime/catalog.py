@@ -1,0 +1,87 @@
+"""Where the catalog of a platform is: a file in its data folder, or a database in PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from sqlalchemy import text
+
+from penstock.catalog.database import Database, connect
+from penstock.catalog.sql_catalog import SqlCatalog
+from penstock.core.errors import ConfigError, PenstockError
+from penstock.runtime.config import Config
+from penstock.runtime.finding import Finding, Level
+
+#: Of the file in the data folder.
+FILE = "catalog.sqlite"
+
+
+def open_catalog(config: Config) -> SqlCatalog:
+    """Open the catalog of a platform; what is missing is made.
+
+    Raises:
+        ConfigError: The setting `catalog.url` is wrong, or a newer Penstock wrote the catalog.
+        MissingDependency: It is in PostgreSQL, whose driver is not installed.
+        PenstockError: The file or the server cannot be used.
+    """
+    return SqlCatalog.open(_url(config) or config.data_path / FILE, config.catalog)
+
+
+def _url(config: Config) -> str:
+    """Return the setting. What it is stands in no message: it may hold a password."""
+    url = config.catalog.url
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        msg = "the setting 'catalog.url' is not postgresql://USER@HOST:PORT/DATABASE"
+        raise ConfigError(msg)
+    return url
+
+
+def catalog_health(config: Config) -> Finding:
+    """Look at the catalog without making or changing anything."""
+    return _server(config) if config.catalog.url else _file(config)
+
+
+def _file(config: Config) -> Finding:
+    file = config.data_path / FILE
+    if not file.exists():
+        return Finding("catalog", Level.OK, "empty")
+    try:
+        with sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        found = str(error)
+    if found == "ok":
+        return Finding("catalog", Level.OK, f"{file.stat().st_size / 1e6:.1f} MB, sound")
+    do = f"stop Penstock, put {file} aside and start again: it is rebuilt as messages are replayed"
+    return Finding("catalog", Level.PROBLEM, f"{file}: {found}", do)
+
+
+#: What tells how a server is, and how it keeps what is written.
+_STATE = text(
+    "SELECT current_setting('server_version'), current_database(), "
+    "pg_database_size(current_database()), current_setting('fsync'), "
+    "(SELECT extversion FROM pg_extension WHERE extname = 'postgis')"
+)
+
+
+def _server(config: Config) -> Finding:
+    try:
+        with closing(connect(_url(config), config.catalog.busy_timeout_s)) as database:
+            return _state(database)
+    except PenstockError as error:
+        do = "see that the server runs and catalog.url is right; docs/guides/postgresql.md"
+        return Finding("catalog", Level.PROBLEM, str(error), do)
+
+
+def _state(database: Database) -> Finding:
+    with database.read() as connection:
+        version, name, size, synced, postgis = connection.execute(_STATE).one()
+    found = f"PostgreSQL {version.split()[0]}, database {name}, {size / 1e6:.1f} MB"
+    if synced != "on":
+        do = "set fsync = on in the server's postgresql.conf"
+        return Finding("catalog", Level.WARNING, f"{found}, does not sync", do)
+    if postgis is None:
+        do = "for conditions about geometries run CREATE EXTENSION postgis in it, and start again"
+        return Finding("catalog", Level.WARNING, f"{found}, without PostGIS", do)
+    return Finding("catalog", Level.OK, f"{found}, PostGIS {postgis}")
