@@ -111,7 +111,8 @@ def _make(session: Session, schema: str, partition_us: int) -> None:
         session.run(statement.format(schema=schema, partitioned=partitioned))
     if is_hypertable:
         session.fetch(
-            f"SELECT create_hypertable('{schema}.observations', 'time', chunk_time_interval => "
+            f"SELECT count(*) FROM create_hypertable('{schema}.observations', 'time', "
+            "chunk_time_interval => "
             f"interval '{partition_us} microseconds', create_default_indexes => false)"
         )
     session.run(f"INSERT INTO {schema}.layout VALUES ({FORMAT}, {partition_us}, {is_hypertable})")

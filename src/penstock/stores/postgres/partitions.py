@@ -37,6 +37,8 @@ class Partitions:
 
     def load(self, session: Session) -> None:
         """Look which tables there are."""
+        if self._layout.is_hypertable:
+            return
         names = session.fetch(
             "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
             f"WHERE i.inhparent = '{self._layout.schema}.observations'::regclass"

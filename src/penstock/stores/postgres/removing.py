@@ -14,7 +14,7 @@ from penstock.stores.postgres.changes import NEWEST
 from penstock.stores.postgres.layout import Layout
 from penstock.stores.postgres.reading import finite
 from penstock.stores.postgres.session import Session
-from penstock.stores.postgres.where import among, chosen, ids, instant
+from penstock.stores.postgres.where import among, chosen, ids, instant, within
 from penstock.stores.postgres.writer import Writer
 
 #: How long dropping a table waits for those who read, before it is tried again another time.
@@ -68,6 +68,8 @@ class Removing:
             limit_us = now_us - max([default_us, *ages.values()])
             for number, name in self._writer.partitions_older_than(limit_us):
                 removed += self._drop(number, name)
+            if self._writer.layout.is_hypertable:
+                removed += self._drop_chunks(limit_us)
         old = _old("o.", ages, default_us, now_us)
         if not old:
             return removed
@@ -89,6 +91,26 @@ class Removing:
             session.commit()
             self._writer.partitions.dropped(number)
         return removed
+
+    def _drop_chunks(self, limit_us: int) -> int:
+        """Drop the chunks of TimescaleDB in which every row is older than a time."""
+        schema = self._writer.layout.schema
+        older = within("range_end", None, limit_us + 1)
+        with self._writer.transaction() as session:
+            end = session.value(
+                "SELECT max(range_end) FROM timescaledb_information.chunks WHERE "
+                f"hypertable_schema = '{schema}' AND hypertable_name = 'observations' AND {older}"
+            )
+            if end is None:
+                return 0
+            until = f"timestamptz '{end.isoformat(' ')}'"
+            rows = f"{schema}.observations"
+            session.run(
+                f"INSERT INTO pg_temp.gone SELECT {_SUMS} FROM {rows} o WHERE time < {until} "
+                "GROUP BY datastream"
+            )
+            session.fetch(f"SELECT count(*) FROM drop_chunks('{rows}', older_than => {until})")
+            return _settle(session, self._writer.layout)
 
     def _delete(self, session: Session, where: str, using: str = "") -> None:
         session.run(

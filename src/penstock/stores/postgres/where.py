@@ -41,20 +41,20 @@ def chosen(selection: Selection, *, alias: str = "") -> str:
         tests.append(among(f"{dot}datastream", selection.datastreams))
     if selection.features is not None:
         tests.append(among(f"{dot}feature", selection.features))
-    tests += _within(f"{dot}time", selection.start_us, selection.end_us)
+    tests.append(within(f"{dot}time", selection.start_us, selection.end_us))
     if selection.after is not None:
         tests += _behind(dot, selection)
-    return " AND ".join(tests) or "true"
+    return " AND ".join(tests)
 
 
-def _within(column: str, start_us: int | None, end_us: int | None) -> list[str]:
-    """Return the conditions for a range of times, whose ends may be beyond what can be kept."""
+def within(column: str, start_us: int | None, end_us: int | None) -> str:
+    """Return the condition of a range of times, whose ends may be beyond what can be kept."""
     tests = []
     if start_us is not None and start_us > MIN_TIME_US:
         tests.append(f"{column} >= {instant(start_us)}" if start_us < MAX_TIME_US else "false")
     if end_us is not None and end_us < MAX_TIME_US:
         tests.append(f"{column} < {instant(end_us)}" if end_us > MIN_TIME_US else "false")
-    return tests
+    return " AND ".join(tests) or "true"
 
 
 def _behind(dot: str, selection: Selection) -> list[str]:
