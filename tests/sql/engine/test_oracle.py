@@ -11,6 +11,7 @@ from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean, plan_of
 
 from penstock.core.errors import InvalidQuery
 from penstock.core.queries import Query, RunState
+from penstock.sql.engine import pieces
 
 #: Cases; more are asked for with PENSTOCK_ORACLE_CASES.
 CASES = int(os.environ.get("PENSTOCK_ORACLE_CASES", "40"))
@@ -34,7 +35,21 @@ QUERIES = [
         "SELECT MAX(result) OVER (PARTITION BY name ORDER BY time RANGE BETWEEN "
         "INTERVAL '7' SECOND PRECEDING AND CURRENT ROW) AS top FROM observations"
     ),
+    # Long windows, in pieces, of rows that depend on others around them.
+    (
+        "SELECT window_start, thing, AVG(step) AS mean, COUNT(DISTINCT result) AS n FROM TUMBLE("
+        "(SELECT time, thing, result, result - LEAD(result) OVER (PARTITION BY name ORDER BY time)"
+        " AS step FROM observations), DESCRIPTOR(time), INTERVAL '40' SECOND) "
+        "GROUP BY window_start, window_end, thing"
+    ),
+    mean(60),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pieces of long windows for a few rows already."""
+    monkeypatch.setattr(pieces, "AHEAD_ROWS", 3)
 
 
 @pytest.mark.parametrize("seed", range(CASES))
