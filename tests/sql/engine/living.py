@@ -47,6 +47,11 @@ MEANS = [
     "GROUP BY window_start, window_end, thing HAVING COUNT(*) < 4",
     "SELECT time, thing, result - LAG(result) OVER (PARTITION BY datastream ORDER BY time) AS step "
     'FROM "P.*.TMP"',
+    # A long window, in pieces, of rows that depend on others around them.
+    "SELECT window_start, thing, AVG(step) AS mean, COUNT(DISTINCT result) AS n FROM TUMBLE("
+    "(SELECT time, thing, result, result - LEAD(result) OVER (PARTITION BY name ORDER BY time) "
+    "AS step FROM observations), DESCRIPTOR(time), INTERVAL '20' SECOND) "
+    "GROUP BY window_start, window_end, thing",
 ]  # fmt: skip
 TOO_LONG = "a session lasts longer than the reach"
 #: Datastreams that are measured; the generated ones of app `mean` are derived here.

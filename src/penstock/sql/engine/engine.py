@@ -19,7 +19,7 @@ from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
 from penstock.core.queries import Meaning, Progress, Query, RunStatus, Sink
 from penstock.core.selection import Selection
-from penstock.core.store import CanSummarise, Marks, Store
+from penstock.core.store import Marks, Store
 from penstock.sql.engine.computing import Computer
 from penstock.sql.engine.derived import DatastreamSink, Origin
 from penstock.sql.engine.duck import duck_of
@@ -28,15 +28,16 @@ from penstock.sql.engine.guard import Guard
 from penstock.sql.engine.history import over
 from penstock.sql.engine.inputs import Scans
 from penstock.sql.engine.ledger import Entry, Ledger
+from penstock.sql.engine.newest import Newest
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.pieces import Room
-from penstock.sql.engine.ranges import NEVER_US, Int64s
+from penstock.sql.engine.ranges import Int64s
 from penstock.sql.engine.removals import Removal, Removals
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
 from penstock.sql.engine.starting import QUERY_MARK, stand
-from penstock.sql.engine.tap import Heard, Tap, int64s
+from penstock.sql.engine.tap import Heard, Tap
 from penstock.sql.plan import Plan
 from penstock.sql.settings import SqlSettings
 
@@ -114,7 +115,7 @@ class Engine:
         self._removals = Removals(folder, store, self._all, lambda ids: np.isin(ids, self._seen))
         self._followed: list[Removal] = []
         self._running: dict[int, Running] = {}
-        self._newest: dict[int, int] | None = None
+        self._newest = Newest(store)
         self._computer: Computer | None = None
         self._scans = Scans(store, self.settings.max_slice_rows)
         self._room = Room(self.settings.pieces_bytes)
@@ -352,7 +353,7 @@ class Engine:
         now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         for one in heard:
             if one.rows:
-                before = self._newest_before(one)
+                before = self._newest.before(one)
                 for standing in standings:
                     standing.hear(one, before, now_us, now_s)
             if one.marks:
@@ -402,20 +403,6 @@ class Engine:
         scopes = {system: self._scope_of(system) for system in scopes}
         for standing in standings:
             standing.resolve(picture, scopes[standing.entry.query.system])
-
-    def _newest_before(self, heard: Heard) -> Int64s:
-        """Return the newest time of datastreams before a batch, and remember it with it."""
-        if self._newest is None:
-            self._newest = {}
-            if isinstance(self._store, CanSummarise):
-                held = self._store.summaries()
-                ids, last = int64s(held, "datastream"), int64s(held, "last_time")
-                self._newest = dict(zip(ids.tolist(), last.tolist(), strict=True))
-        newest, ids = self._newest, heard.datastream.tolist()
-        before = np.array([newest.get(id_, NEVER_US) for id_ in ids], np.int64)
-        after = np.maximum(before, heard.last).tolist()
-        newest.update(zip(ids, after, strict=True))
-        return before
 
     def _computing(self) -> Computer:
         if self._computer is None:
