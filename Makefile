@@ -72,9 +72,9 @@ ets: $(VENV)/dev.stamp ## Run OGC's test suite for SensorThings (Java, Maven); w
 schemathesis: $(VENV)/dev.stamp ## Ask the API 100 requests of each kind that nobody thought of
 	PENSTOCK_SCHEMATHESIS_EXAMPLES=100 $(BIN)/python -m pytest --timeout 3600 tests/api/test_schemathesis.py
 
-ORACLE ?= 12000
-ORACLE_ENGINE ?= 400
-oracle: $(VENV)/dev.stamp ## Stream SQL beside one run over all data: ORACLE slice cases, ORACLE_ENGINE lives of the engine
+ORACLE ?= 6000
+ORACLE_ENGINE ?= 10000
+oracle: $(VENV)/dev.stamp ## Stream SQL beside one run over all data: ORACLE queries in slices, ORACLE_ENGINE in lives of the engine
 	PENSTOCK_ORACLE=$(ORACLE) PENSTOCK_ORACLE_CASES=$(ORACLE_ENGINE) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/sql/language/test_oracle.py tests/sql/language/test_pieces.py tests/sql/engine/test_oracle.py
 
 TRIALS ?= 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.api.live_house import LiveHouse
 
 from penstock.api import ApiSettings
 from penstock.core.errors import InvalidQuery
+from penstock.sql.filters import translate
 from penstock.sql.language import compile_adhoc
 
 TIMEOUT_S = 60
@@ -111,12 +113,58 @@ def test_what_is_deleted_is_computed_again(ask: Caller) -> None:
 def test_what_is_stored_otherwise_is_found(ask: Caller) -> None:
     ask.send("site/a", (1, 10.0), (12, 40.0))
     app = ask("POST", "/apps", 201, json={"name": "means", "sql": MEANS, **QUICK})
-    ask.send("site/b", (1, 5.0))
+    path = f"/apps/{app['id']}"
     rng = {"from": str(T0 - 100), "to": str(T0 + 100)}
-    verified = ask("POST", f"/apps/{app['id']}/verify", json=rng)
-    assert (verified["rows"], verified["same"], verified["different"]) == (3, 0, 3)
+    assert "has not run yet" in ask("POST", f"{path}/verify", 409, json=rng)["error"]["message"]
+    ask("POST", f"{path}/start")
+    eventually(lambda: ask("GET", path)["datastreams"] == 1)
+    (stream,) = ask("GET", f"{path}/datastreams")["datastreams"]
+    eventually(lambda: len(ask("GET", f"/observations?datastream={stream}")["number"]) == 2)
+    ask("POST", f"{path}/stop")
+    ask.send("site/b", (1, 5.0))
+    # What is seen of the catalog may be some seconds old.
+    eventually(lambda: ask("POST", f"{path}/verify", json=rng)["rows"] == 3)
+    verified = ask("POST", f"{path}/verify", json=rng)
+    assert (verified["same"], verified["different"]) == (2, 1)
     assert verified["examples"][0]["stored"] is None
     assert verified["examples"][0]["computed"] is not None
+    # With progress on the way, the same.
+    lines = ask("POST", f"{path}/verify", json={**rng, "format": "ndjson"}).splitlines()
+    said = [msgspec.json.decode(line) for line in lines]
+    assert said[-1] == {"verified": verified}
+    assert said[-2] == {"progress": 1.0}
+
+
+def test_only_what_an_app_was_to_answer_is_compared(ask: Caller) -> None:
+    ask.send("site/a", (1, 10.0), (12, 40.0))
+    start = "2023-11-14T22:13:30Z"
+    assert datetime.fromisoformat(start).timestamp() == T0 + 10
+    app = ask("POST", "/apps", 201, json={"name": "m", "sql": MEANS, **QUICK, "start": start})
+    path = f"/apps/{app['id']}"
+    ask("POST", f"{path}/start")
+    eventually(lambda: ask("GET", path)["datastreams"] == 1)
+    (stream,) = ask("GET", f"{path}/datastreams")["datastreams"]
+    eventually(lambda: ask("GET", f"/observations?datastream={stream}")["number"] == [40.0])
+    rng = {"from": str(T0 - 100), "to": str(int(time.time()) + 3600)}
+    verified = ask("POST", f"{path}/verify", json=rng)
+    assert (verified["rows"], verified["same"], verified["different"]) == (1, 1, 0)
+    assert verified["start_us"] == (T0 + 10) * 1_000_000
+    assert verified["end_us"] <= time.time() * 1e6
+    # What was answered before it was changed is of another query.
+    other = {"name": "m", "sql": MEANS.replace("AVG", "COUNT"), **QUICK, "start": start}
+    ask("PUT", path, json=other)
+    verified = ask("POST", f"{path}/verify", json=rng)
+    assert (verified["rows"], verified["different"]) == (0, 0)
+
+
+def test_filters_of_the_digital_twin_stack_become_queries(ask: Caller) -> None:
+    text = "SELECT * FROM fleet.Car1 WHERE result < 30;"
+    sql = ask("POST", "/apps/translate", json={"text": text})["sql"]
+    assert sql == translate(text)
+    ask("POST", "/apps", 201, json={"name": "slow", "sql": sql})
+    for wrong in ("SELECT name FROM", "SELECT * FROM a WHERE result < 'x'", "x" * 9000):
+        refused = ask("POST", "/apps/translate", 400, json={"text": wrong})
+        assert refused["error"]["code"] == "invalid-query"
 
 
 def test_an_app_is_changed_stopped_and_deleted_with_its_data(ask: Caller) -> None:
@@ -181,13 +229,39 @@ def test_everything_goes_out_and_in_as_text(ask: Caller) -> None:
         "SELECT time, mean FROM apps.means\n".replace("mean FROM", "result FROM")
     )
     done = ask("POST", "/apps/import", data=text)
-    assert done == {"added": ["means", "more"], "changed": [], "unchanged": []}
+    assert done == {"added": ["means", "more"], "changed": [], "unchanged": [], "started": []}
     out = ask("GET", "/apps/export").decode()
     assert ask("POST", "/apps/import", data=out)["unchanged"] == ["means", "more"]
     wrong = out + "\n-- app: third\n\nSELECT nothing FROM observations\n"
     refused = ask("POST", "/apps/import", 400, data=wrong.replace("1 min", "2 min"))
     assert "app 'third': line 1, column 8" in refused["error"]["message"]
     assert ask("POST", "/apps/import", data=out)["unchanged"] == ["means", "more"]
+
+
+def test_text_says_what_is_started_and_is_kept_as_a_whole(ask: Caller) -> None:
+    text = (
+        f"-- app: means\n-- state: started\n\n{MEANS}\n\n-- app: more\n\n"
+        "SELECT time, result FROM apps.means\n"
+    )
+    assert ask("POST", "/apps/import", data=text)["started"] == []
+    assert ask("POST", "/apps/import?start=true", data=text)["started"] == ["means"]
+    states = {one["spec"]["name"]: one["state"] for one in ask("GET", "/apps")["items"]}
+    assert states == {"means": "started", "more": "stopped"}
+    text = ask("GET", "/apps/export").decode()
+    assert text.count("-- state: started\n") == 1
+    # Each alone could be kept; together they would read each other in a ring.
+    ring = text.replace("TABLE observations", "TABLE apps.more").replace("-- state: started\n", "")
+    refused = ask("POST", "/apps/import", 400, data=ring)
+    assert "in a ring" in refused["error"]["message"]
+    ring = ring.replace("means", "one").replace("more", "two")
+    assert "in a ring" in ask("POST", "/apps/import", 400, data=ring)["error"]["message"]
+    assert ask("GET", "/apps/export").decode() == text
+    # A running one goes on with what the text says.
+    changed = ask("POST", "/apps/import", data=text.replace("AVG", "MAX"))
+    assert (changed["changed"], changed["unchanged"]) == (["means"], ["more"])
+    (means, _) = ask("GET", "/apps")["items"]
+    assert (means["state"], means["version"]) == ("started", 2)
+    assert means["run"]["state"] != "failed"
 
 
 def test_questions_are_answered_in_every_form(ask: Caller) -> None:

@@ -33,6 +33,7 @@ EPOCH = 1_700_000_000 * SECOND
 LAKE = LakeSettings(background=False)
 
 
+@functools.lru_cache(64)
 def plan_of(query: Query) -> Plan:
     """Return the plan of a query."""
     return compile_query(query.sql, reach_us=round(query.reach_s * 1e6))

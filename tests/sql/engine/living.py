@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from tests.sql import generating
-from tests.sql.engine.bench import Bench
+from tests.sql.engine.bench import Bench, plan_of
 from tests.sql.generating import SECOND, us_of
 from tests.sql.running import Rows, measured, repeated, whole
 
@@ -33,7 +33,6 @@ from penstock.core.selection import Selection
 from penstock.core.series import Series
 from penstock.core.store import Marks
 from penstock.sql.engine.derived import TOLD_OTHERWISE, Origin
-from penstock.sql.language import compile_query
 from penstock.sql.plan import INPUT_COLUMNS, Plan
 from penstock.sql.settings import SqlSettings
 
@@ -278,7 +277,7 @@ class Life:
     def _start_all(self) -> None:
         for app in self.apps:
             if not app.is_started:
-                meaning = self.bench.engine.explain(app.query)
+                meaning = plan_of(app.query).meaning
                 origin = Origin(id=app.id, name=app.name, version=1, system=1)
                 sink = self.bench.engine.sink(origin, Output(), meaning)
                 self.bench.engine.start(app.id, app.query, sink, self.began_us - 1000 * SECOND)
@@ -308,7 +307,7 @@ class Life:
         rows = pa.concat_tables([self.rows.take(left), self._derived_rows()])
         picture = self.bench.engine.pictures.now()
         for app in self.apps:
-            plan = self._plan(app)
+            plan = plan_of(app.query)
             tables = {name: picture.table(name, EVERYTHING) for name in plan.tables}
             try:
                 answer = whole(connection, plan, rows, tables, measured)
@@ -333,9 +332,6 @@ class Life:
 
     def _told(self, app: App) -> str:
         return f"life {self.seed}, {app.name} (reach {app.query.reach_s}): {app.query.sql}\n  "
-
-    def _plan(self, app: App) -> Plan:
-        return compile_query(app.query.sql, reach_us=round(app.query.reach_s * 1e6))
 
     def _wanted(self, answer: Rows, plan: Plan) -> Derived:
         """Return what is to be derived from an answer."""

@@ -16,7 +16,6 @@ from tests.sql.engine.living import Life
 from tests.sql.running import connect
 
 from penstock.sql.engine import pieces
-
 from penstock.sql.engine.standing import Standing
 
 BEGIN = int(os.environ.get("PENSTOCK_ORACLE_FROM", "0"))

@@ -103,6 +103,24 @@ def test_a_datastream_that_is_deleted_leaves_nothing_derived_of_it(
     assert repairs.repairs == (1 if moment == "before the rows go" else 0)
 
 
+def test_a_derived_datastream_that_is_deleted_is_made_anew_for_what_comes(bench: Bench) -> None:
+    a, b = bench.datastreams(["one.t", "two.t"])
+    bench.start(1, mean(10))
+    bench.send((a, 1, 2.0), (b, 3, 4.0), (a, 13, 4.0), (b, 13, 6.0))
+    bench.turn(14)
+    derived = {d.name: d.id for d in bench.catalog.datastreams() if "app_id" in d.properties}
+    gone = derived["one.app1.mean"]
+    SqlEntities(bench.catalog.database, bench.clock).delete("Datastream", gone)
+    with bench.engine.removing(Selection(datastreams=(gone,))):
+        bench.store.delete(Selection(datastreams=(gone,)))
+    bench.send((a, 25, 1.0), (b, 25, 1.0))
+    bench.turn(12)
+    assert bench.derived() == [
+        ("one.app1.mean", 10.0, 4.0), ("two.app1.mean", 0.0, 4.0), ("two.app1.mean", 10.0, 6.0),
+    ]  # fmt: skip
+    assert not bench.store.scan(Selection(datastreams=(gone,))).num_rows
+
+
 def test_the_store_tells_of_whatever_is_removed(bench: Bench) -> None:
     told: list[pa.Table | Selection] = []
 

@@ -38,6 +38,9 @@ MakeRecorder = Callable[[KeptApp, Meaning, Catalog, "Recorder"], Sink]
 class Recorder:
     """Takes observations in place of the store. Looks like `engine.outlet.Outlet`."""
 
+    #: It is never emptied.
+    flushes = 0
+
     def __init__(self) -> None:
         self.rows: list[pa.Table] = [SCHEMA.empty_table()]
 

@@ -20,7 +20,7 @@ from penstock.core.selection import Selection
 from penstock.core.series import ObservationType, Series, Unit
 from penstock.core.store import CanSummarise, Store
 from penstock.sql.engine.outlet import Outlet
-from penstock.sql.engine.picture import Pictures
+from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.ranges import NEVER_US, Int64s, Range, within
 from penstock.sql.engine.tap import int64s
 from penstock.sql.signature import SOURCE_UNIT
@@ -100,6 +100,7 @@ class DatastreamSink:
         self._inputs = inputs
         self._ids: dict[tuple[object, ...], Int64s] = {}
         self._all: set[int] | None = None
+        self._picture: Picture | None = None
         self._newest_us = NEVER_US
         #: Ranges that were put since the outlet was last emptied, and when that was.
         self._waiting: list[Range] = []
@@ -112,6 +113,7 @@ class DatastreamSink:
 
     def put(self, rows: pa.Table, start_us: int | None, end_us: int | None) -> None:
         """Take rows; see `core.queries.Sink`. Of a repair only what differs is written."""
+        self._forget_deleted()
         made = [part for part in self._observations(rows) if part.num_rows]
         if self._flushes != self._outlet.flushes:
             self._waiting, self._flushes = [], self._outlet.flushes
@@ -129,6 +131,24 @@ class DatastreamSink:
             self._newest_us = max(self._newest_us, last)
             self._waiting.append((first, last + 1))
             self._outlet.add(part)
+
+    def _forget_deleted(self) -> None:
+        """Make Datastreams anew that somebody has deleted."""
+        picture = self._pictures.now()
+        if picture is self._picture:
+            return
+        self._picture = picture
+        if not self._ids or not len(picture.ids):
+            return
+        ids = np.stack([*self._ids.values()])
+        there = (picture.index(ids.ravel()) >= 0).reshape(ids.shape)
+        # Those behind the newest in the picture were made since.
+        is_gone = (~there & (ids <= picture.ids[-1])).any(axis=1).tolist()
+        if any(is_gone):
+            names = [name for name, gone in zip(self._ids, is_gone, strict=True) if gone]
+            for name in names:
+                del self._ids[name]
+            self._all = None
 
     def _settle(self, start_us: int, end_us: int) -> None:
         """Bring what waits to the store if some of it lies in a range that is to be read."""
