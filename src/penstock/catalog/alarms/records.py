@@ -159,7 +159,8 @@ class SqlAlarms:
         """Return alarms of some systems (None: of all), newest first."""
         wanted = _alarms()
         if systems is not None:
-            wanted = wanted.where(is_among(AlarmRuleRow.system_id, systems))
+            # Not by the plain system: then all that its rules ever raised would be sorted.
+            wanted = wanted.where(is_among(AlarmRuleRow.system_id + 0, systems))
         if query.states and AlarmState.NORMAL not in query.states:
             wanted = wanted.where(_IS_OPEN)
         if query.states:
