@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import event
 from tests.alarms.receivers import mail_server, webhook
 from tests.catalog.template import fresh_catalog, place_of, reopened
 
@@ -239,3 +240,18 @@ def test_after_kill_9_everything_that_was_kept_is_sent_and_its_key_tells_repeats
     assert set(kept) <= set(got)
     # At least once; what was on its way when it was killed came again.
     assert len(got) - len(set(got)) <= 3
+
+
+def test_what_was_sent_costs_nothing_when_it_is_looked_for_what_waits(catalog: SqlCatalog) -> None:
+    records = SqlNotifications(catalog.database)
+    asked: list[str] = []
+    with catalog.database.read() as connection:
+        engine = connection.engine
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert records.due(10, (1,), 9) == []
+    with catalog.database.read() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {asked[0]}", (1, 2, 3, 4, 5)[: asked[0].count("?")]
+        )
+        said = [row[3] for row in plan]
+    assert not [line for line in said if line.startswith("SCAN")], said

@@ -75,6 +75,9 @@ def _said(error: Exception) -> str:
             f"its certificate is refused: {error.verify_message}; a CA of your own is named by "
             "the environment variable SSL_CERT_FILE"
         )
+    if isinstance(error, ssl.SSLError | smtplib.SMTPServerDisconnected):
+        why = getattr(error, "reason", None) or str(error)
+        return f"{why}; does `alarms.smtp_port` fit `alarms.smtp_security`?"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

@@ -149,9 +149,10 @@ def _address(host: str, port: int, settings: AlarmSettings) -> tuple[str, int]:
     if not settings.webhook_private:
         for address in addresses:
             if not _is_public(address):
+                where = host if host == address else f"{host}, which is {address},"
                 msg = (
-                    f"{host} is {address}, an address of this machine or of a private network; "
-                    "webhooks may go there only with `alarms.webhook_private = true`"
+                    f"{where} is an address of this machine or of a private network; webhooks may "
+                    "go there only with the setting `alarms.webhook_private = true`"
                 )
                 raise InvalidInput(msg)
     return addresses[0], port

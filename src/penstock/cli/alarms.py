@@ -75,6 +75,7 @@ def show_alarm(alarm: AlarmId, *, url: Url = DEFAULT_URL, as_json: AsJson = Fals
             *((name.capitalize(), text(one[name])) for name in facts),
             ("Raised (UTC)", moment(one["raised_us"])),
             ("Returned (UTC)", moment(one["cleared_us"])),
+            ("Shelved until (UTC)", moment(one["shelved_until_us"])),
             ("Acknowledged", one["acknowledged_by"] or moment(one["acknowledged_us"])),
         ]
     )

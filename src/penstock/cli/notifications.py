@@ -85,6 +85,47 @@ def add(
     typer.echo(f"Target {found['id']}, {name}, is made.")
 
 
+@app.command()
+def change(
+    target: Name,
+    *,
+    address: Annotated[str | None, typer.Option(help="URL, mail addresses, or topic.")] = None,
+    severity: Annotated[
+        str | None, typer.Option(help="Alarms of at least: low, medium, high, critical.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Of this rule only; may be repeated.")
+    ] = None,
+    every_rule: Annotated[bool, typer.Option("--every-rule", help="Of all rules again.")] = False,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="Of this only: raise, return, acknowledge, ...; may be repeated."),
+    ] = None,
+    secret: Annotated[str, typer.Option(help="Another key that webhooks are signed with.")] = "",
+    enabled: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Whether it is told at all.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given of a target; the rest stays."""
+    held = _find(url, target)
+    given = {
+        "address": address,
+        "severity": severity,
+        "rules": [] if every_rule else rule,
+        "events": event,
+        "enabled": enabled,
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    body = {**held["spec"], "secret": secret, **known}
+    found = ask("PUT", url, f"/notification-targets/{held['id']}", body)
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"Target {found['id']}, {found['spec']['name']}, is changed.")
+
+
 @app.command("test")
 def send_test(target: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Send a target a test."""

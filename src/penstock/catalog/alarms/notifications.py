@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from penstock.catalog.alarm_models import NotificationRow, NotificationTargetRow
@@ -14,6 +23,9 @@ from penstock.catalog.database import Database
 from penstock.core.alarm_records import TargetRecord
 from penstock.core.errors import Conflict
 from penstock.core.notifications import TEST_EVENT, Delivery, DeliveryState, TargetSpec
+
+#: Written out, not a parameter: only so the index of those that wait is used.
+_WAITING: ColumnElement[str] = literal_column(f"'{DeliveryState.WAITING.value}'")
 
 
 class SqlNotifications:
@@ -84,18 +96,19 @@ class SqlNotifications:
         # What was made later waits for what failed before it, so that the order stays; nobody waits
         # for a test.
         paused = select(other.target_id).where(
-            other.state == DeliveryState.WAITING.value,
+            other.state == _WAITING,
             other.due_us > now_us,
             other.event != TEST_EVENT,
         )
         query = select(row.__table__).where(
-            row.state == DeliveryState.WAITING.value,
+            row.state == _WAITING,
             row.due_us <= now_us,
             row.target_id.not_in(paused),
         )
         if but:
             query = query.where(row.target_id.not_in(list(but)))
-        return self._load(query.order_by(row.id).limit(limit))
+        # Not by the plain id: all that was ever sent would be walked through in its order.
+        return self._load(query.order_by(row.id + 0).limit(limit))
 
     def settle(self, deliveries: Sequence[Delivery]) -> None:
         """Keep what became of notifications."""

@@ -21,8 +21,9 @@ function Quiet({ rule }) {
   if (rule.mode !== "normal") {
     return html`<p class="rule-quiet"><strong>${rule.mode}</strong>: ${rule.mode_reason}${rule.by && html` <span class="muted">by ${rule.by}</span>`}</p>`;
   }
-  if (suppressing.length > 0) return html`<p class="rule-quiet"><strong>suppressed</strong> while ${suppressing.join(", ")} is active</p>`;
-  if (spec.suppressed_by.length > 0) return html`<p class="muted small">suppressed by ${spec.suppressed_by.join(", ")}</p>`;
+  const where = spec.suppressed_on.length > 0 ? ` for the same ${spec.suppressed_on.join(", ")}` : "";
+  if (suppressing.length > 0) return html`<p class="rule-quiet"><strong>suppressed</strong> while ${suppressing.join(", ")} is active${where}</p>`;
+  if (spec.suppressed_by.length > 0) return html`<p class="muted small">suppressed by ${spec.suppressed_by.join(", ")}${where}</p>`;
   return null;
 }
 
