@@ -21,6 +21,7 @@ from penstock.cli.hub import (
     print_json,
     read_text,
     send_text,
+    tell,
 )
 from penstock.cli.tables import moment, show, show_one
 from penstock.core.errors import InvalidInput
@@ -132,12 +133,14 @@ def mode(
 
 
 @app.command()
-def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def delete(
+    name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Delete a rule and its alarms."""
     found = _find(url, name)
     confirm(f"Delete rule {found['spec']['name']} with its alarms?", yes=yes)
-    ask("DELETE", url, f"/alarm-rules/{found['id']}")
-    typer.echo(f"{found['spec']['name']} is deleted.")
+    answer = ask("DELETE", url, f"/alarm-rules/{found['id']}")
+    tell(f"{found['spec']['name']} is deleted.", answer, as_json=as_json)
 
 
 @app.command()

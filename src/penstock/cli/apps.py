@@ -21,6 +21,7 @@ from penstock.cli.hub import (
     print_json,
     read_text,
     send_text,
+    tell,
 )
 from penstock.cli.tables import ago, moment, show, show_one
 from penstock.core.errors import InvalidInput, NotFound
@@ -159,6 +160,7 @@ def change(
         typer.Option("--property", help="Observed property of a column.", metavar="COLUMN=NAME"),
     ] = None,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Change an app; a started one goes on with the new query from where it stands.
 
@@ -176,23 +178,23 @@ def change(
     }
     spec = {**found["spec"], **{key: value for key, value in said.items() if value is not None}}
     now = ask("PUT", url, f"/apps/{found['id']}", spec, version=found["version"])
-    typer.echo(f"{spec['name']} is at version {now['version']}.")
+    tell(f"{spec['name']} is at version {now['version']}.", now, as_json=as_json)
 
 
 @app.command()
-def start(name: Name, *, url: Url = DEFAULT_URL) -> None:
+def start(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Start an app; it is started again whenever Penstock starts."""
     found = _find(url, name)
-    ask("POST", url, f"/apps/{found['id']}/start")
-    typer.echo(f"{found['spec']['name']} is started.")
+    answer = ask("POST", url, f"/apps/{found['id']}/start")
+    tell(f"{found['spec']['name']} is started.", answer, as_json=as_json)
 
 
 @app.command()
-def stop(name: Name, *, url: Url = DEFAULT_URL) -> None:
+def stop(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Stop an app; what it derived stays."""
     found = _find(url, name)
-    ask("POST", url, f"/apps/{found['id']}/stop")
-    typer.echo(f"{found['spec']['name']} is stopped.")
+    answer = ask("POST", url, f"/apps/{found['id']}/stop")
+    tell(f"{found['spec']['name']} is stopped.", answer, as_json=as_json)
 
 
 @app.command()
@@ -204,13 +206,14 @@ def delete(
     ] = False,
     yes: Yes = False,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Delete an app; the datastreams that it derived stay unless --with-data."""
     found = _find(url, name)
     what = f" and its {found['datastreams']} datastreams" if with_data else ""
     confirm(f"Delete app {found['spec']['name']}{what}?", yes=yes)
-    ask("DELETE", url, f"/apps/{found['id']}", with_data=with_data)
-    typer.echo(f"{found['spec']['name']} is deleted.")
+    answer = ask("DELETE", url, f"/apps/{found['id']}", with_data=with_data)
+    tell(f"{found['spec']['name']} is deleted.", answer, as_json=as_json)
 
 
 @app.command()

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli import finding
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
-from penstock.cli.keys import tell
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json, tell
+from penstock.cli.keys import show_secret
 from penstock.cli.tables import show, show_one, when
 from penstock.core.errors import InvalidInput
 
@@ -120,7 +120,7 @@ def add(
         return
     typer.echo(f"Client {client['system']}/{client['name']} is made.")
     if issued is not None:
-        tell(issued)
+        show_secret(issued)
 
 
 @app.command()
@@ -136,6 +136,7 @@ def change(
         bool | None, typer.Option("--disable/--enable", help="Keep it out, or let it in again.")
     ] = None,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Change what a client may do; it holds at once."""
     document: dict[str, Any] = {}
@@ -148,17 +149,19 @@ def change(
     if not document:
         msg = "nothing to change; say --may, --topic, --all-topics, --disable or --enable"
         raise InvalidInput(msg)
-    ask("PATCH", url, f"/clients/{finding.client(url, name)}", document)
-    typer.echo(f"{name} is changed.")
+    answer = ask("PATCH", url, f"/clients/{finding.client(url, name)}", document)
+    tell(f"{name} is changed.", answer, as_json=as_json)
 
 
 @app.command()
-def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def delete(
+    name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Remove a client and its keys, at once; its data stays."""
     id_ = finding.client(url, name)
     confirm(f"Remove client {name} and its keys?", yes=yes)
-    ask("DELETE", url, f"/clients/{id_}")
-    typer.echo(f"{name} is removed.")
+    answer = ask("DELETE", url, f"/clients/{id_}")
+    tell(f"{name} is removed.", answer, as_json=as_json)
 
 
 def _rights(client: Any) -> str:

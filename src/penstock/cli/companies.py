@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli import finding
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json, tell
 from penstock.cli.tables import show, show_one, time_of
 
 app = typer.Typer(
@@ -73,29 +73,35 @@ def add(
 
 
 @app.command("add-admin")
-def add_admin(company: Name, user: UserName, *, url: Url = DEFAULT_URL) -> None:
+def add_admin(
+    company: Name, user: UserName, *, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Make a user administrator of a company."""
     id_ = finding.company(url, company)
-    ask("POST", url, f"/companies/{id_}/administrators", {"user": user})
-    typer.echo(f"{user} is administrator of {company}.")
+    answer = ask("POST", url, f"/companies/{id_}/administrators", {"user": user})
+    tell(f"{user} is administrator of {company}.", answer, as_json=as_json)
 
 
 @app.command("remove-admin")
-def remove_admin(company: Name, user: UserName, *, url: Url = DEFAULT_URL) -> None:
+def remove_admin(
+    company: Name, user: UserName, *, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Take the role of administrator from a user; not from yourself."""
     found = finding.find(url, "/companies", "company", company)
     id_ = member(found["administrators"], user, f"administrator of {company}")
-    ask("DELETE", url, f"/companies/{found['id']}/administrators/{id_}")
-    typer.echo(f"{user} is no longer administrator of {company}.")
+    answer = ask("DELETE", url, f"/companies/{found['id']}/administrators/{id_}")
+    tell(f"{user} is no longer administrator of {company}.", answer, as_json=as_json)
 
 
 @app.command()
-def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def delete(
+    name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Remove a company that has no systems and no other administrators."""
     id_ = finding.company(url, name)
     confirm(f"Remove company {name}?", yes=yes)
-    ask("DELETE", url, f"/companies/{id_}")
-    typer.echo(f"{name} is removed.")
+    answer = ask("DELETE", url, f"/companies/{id_}")
+    tell(f"{name} is removed.", answer, as_json=as_json)
 
 
 def names(members: list[dict[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -134,19 +135,15 @@ def register(
 
 
 @app.command()
-def approve(names: Names, *, url: Url = DEFAULT_URL) -> None:
+def approve(names: Names, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Let devices in; what they sent while they waited is stored within seconds."""
-    for name in names:
-        ask("POST", url, f"/devices/{quoted(name)}/approve")
-        typer.echo(f"{name} may send.")
+    _each(names, "may send", lambda name: _decide(url, name, "approve"), as_json=as_json)
 
 
 @app.command()
-def refuse(names: Names, *, url: Url = DEFAULT_URL) -> None:
+def refuse(names: Names, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Keep devices out, now and later; their messages go to the dead letters."""
-    for name in names:
-        ask("POST", url, f"/devices/{quoted(name)}/refuse")
-        typer.echo(f"{name} is refused.")
+    _each(names, "is refused", lambda name: _decide(url, name, "refuse"), as_json=as_json)
 
 
 @app.command()
@@ -158,13 +155,16 @@ def delete(
     ] = False,
     yes: Yes = False,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Delete devices; what they measured stays. One that sends again is enrolled like new."""
     what = "and all their data " if with_data else ""
     confirm(f"Delete {', '.join(names)} {what}for good?", yes=yes)
-    for name in names:
-        ask("DELETE", url, f"/devices/{quoted(name)}", with_data=with_data or None)
-        typer.echo(f"{name} is deleted.")
+
+    def remove(name: str) -> Any:
+        return ask("DELETE", url, f"/devices/{quoted(name)}", with_data=with_data or None)
+
+    _each(names, "is deleted", remove, as_json=as_json)
 
 
 @app.command()
@@ -272,6 +272,21 @@ def track(
         ],
         f"Nothing is known of where {name} was.",
     )
+
+
+def _decide(url: str, name: str, decision: str) -> Any:
+    return ask("POST", url, f"/devices/{quoted(name)}/{decision}")
+
+
+def _each(names: Sequence[str], what: str, act: Callable[[str], Any], *, as_json: bool) -> None:
+    """Do something with one device after the other, and say of each when it is done."""
+    done = []
+    for name in names:
+        done.append(act(name) or {"name": name})
+        if not as_json:
+            typer.echo(f"{name} {what}.")
+    if as_json:
+        print_json(done)
 
 
 def _online(device: Any) -> str:

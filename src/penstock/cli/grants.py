@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli import finding
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json, tell
 from penstock.cli.tables import show, time_of, when
 
 app = typer.Typer(
@@ -94,22 +94,27 @@ def offer(
 
 
 @app.command()
-def accept(grant: Grant, *, expires: Expires = None, url: Url = DEFAULT_URL) -> None:
+def accept(
+    grant: Grant, *, expires: Expires = None, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Consent to what the other side asked for or offered."""
-    _tell(ask("POST", url, f"/grants/{grant}/accept", {"expires_us": when(expires)}))
+    document = {"expires_us": when(expires)}
+    _tell(ask("POST", url, f"/grants/{grant}/accept", document), as_json=as_json)
 
 
 @app.command()
-def refuse(grant: Grant, *, url: Url = DEFAULT_URL) -> None:
+def refuse(grant: Grant, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Say no to what the other side asked for or offered."""
-    _tell(ask("POST", url, f"/grants/{grant}/refuse"))
+    _tell(ask("POST", url, f"/grants/{grant}/refuse"), as_json=as_json)
 
 
 @app.command()
-def revoke(grant: Grant, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def revoke(
+    grant: Grant, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """End a grant at once, from either side."""
     confirm(f"End grant {grant}?", yes=yes)
-    _tell(ask("POST", url, f"/grants/{grant}/revoke"))
+    _tell(ask("POST", url, f"/grants/{grant}/revoke"), as_json=as_json)
 
 
 def _add(
@@ -131,18 +136,13 @@ def _add(
         "expires_us": when(expires),
         "note": note,
     }
-    grant = ask("POST", url, "/grants", document)
-    if as_json:
-        print_json(grant)
-        return
-    _tell(grant)
+    _tell(ask("POST", url, "/grants", document), as_json=as_json)
 
 
-def _tell(grant: dict[str, Any]) -> None:
+def _tell(grant: dict[str, Any], *, as_json: bool) -> None:
     state = str(grant["state"]).replace("_", " ")
-    typer.echo(
-        f"Grant {grant['id']}, {_what(grant)} of {grant['owner']} to {grant['reader']}: {state}."
-    )
+    what = f"{_what(grant)} of {grant['owner']} to {grant['reader']}"
+    tell(f"Grant {grant['id']}, {what}: {state}.", grant, as_json=as_json)
 
 
 def _what(grant: Any) -> str:

@@ -173,6 +173,14 @@ def print_json(document: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
 
 
+def tell(message: str, answer: object, *, as_json: bool) -> None:
+    """Say what was done: in words, or to scripts as the API did; `{}` where it said nothing."""
+    if as_json:
+        print_json({} if answer is None else answer)
+    else:
+        typer.echo(message)
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be undone; without a terminal only `--yes` answers."""
     if yes:

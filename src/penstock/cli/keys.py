@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli import finding
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json, tell
 from penstock.cli.tables import moment, show, time_of, when
 
 app = typer.Typer(
@@ -70,7 +70,7 @@ def add(
     if as_json:
         print_json(issued)
         return
-    tell(issued)
+    show_secret(issued)
 
 
 @app.command()
@@ -90,18 +90,18 @@ def renew(
     if as_json:
         print_json(issued)
         return
-    tell(issued)
+    show_secret(issued)
 
 
 @app.command()
-def revoke(key: Key, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def revoke(key: Key, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """End a key at once; whoever is connected with it is disconnected."""
     confirm(f"Revoke key {key}?", yes=yes)
-    ask("DELETE", url, f"/keys/{key}")
-    typer.echo(f"Key {key} is revoked.")
+    answer = ask("DELETE", url, f"/keys/{key}")
+    tell(f"Key {key} is revoked.", answer, as_json=as_json)
 
 
-def tell(issued: dict[str, Any]) -> None:
+def show_secret(issued: dict[str, Any]) -> None:
     """Show a new key: the secret on standard output, what to know on standard error."""
     key = issued["key"]
     ends = f"until {moment(key['expires_us'])} UTC" if key["expires_us"] else "until it is revoked"

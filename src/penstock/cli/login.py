@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli import saved
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, ask, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, ask, print_json, tell
 from penstock.cli.tables import show_one
 from penstock.core.errors import InvalidInput, Unauthenticated
 
@@ -26,6 +26,7 @@ def login(
         typer.Option("--key-stdin", help="Keep a key read from standard input; no name needed."),
     ] = False,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Sign in; later commands to the same address act for you until `penstock logout`.
 
@@ -50,13 +51,13 @@ def login(
         saved.keep(url, before)
         raise
     saved.keep(url, saved.SignIn(secret, me["name"]))
-    typer.echo(f"You are {me['name']} at {url}.")
+    tell(f"You are {me['name']} at {url}.", me, as_json=as_json)
 
 
-def logout(*, url: Url = DEFAULT_URL) -> None:
+def logout(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Sign out, here and at the server."""
     if saved.read().get(url.rstrip("/").lower()) is None:
-        typer.echo(f"You are not signed in at {url}.")
+        tell(f"You are not signed in at {url}.", None, as_json=as_json)
         return
     try:
         ask("DELETE", url, "/session")
@@ -64,7 +65,7 @@ def logout(*, url: Url = DEFAULT_URL) -> None:
         pass  # it was over already
     finally:
         saved.keep(url, None)
-    typer.echo(f"You are signed out at {url}.")
+    tell(f"You are signed out at {url}.", None, as_json=as_json)
 
 
 def whoami(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:

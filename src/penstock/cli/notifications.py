@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli.finding import specified
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json, tell
 from penstock.cli.tables import moment, show
 
 app = typer.Typer(
@@ -137,12 +137,14 @@ def send_test(target: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) 
 
 
 @app.command()
-def delete(target: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def delete(
+    target: Name, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Delete a target and the record of what it was told."""
     found = _find(url, target)
     confirm(f"Delete target {found['spec']['name']}?", yes=yes)
-    ask("DELETE", url, f"/notification-targets/{found['id']}")
-    typer.echo(f"{found['spec']['name']} is deleted.")
+    answer = ask("DELETE", url, f"/notification-targets/{found['id']}")
+    tell(f"{found['spec']['name']} is deleted.", answer, as_json=as_json)
 
 
 @app.command("list")

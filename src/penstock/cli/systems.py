@@ -8,7 +8,7 @@ import typer
 
 from penstock.cli import finding
 from penstock.cli.companies import member, names
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json, tell
 from penstock.cli.tables import show, show_one
 
 app = typer.Typer(
@@ -95,28 +95,33 @@ def topics(
     ] = None,
     *,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Set the topics that a system owns beside those below its name; for administrators."""
     id_ = finding.system(url, name)
     system = ask("PATCH", url, f"/systems/{id_}", {"topics": filters or []})
     owned = ", ".join([f"{system['name']}/#", *system["topics"]])
-    typer.echo(f"{system['name']} owns {owned}.")
+    tell(f"{system['name']} owns {owned}.", system, as_json=as_json)
 
 
 @app.command("add-agent")
-def add_agent(system: Name, user: UserName, *, url: Url = DEFAULT_URL) -> None:
+def add_agent(
+    system: Name, user: UserName, *, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Make a user agent of a system."""
-    ask("POST", url, f"/systems/{finding.system(url, system)}/agents", {"user": user})
-    typer.echo(f"{user} is agent of {system}.")
+    answer = ask("POST", url, f"/systems/{finding.system(url, system)}/agents", {"user": user})
+    tell(f"{user} is agent of {system}.", answer, as_json=as_json)
 
 
 @app.command("remove-agent")
-def remove_agent(system: Name, user: UserName, *, url: Url = DEFAULT_URL) -> None:
+def remove_agent(
+    system: Name, user: UserName, *, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Take the role of agent from a user; not from yourself."""
     found = finding.find(url, "/systems", "system", system)
     id_ = member(found["agents"], user, f"agent of {system}")
-    ask("DELETE", url, f"/systems/{found['id']}/agents/{id_}")
-    typer.echo(f"{user} is no longer agent of {system}.")
+    answer = ask("DELETE", url, f"/systems/{found['id']}/agents/{id_}")
+    tell(f"{user} is no longer agent of {system}.", answer, as_json=as_json)
 
 
 @app.command()
@@ -129,9 +134,10 @@ def delete(
     ] = False,
     yes: Yes = False,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a system that has no clients, no devices and no other agents."""
     id_ = finding.system(url, name)
     confirm(f"Remove system {name}?", yes=yes)
-    ask("DELETE", url, f"/systems/{id_}", move_things=move_things or None)
-    typer.echo(f"{name} is removed.")
+    answer = ask("DELETE", url, f"/systems/{id_}", move_things=move_things or None)
+    tell(f"{name} is removed.", answer, as_json=as_json)

@@ -8,7 +8,7 @@ import typer
 
 from penstock.cli import finding
 from penstock.cli.completing import device_names
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json, quoted
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, print_json, quoted, tell
 from penstock.cli.tables import moment, show
 from penstock.core.errors import NotFound
 
@@ -78,27 +78,30 @@ def move(
     latitude: Annotated[float, typer.Argument(min=-90, max=90, help="Degrees.")],
     *,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Say where a target is now; where it was stays known."""
     found = _find(url, target)
     place = {"position": [longitude, latitude]}
-    ask("POST", url, f"/targets/{found['id']}/locations", {"places": [place]})
-    typer.echo(f"{found['name']} is at {longitude:g}, {latitude:g}.")
+    answer = ask("POST", url, f"/targets/{found['id']}/locations", {"places": [place]})
+    tell(f"{found['name']} is at {longitude:g}, {latitude:g}.", answer, as_json=as_json)
 
 
 @app.command()
-def fix(device: DeviceName, target: Name, *, url: Url = DEFAULT_URL) -> None:
+def fix(
+    device: DeviceName, target: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Fix a device to a target."""
     found = _find(url, target)
-    ask("PATCH", url, f"/devices/{quoted(device)}", {"target_id": found["id"]})
-    typer.echo(f"{device} is fixed to {found['name']}.")
+    answer = ask("PATCH", url, f"/devices/{quoted(device)}", {"target_id": found["id"]})
+    tell(f"{device} is fixed to {found['name']}.", answer, as_json=as_json)
 
 
 @app.command()
-def unfix(device: DeviceName, *, url: Url = DEFAULT_URL) -> None:
+def unfix(device: DeviceName, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Take a device off its target."""
-    ask("PATCH", url, f"/devices/{quoted(device)}", {"target_id": None})
-    typer.echo(f"{device} is fixed to nothing.")
+    answer = ask("PATCH", url, f"/devices/{quoted(device)}", {"target_id": None})
+    tell(f"{device} is fixed to nothing.", answer, as_json=as_json)
 
 
 @app.command()
@@ -121,12 +124,14 @@ def devices(target: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) ->
 
 
 @app.command()
-def delete(target: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def delete(
+    target: Name, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Delete a target and where it was; its devices are fixed to nothing."""
     found = _find(url, target)
     confirm(f"Delete target {found['name']}?", yes=yes)
-    ask("DELETE", url, f"/targets/{found['id']}")
-    typer.echo(f"{found['name']} is deleted.")
+    answer = ask("DELETE", url, f"/targets/{found['id']}")
+    tell(f"{found['name']} is deleted.", answer, as_json=as_json)
 
 
 def _find(url: str, name: str) -> dict[str, Any]:

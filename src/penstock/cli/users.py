@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock.cli import finding
-from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json
+from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json, tell
 from penstock.cli.tables import show, time_of
 from penstock.core.errors import InvalidInput, NotFound
 
@@ -90,6 +90,7 @@ def password(
     *,
     password_stdin: PasswordStdin = False,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Set a password; whoever is signed in with the old one is signed out.
 
@@ -102,31 +103,33 @@ def password(
         old = sys.stdin.readline().rstrip("\r\n") if password_stdin else _hidden("Old password")
     new = _new_password(from_stdin=password_stdin)
     user = me["id"] if own else finding.user(url, name or "")
-    ask("PUT", url, f"/users/{user}/password", {"new": new, "old": old})
-    typer.echo("The password is set; sign in with it: `penstock login`.")
+    answer = ask("PUT", url, f"/users/{user}/password", {"new": new, "old": old})
+    tell("The password is set; sign in with it: `penstock login`.", answer, as_json=as_json)
 
 
 @app.command()
-def disable(name: Name, *, url: Url = DEFAULT_URL) -> None:
+def disable(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Keep a user out, at once; everything of theirs stays."""
-    ask("PATCH", url, f"/users/{finding.user(url, name)}", {"disabled": True})
-    typer.echo(f"{name} may not come in.")
+    answer = ask("PATCH", url, f"/users/{finding.user(url, name)}", {"disabled": True})
+    tell(f"{name} may not come in.", answer, as_json=as_json)
 
 
 @app.command()
-def enable(name: Name, *, url: Url = DEFAULT_URL) -> None:
+def enable(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Let a disabled user in again."""
-    ask("PATCH", url, f"/users/{finding.user(url, name)}", {"disabled": False})
-    typer.echo(f"{name} may come in.")
+    answer = ask("PATCH", url, f"/users/{finding.user(url, name)}", {"disabled": False})
+    tell(f"{name} may come in.", answer, as_json=as_json)
 
 
 @app.command()
-def delete(name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL) -> None:
+def delete(
+    name: Name, *, yes: Yes = False, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
     """Remove a user for good."""
     user = finding.user(url, name)
     confirm(f"Remove user {name}?", yes=yes)
-    ask("DELETE", url, f"/users/{user}")
-    typer.echo(f"{name} is removed.")
+    answer = ask("DELETE", url, f"/users/{user}")
+    tell(f"{name} is removed.", answer, as_json=as_json)
 
 
 @app.command()
@@ -137,6 +140,7 @@ def register(
     note: Annotated[str, typer.Option(help="What the administrator should know.")] = "",
     password_stdin: PasswordStdin = False,
     url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Make yourself a user, where the platform lets people register."""
     document = {
@@ -145,10 +149,10 @@ def register(
         "display_name": display_name,
         "note": note,
     }
-    if ask("POST", url, "/register", document)["status"] == "user":
-        typer.echo(f"{name} is a user. `penstock login {name}` signs in.")
-    else:
-        typer.echo(f"An administrator looks at it; then `penstock login {name}` signs in.")
+    answer = ask("POST", url, "/register", document)
+    is_user = answer["status"] == "user"
+    said = f"{name} is a user." if is_user else "An administrator looks at it."
+    tell(f"{said} Then `penstock login {name}` signs in.", answer, as_json=as_json)
 
 
 @app.command()
@@ -172,17 +176,17 @@ def waiting(*, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def approve(name: Name, *, url: Url = DEFAULT_URL) -> None:
+def approve(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Make somebody who waits a user, with the password that they chose."""
-    ask("POST", url, f"/registrations/{_registration(url, name)}/approve")
-    typer.echo(f"{name} is a user now; add them to companies and systems.")
+    answer = ask("POST", url, f"/registrations/{_registration(url, name)}/approve")
+    tell(f"{name} is a user now; add them to companies and systems.", answer, as_json=as_json)
 
 
 @app.command()
-def refuse(name: Name, *, url: Url = DEFAULT_URL) -> None:
+def refuse(name: Name, *, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Forget somebody who waits; they are not told."""
-    ask("DELETE", url, f"/registrations/{_registration(url, name)}")
-    typer.echo(f"{name} waits no more.")
+    answer = ask("DELETE", url, f"/registrations/{_registration(url, name)}")
+    tell(f"{name} waits no more.", answer, as_json=as_json)
 
 
 def _waiting(url: str) -> list[dict[str, Any]]:

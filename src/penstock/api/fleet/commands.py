@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import anyio
@@ -14,6 +14,7 @@ from penstock.api.fleet import answers
 from penstock.api.fleet.finding import (
     DeviceName,
     SystemId,
+    device_called,
     find_device,
     resource_of,
     scope_of,
@@ -98,7 +99,7 @@ _TYPE: dict[str, Any] = {
 async def order(
     ctx: Context,
     by: Actor,
-    devices: Sequence[Device],
+    find: Callable[[], Sequence[Device]],
     command: str,
     *,
     parameters: Mapping[str, Value] | None = None,
@@ -107,24 +108,30 @@ async def order(
 ) -> Sequence[Task]:
     """Order a command of devices for someone who may, and put it into the audit trail.
 
+    `find` looks the devices up, in the thread that then keeps the tasks: a command is on its way
+    sooner when it does not wait for two threads.
+
     Raises:
         Forbidden: They may not command one of them; nothing was ordered.
         TooManyRequests: Too many commands of a company of theirs wait for their end.
     """
-    access, who = ctx.access, by.who
-    for device in devices:
-        access.require(who, Action.COMMAND, resource_of(device))
-    wanted = Order(
-        things=[thing_of(device) for device in devices],
-        command=command,
-        parameters=parameters or {},
-        time_to_live_s=time_to_live_s,
-        by=access.name(who) if access.organisation.accounts else "",
-        key=key,
-    )
-    return await ctx.blocking(
-        ctx.fleet.commands.request, wanted, lambda tasks: _remember(ctx, by, tasks)
-    )
+
+    def request() -> Sequence[Task]:
+        devices = find()
+        access, who = ctx.access, by.who
+        for device in devices:
+            access.require(who, Action.COMMAND, resource_of(device))
+        wanted = Order(
+            things=[thing_of(device) for device in devices],
+            command=command,
+            parameters=parameters or {},
+            time_to_live_s=time_to_live_s,
+            by=access.name(who) if access.organisation.accounts else "",
+            key=key,
+        )
+        return ctx.fleet.commands.request(wanted, lambda tasks: _remember(ctx, by, tasks))
+
+    return await ctx.blocking(request)
 
 
 def _remember(ctx: Context, by: Actor, tasks: Sequence[Task]) -> None:
@@ -182,12 +189,11 @@ async def command_device(
     idempotency_key: Key = "",
 ) -> Response:
     """Send a command to a device; the answer comes when it is on disk and cannot be lost."""
-    device = await find_device(ctx, by.who, Action.COMMAND, name, system)
     new = await read_json(request, answers.NewCommand)
     (task,) = await order(
         ctx,
         by,
-        [device],
+        lambda: [device_called(ctx, by.who, Action.COMMAND, name, system)],
         new.command,
         parameters=new.parameters,
         time_to_live_s=new.time_to_live_s,
@@ -227,7 +233,7 @@ async def command_devices(
     tasks = await order(
         ctx,
         by,
-        devices,
+        lambda: devices,
         new.command,
         parameters=new.parameters,
         time_to_live_s=new.time_to_live_s,

@@ -62,7 +62,22 @@ async def find_device(
     *,
     may_be_short: bool = True,
 ) -> Device:
-    """Return a device by name.
+    """Return a device by name; see `device_called`."""
+    return await ctx.blocking(
+        device_called, ctx, who, action, name, system, may_be_short=may_be_short
+    )
+
+
+def device_called(
+    ctx: Context,
+    who: Principal,
+    action: Action,
+    name: str,
+    system: int | None = None,
+    *,
+    may_be_short: bool = True,
+) -> Device:
+    """Return a device by name. It waits for the disk.
 
     Args:
         ctx: The platform.
@@ -79,10 +94,10 @@ async def find_device(
         Forbidden: They may not do this with it.
     """
     scope, records = scope_of(ctx, who), ctx.fleet.records
-    found = await ctx.blocking(records.devices, scope, name=name)
+    found = records.devices(scope, name=name)
     found = [one for one in found if system in (None, one.system)]
     if not found:
-        alike = await ctx.blocking(records.devices, scope, short_name=name)
+        alike = records.devices(scope, short_name=name)
         alike = [one for one in alike if system in (None, one.system)]
         found = alike if may_be_short else []
         if not found:

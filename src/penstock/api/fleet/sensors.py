@@ -12,6 +12,7 @@ from penstock.api.fleet import answers
 from penstock.api.fleet.commands import TASK, Key, all_devices, order
 from penstock.api.fleet.devices import note, register, remove
 from penstock.api.fleet.finding import (
+    device_called,
     find_device,
     find_fixture,
     name_in,
@@ -219,15 +220,26 @@ async def _find(
     ctx: Context, by: Actor, action: Action, serial: str, *, may_be_short: bool = True
 ) -> Device:
     """Return a sensor; one that was only ever heard to send becomes one now."""
-    device = await find_device(ctx, by.who, action, serial, may_be_short=may_be_short)
-    if device.type not in ("", TYPE) or device.status is not DeviceStatus.ENROLLED:
-        msg = f"{serial[:40]!r} is no vibration sensor; `GET /api/v1/sensors` lists them"
-        raise NotFound(msg)
+    device = await ctx.blocking(_sensor_called, ctx, by, action, serial, may_be_short=may_be_short)
     if not device.type:
         check_serial(serial.rpartition(".")[2])
         facts = DeviceFacts(name=device.name, system=device.system, type=TYPE)
         device, _ = await register(ctx, by, facts)
     return device
+
+
+def _sensor_called(
+    ctx: Context, by: Actor, action: Action, serial: str, *, may_be_short: bool = True
+) -> Device:
+    device = device_called(ctx, by.who, action, serial, may_be_short=may_be_short)
+    if device.type not in ("", TYPE) or device.status is not DeviceStatus.ENROLLED:
+        msg = f"{serial[:40]!r} is no vibration sensor; `GET /api/v1/sensors` lists them"
+        raise NotFound(msg)
+    return device
+
+
+class _OnlyHeard(Exception):
+    """It was only ever heard to send, and is no sensor yet."""
 
 
 async def _command(
@@ -238,8 +250,17 @@ async def _command(
     parameters: dict[str, Value],
     key: str,
 ) -> Response:
-    device = await _find(ctx, by, Action.COMMAND, serial)
-    (task,) = await order(ctx, by, [device], command, parameters=parameters, key=key)
+    def find() -> list[Device]:
+        device = _sensor_called(ctx, by, Action.COMMAND, serial)
+        if not device.type:
+            raise _OnlyHeard
+        return [device]
+
+    try:
+        (task,) = await order(ctx, by, find, command, parameters=parameters, key=key)
+    except _OnlyHeard:
+        device = await _find(ctx, by, Action.COMMAND, serial)
+        (task,) = await order(ctx, by, lambda: [device], command, parameters=parameters, key=key)
     return Json(task)
 
 
@@ -254,7 +275,7 @@ async def _command_all(
             msg = "name 1 to 10000 sensors in the body, or ask for all with ?all=true"
             raise InvalidInput(msg)
         devices = [await _find(ctx, by, Action.COMMAND, serial) for serial in serials]
-    tasks = await order(ctx, by, devices, command, key=key)
+    tasks = await order(ctx, by, lambda: devices, command, key=key)
     return Json(answers.Tasks(tasks))
 
 
