@@ -12,7 +12,9 @@ import time
 from penstock.client import Client, Quantity
 
 
-def main(url: str = "http://127.0.0.1:8080", folder: str = "device-buffer", readings: int = 20) -> None:
+def main(
+    url: str = "http://127.0.0.1:8080", folder: str = "device-buffer", readings: int = 20
+) -> None:
     """Measure twenty times and wait until the platform has it all."""
     with Client(url, name="roof", buffer=folder) as client:
         client.register(
