@@ -1,6 +1,6 @@
 """Accelerometer and gyroscope of smart watches, ten times per second, by way of Parquet.
 
-    python examples/motion_sensors.py http://127.0.0.1:8080
+    python examples/motion_sensors.py [http://127.0.0.1:8080]
 
 The recording comes with sktime (BasicMotions: forty takes of ten seconds, six channels, and
 what the person did). It has no times; the takes are laid one after the other.
@@ -51,7 +51,7 @@ def table(text: str) -> pa.Table:
     return whole.set_column(0, "time", times)
 
 
-def main(url: str) -> None:
+def main(url: str = "http://127.0.0.1:8080") -> None:
     """Import the recording and print what each watch saw last."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "motions.parquet"
@@ -73,4 +73,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:2])

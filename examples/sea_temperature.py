@@ -1,6 +1,6 @@
 """Sea surface temperature of a year, every half hour, from a packed CSV file.
 
-    python examples/sea_temperature.py http://127.0.0.1:8080
+    python examples/sea_temperature.py [http://127.0.0.1:8080]
 
 The recording comes with bokeh_sampledata (NOAA, Gulf of Maine).
 """
@@ -23,7 +23,7 @@ def data_file() -> Path:
     return Path(spec.origin).parent / "_data" / "sea_surface_temperature.csv.gz"
 
 
-def main(url: str) -> None:
+def main(url: str = "http://127.0.0.1:8080") -> None:
     """Import the recording and print the coldest and the warmest day."""
     command = [sys.executable, "-m", "penstock.cli.main", "import", str(data_file())]
     command += ["--url", url, "--thing-name", "Gulf of Maine", "--unit", "degC"]
@@ -42,4 +42,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:2])

@@ -1,6 +1,6 @@
 """Temperature in Seattle, every hour of 2010, from a CSV file that writes times in its own way.
 
-    python examples/seattle_weather.py http://127.0.0.1:8080
+    python examples/seattle_weather.py [http://127.0.0.1:8080]
 
 The recording comes with vega_datasets (NOAA).
 """
@@ -23,7 +23,7 @@ def data_file() -> Path:
     return Path(spec.origin).parent / "_data" / "seattle-temps.csv"
 
 
-def main(url: str) -> None:
+def main(url: str = "http://127.0.0.1:8080") -> None:
     """Import the recording and print the range of every month."""
     command = [sys.executable, "-m", "penstock.cli.main", "import", str(data_file())]
     command += ["--url", url, "--thing-name", "Seattle", "--value", "temp=temperature"]
@@ -43,4 +43,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:2])

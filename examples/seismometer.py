@@ -1,6 +1,6 @@
 """An earthquake at seismometers of the Bavarian network, by way of NDJSON in long form.
 
-    python examples/seismometer.py http://127.0.0.1:8080
+    python examples/seismometer.py [http://127.0.0.1:8080]
 
 The recording comes with obspy (27 May 2010, stations UH1 to UH4, 50 and 100 samples per second).
 """
@@ -42,7 +42,7 @@ def samples(text: str) -> Iterator[tuple[int, str, str, float]]:
         yield begin_us + number * step_us, station, channel.removesuffix("_D"), float(count)
 
 
-def main(url: str) -> None:
+def main(url: str = "http://127.0.0.1:8080") -> None:
     """Import the traces and print the largest shaking of each channel."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "earthquake.ndjson"
@@ -70,4 +70,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:2])

@@ -1,6 +1,6 @@
 """An analyst: finds datastreams and reads them as tables.
 
-python examples/client/analyst.py http://127.0.0.1:8080
+python examples/client/analyst.py [http://127.0.0.1:8080]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from penstock.client import Client, Quantity
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def main(url: str) -> None:
+def main(url: str = "http://127.0.0.1:8080") -> None:
     """Make a day of data, find it again, and look at it in three ways."""
     with Client(url) as client:
         client.register(Quantity("level", thing="Tank 7", unit="m"))
@@ -36,4 +36,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:2])

@@ -1,6 +1,6 @@
 """A device that measures: what it produces survives a crash, and days without network.
 
-python examples/client/device.py http://127.0.0.1:8080
+python examples/client/device.py [http://127.0.0.1:8080]
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import time
 from penstock.client import Client, Quantity
 
 
-def main(url: str, folder: str = "device-buffer", readings: int = 20) -> None:
+def main(
+    url: str = "http://127.0.0.1:8080", folder: str = "device-buffer", readings: int = 20
+) -> None:
     """Measure twenty times and wait until the platform has it all."""
     with Client(url, name="roof", buffer=folder) as client:
         client.register(

@@ -1,6 +1,6 @@
 """A digital twin: registers from a file, produces, and consumes what its system sends.
 
-python examples/client/twin.py http://127.0.0.1:8080
+python examples/client/twin.py [http://127.0.0.1:8080]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from penstock.client import Client
 INSTANCES = Path(__file__).with_name("instances.json")
 
 
-def main(url: str) -> None:
+def main(url: str = "http://127.0.0.1:8080") -> None:
     """Send three results and receive them with their units."""
     with Client(url) as twin:
         twin.register(INSTANCES)
@@ -32,4 +32,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:2])

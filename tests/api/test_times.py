@@ -93,6 +93,7 @@ def test_no_text_does_anything_else_than_be_read_or_refused(text: str) -> None:
         ("250ms", 250_000),
         ("10s", 10_000_000),
         ("1.5m", 90_000_000),
+        ("5min", 300_000_000),
         ("1d", 864 * 10**8),
     ],
 )

@@ -14,12 +14,13 @@ _UNITS_US = {
     "ms": 1_000,
     "s": 1_000_000,
     "m": 60_000_000,
+    "min": 60_000_000,
     "h": 3_600_000_000,
     "d": 86_400_000_000,
     "w": 604_800_000_000,
     "y": 31_536_000_000_000,
 }
-_WIDTH = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)(us|ms|s|m|h|d|w|y)")
+_WIDTH = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)(us|ms|s|min|m|h|d|w|y)")
 _NUMBER = re.compile(r"[+-]?\d{1,19}(?:\.\d{1,9})?")
 _RELATIVE = re.compile(r"now(?:-(.+))?")
 
@@ -85,7 +86,7 @@ def _epoch(text: str) -> int:
 
 
 def parse_width(text: str) -> int:
-    """Return microseconds of `500ms`, `10s`, `1.5m`, `1h`, `1d`, `1w` or `1y`.
+    """Return microseconds of `500ms`, `10s`, `1.5m` or `1.5min`, `1h`, `1d`, `1w` or `1y`.
 
     Raises:
         InvalidInput: It is none of these or not positive.

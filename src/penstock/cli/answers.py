@@ -115,7 +115,7 @@ def one_answer(answer: Mapping[str, Any], *, as_json: bool) -> None:
         print_json(rows)
         return
     table(answer["columns"], rows)
-    typer.echo(f"{answer['rows']} rows in {answer['took_s']:.3f} s")
+    typer.echo(f"{answer['rows']} row{'s' * (answer['rows'] != 1)} in {answer['took_s']:.3f} s")
 
 
 def tell(share: float | None) -> None:

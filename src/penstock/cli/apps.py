@@ -361,6 +361,12 @@ def verify(
             f"{result['rows']} values computed, {result['same']} stored so, "
             f"{result['different']} different."
         )
+        missing = [one["stored"] is None for one in result["examples"]]
+        if missing and all(missing) and not result["same"]:
+            typer.echo(
+                "Nothing of this is stored: an app keeps results from its start on. Give a --from "
+                "behind that, or let it start earlier (`start` in its header)."
+            )
         if result["examples"]:
             show(
                 result["examples"],

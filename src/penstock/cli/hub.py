@@ -162,7 +162,8 @@ def read_text(file: Path) -> str:
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{file} cannot be read: {error}"
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        msg = f"{file} cannot be read: {reason}"
         raise InvalidInput(msg) from error
 
 

@@ -141,7 +141,8 @@ def _tell_bad(imported: Imported) -> None:
 
     if not imported.bad_rows:
         return
-    typer.echo(f"{imported.bad_rows:,} rows were left out, wholly or in part:", err=True)
+    rows = "1 row was" if imported.bad_rows == 1 else f"{imported.bad_rows:,} rows were"
+    typer.echo(f"{rows} left out, wholly or in part:", err=True)
     typer.echo(shown(imported.shown), err=True)
     more = imported.bad_rows - len(imported.shown)
     if more > 0:

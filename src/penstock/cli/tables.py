@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,9 @@ NAMES = frozenset({"Client", "Datastream", "Device", "Name", "System", "Target",
 #: Longer words of other columns are broken where there is no room, in characters.
 LONG_WORD = 16
 
+#: Width of what is no terminal, in characters.
+WIDE = 10_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,6 +33,9 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], nothing: 
     from rich.text import Text
 
     console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # What goes to a file or to another program is not folded: a row is a line.
+        console.width = WIDE
     if not rows:
         console.print(nothing, markup=False)
         return

@@ -25,6 +25,7 @@ _WIDTHS_US = {
     "ms": 1_000,
     "s": 1_000_000,
     "m": 60_000_000,
+    "min": 60_000_000,
     "h": 3_600_000_000,
     "d": 86_400_000_000,
     "w": 604_800_000_000,
@@ -229,7 +230,7 @@ _MEASURED = {"number", "min", "max", "mean", "first", "last"}
 
 
 def width_us_of(text: str) -> int:
-    """Return microseconds of `500ms`, `10s`, `1.5m`, `1h`, `1d`, `1w` or `1y`.
+    """Return microseconds of `500ms`, `10s`, `1.5m` or `1.5min`, `1h`, `1d`, `1w` or `1y`.
 
     Raises:
         InvalidInput: It is none of these.

@@ -34,6 +34,8 @@ MAX_ANSWERS = 100_000
 MAX_TOPIC_CHARACTERS = 512
 #: First level, below a system's name, of the topics that clients are answered on.
 RESPONSES = "responses"
+#: How the first level of the topics ends that a system's own data come by.
+OWN_DATA = ".int"
 #: What stands between the owner and the client identifier in the name of a session; no client
 #: identifier holds it.
 _BEHIND_OWNER = "\0"
@@ -277,7 +279,12 @@ class Permissions:
 
     def may_publish(self, who: Principal, topic: str) -> bool:
         """Tell whether someone may publish to a topic; whoever asks keeps the answer."""
-        return not self.has_accounts or self.access.may_publish(who, topic)
+        if not self.has_accounts or self.access.may_publish(who, topic):
+            return True
+        # The demo has cars of a company, too: they send data, and nothing else.
+        if who != COMPANION_CLIENT or not topic.partition("/")[0].endswith(OWN_DATA):
+            return False
+        return self.access.system_of(topic) in self._system_names.keys() - {DEFAULT_SYSTEM}
 
     def acts_for(self, who: Principal, topic: str) -> bool:
         """Tell whether someone is of the system that owns a topic, and does not only read it."""

@@ -110,7 +110,8 @@ class AppRoom:
         found = list(self.running.statuses().values())
         wrong = [(app, status) for app, status in found if _is_wrong(status.state)]
         if not wrong:
-            return Check("apps", ok=True, message=f"{len(found)} stream apps run")
+            what = "1 stream app runs" if len(found) == 1 else f"{len(found)} stream apps run"
+            return Check("apps", ok=True, message=what)
         app, status = wrong[0]
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return Check(

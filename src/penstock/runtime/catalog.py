@@ -8,6 +8,7 @@ from contextlib import closing
 from sqlalchemy import text
 
 from penstock.catalog.database import Database, connect
+from penstock.catalog.schema import HEAD
 from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.errors import ConfigError, PenstockError
 from penstock.runtime.config import Config
@@ -49,12 +50,26 @@ def _file(config: Config) -> Finding:
     try:
         with sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True) as connection:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            version = _version(connection)
     except sqlite3.Error as error:
         found = str(error)
+    if found == "ok" and version > HEAD:
+        text = f"{file} is of a newer Penstock: version {version}, this one knows up to {HEAD}"
+        do = "use the Penstock that wrote it, or a newer one"
+        return Finding("catalog", Level.PROBLEM, text, do)
     if found == "ok":
         return Finding("catalog", Level.OK, f"{file.stat().st_size / 1e6:.1f} MB, sound")
     do = f"stop Penstock, put {file} aside and start again: it is rebuilt as messages are replayed"
     return Finding("catalog", Level.PROBLEM, f"{file}: {found}", do)
+
+
+def _version(connection: sqlite3.Connection) -> str:
+    """Return the version of the catalog's tables; empty before they are made."""
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return ""
+    return str(row[0]) if row else ""
 
 
 #: What tells how a server is, and how it keeps what is written.

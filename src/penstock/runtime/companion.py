@@ -26,7 +26,8 @@ class Companion:
 
         Args:
             secret: The platform's own; with it the companion's devices come in though everybody
-                must have an account, as clients of the default system.
+                must have an account, as clients of the default system that also send data as
+                those of others.
             addresses: What replaces `{http}` and `{mqtt}`.
         """
         if self._arguments is not None and self._process is None:

@@ -26,8 +26,8 @@ def lock(path: Path) -> int:
         held = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         msg = (
-            f"cannot use {path} as data directory: {error.strerror}; name a folder that you may "
-            "write to with --data-dir, or run `penstock doctor`"
+            f"cannot use {path} as data directory: {_reason(path, error)}; name a folder that you "
+            "may write to with --data-dir, or run `penstock doctor`"
         )
         raise PenstockError(msg) from error
     try:
@@ -77,3 +77,7 @@ def read_doors(file: Path) -> dict[str, tuple[str, int]]:
     if not isinstance(doors, dict):
         return {}
     return {str(scheme): (str(host), int(port)) for scheme, (host, port) in doors.items()}
+
+
+def _reason(path: Path, error: OSError) -> str:
+    return "it is a file" if path.is_file() else error.strerror or str(error)

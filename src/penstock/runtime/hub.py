@@ -52,6 +52,8 @@ PARTITIONS = (DOOR_PARTITION, PARTITION)
 WARNINGS = ("disk", "clock", "apps")
 #: Age in seconds from which the door's counters mean that the door is gone.
 DOOR_SILENT_S = 5.0
+#: With less space than this the door cannot write, bytes: its log takes room ahead.
+DOOR_NEEDS_BYTES = 4_194_304
 #: How often retention is looked at, in seconds.
 RETENTION_EVERY_S = 3600.0
 #: How often it is written down which keys and sessions were used, in seconds.
@@ -363,6 +365,13 @@ class Hub:
         if age < DOOR_SILENT_S:
             where = f"{self._config.door.host}:{self._config.door.port}"
             return Check("door", ok=True, message=f"MQTT on {where}")
+        if shutil.disk_usage(self._config.data_path).free < DOOR_NEEDS_BYTES:
+            # It cannot even write down that it is there.
+            message = (
+                "the MQTT door waits for space on the disk: it acknowledges nothing until there is "
+                "some, and what was acknowledged is safe"
+            )
+            return Check("door", ok=False, message=message)
         return Check(
             "door",
             ok=False,

@@ -68,13 +68,14 @@ class Pages:
                 return self._newest(choice, int(spans[1].sum()))
             if name == ID and skip:
                 spans, skip = _skipped(spans, skip, descending=descending)
-        # Of one datastream, both orders are the same.
-        is_countable = len(spans[0]) == 1 or (choice.is_whole and name == ID)
-        if skip > FAR and after is None and is_countable:
-            behind = int(spans[1][0]) - skip if choice.is_whole and len(spans[0]) == 1 else None
-            after, skip = self._far(choice, spans, skip, descending=descending)
-            if behind is not None and behind < skip:
-                return self._from_behind(choice, spans, behind, paging, descending=descending)
+        if skip and after is None:
+            is_one = len(spans[0]) == 1
+            left = int(spans[1][0]) - skip if is_one and choice.is_whole else None
+            # Of one datastream, both orders are the same.
+            if skip > FAR and (is_one or (choice.is_whole and name == ID)):
+                after, skip = self._far(choice, spans, skip, descending=descending)
+            if left is not None and left < skip:
+                return self._from_behind(choice, spans, left, paging, descending=descending)
         walk = self._choosing.walk(choice, spans)
         piece = min(limit + skip, LARGEST_PIECE)
         piece = piece if choice.rest is None else max(piece, FIRST_PIECE)

@@ -2,11 +2,14 @@
 
 import json
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.cli.main import app
 from penstock.runtime import data_dir
 from penstock.runtime.diagnosis import diagnose
@@ -67,6 +70,18 @@ def test_a_damaged_catalog_is_a_problem(tmp_path: Path) -> None:
     finding = found("catalog", tmp_path)
     assert finding.level is Level.PROBLEM
     assert "put" in finding.do
+
+
+def test_a_catalog_of_a_newer_penstock_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data/catalog.sqlite"
+    SqlCatalog.open(file).close()
+    assert found("catalog", tmp_path).level is Level.OK
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    finding = found("catalog", tmp_path)
+    assert finding.level is Level.PROBLEM
+    assert "newer Penstock: version 9999" in finding.found
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:70000"])

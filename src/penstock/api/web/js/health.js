@@ -43,7 +43,7 @@ export function watchHealth() {
 
 function Figures({ health }) {
   const rows = [
-    ["Connected devices", formatCount(health.connections)],
+    ["MQTT connections", formatCount(health.connections)],
     ["Messages per second", formatRate(health.messages_per_s)],
     ["Observations per second", formatRate(health.observations_per_s)],
     ["Messages not stored yet", formatCount(health.lag_messages)],

@@ -92,6 +92,7 @@ export function StreamList() {
   const [search, setSearch] = useState("");
   const [isFull, setFull] = useState(false);
   const picked = useApp((state) => state.picked);
+  const hasAccounts = useApp((state) => Boolean(state.session?.accounts));
   const found = useDatastreams(search);
   const bottom = useRef(null);
   const more = useRef(null);
@@ -126,7 +127,8 @@ export function StreamList() {
       </section>`)}
       ${found.total === 0 && search && html`<p class="nothing">
         Nothing matches \u201c${search}\u201d. Every word must occur in a name, unit or property.</p>`}
-      ${found.total === 0 && !search && html`<p class="nothing">
+      ${found.total === 0 && !search && !hasAccounts && html`<p class="nothing">Nothing has arrived yet.</p>`}
+      ${found.total === 0 && !search && hasAccounts && html`<p class="nothing">
         Nothing was measured yet that you may read. Devices send with the key of a client: make both in
         the <a href=${hashWith({ view: "organisation", part: null })}>organisation</a>.</p>`}
       <div ref=${bottom} class="list-end"></div>

@@ -152,18 +152,18 @@ export function DeviceList() {
     <${Filters} filter=${filter} set=${set} types=${types} targets=${targets} />
     <${Bulk} marks=${marks} clear=${() => setMarks(new Map())} filter=${settled} types=${types} />
     ${found.error && html`<p class="bad-text" role="alert">${found.error.message}</p>`}
-    <div class="table-scroll fleet" tabindex="0" aria-label="Table of devices"><table class="fleet-table">
+    ${found.data && devices.length === 0 && html`<p class="nothing">
+      ${isFiltered ? "No device is like that." : session.administrator
+        ? "No device has sent or registered yet." : "No device of your systems has sent or registered yet."}</p>`}
+    ${devices.length > 0 && html`<div class="table-scroll fleet" tabindex="0" aria-label="Table of devices"><table class="fleet-table">
       <thead><tr>
         <th class="column-pick" scope="col">${mine.length > 0 && html`<input type="checkbox" checked=${isAll}
           aria-label="Mark all on this page" onChange=${markAll} />`}</th>
         ${COLUMNS.map(([id, label]) => html`<th key=${id} class=${`column-${id}`} scope="col">${label}</th>`)}
       </tr></thead>
       <tbody>${devices.map((device) => html`<${Row} key=${keyOf(device)} device=${device} mark=${mark}
-        isMarked=${marks.has(keyOf(device))} isMarkable=${mine.includes(device)} />`)}
-      ${found.data && devices.length === 0 && html`<tr><td colspan="7" class="nothing">
-        ${isFiltered ? "No device is like that." : session.administrator
-          ? "No device has sent or registered yet." : "No device of your systems has sent or registered yet."}</td></tr>`}</tbody>
-    </table></div>
+        isMarked=${marks.has(keyOf(device))} isMarkable=${mine.includes(device)} />`)}</tbody>
+    </table></div>`}
     ${(pages.length > 1 || found.data?.next) && html`<div class="actions pages">
       <button disabled=${pages.length === 1} onClick=${() => setPages(pages.slice(0, -1))}>Previous</button>
       <span class="muted">${(pages.length - 1) * PAGE + 1} to ${(pages.length - 1) * PAGE + devices.length}</span>
