@@ -1,7 +1,7 @@
 -- The functions of conditions for PostgreSQL; see postgresql_functions.py. Each statement may be
 -- run again. What is marked STRICT gives null where an argument is null.
 
--- Numbers
+-- Numbers. From 1.797693134862315807e308 on they are rounded to what is no double.
 
 -- A double with all its digits.
 CREATE OR REPLACE FUNCTION penstock_digits(value double precision) RETURNS numeric
@@ -24,7 +24,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN value = trunc(value) AND abs(value) < 9.2e18 THEN value::bigint::numeric
         WHEN abs(value) < 9.2e18 THEN value::text::numeric
-        WHEN abs(value) <= 1.7976931348623157e308 THEN penstock_digits(value)
+        WHEN abs(value) < 'Infinity' THEN penstock_digits(value)
     END
 $$;
 
@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION penstock_number(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN value ~ '^-?[0-9]{1,18}$' THEN value::numeric
-        WHEN abs(value::numeric) > 1.7976931348623157e308 THEN NULL
+        WHEN abs(value::numeric) >= 1.797693134862315807e308 THEN NULL
         WHEN value ~ '^-?[0-9]+$'
             AND value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
             THEN value::numeric
@@ -56,7 +56,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION penstock_add(one numeric, other numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN abs(one + other) <= 1.7976931348623157e308
+    SELECT CASE WHEN abs(one + other) < 1.797693134862315807e308
         THEN penstock_exact(one::double precision + other::double precision) END
 $$;
 
@@ -69,7 +69,7 @@ $$;
 CREATE OR REPLACE FUNCTION penstock_mul(one numeric, other numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN abs(one * other) > 1.7976931348623157e308 THEN NULL
+        WHEN abs(one * other) >= 1.797693134862315807e308 THEN NULL
         WHEN abs(one * other) < 5e-324 THEN 0
         ELSE penstock_exact(one::double precision * other::double precision)
     END
@@ -80,7 +80,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN other = 0 THEN NULL
         WHEN one = 0 THEN 0
-        WHEN abs(one) > abs(other) * 1.7976931348623157e308 THEN NULL
+        WHEN abs(one) >= abs(other) * 1.797693134862315807e308 THEN NULL
         WHEN abs(one) < abs(other) * 5e-324 THEN 0
         ELSE penstock_exact(one::double precision / other::double precision)
     END
