@@ -13,7 +13,7 @@ from tests.postgres_server import PostgresServer, name_of
 
 pytestmark = pytest.mark.postgres
 
-PASSWORD = "never-to-be-seen"  # noqa: S105
+PASSWORD = "never-to-be-seen"
 PATIENCE_S = 60
 
 
