@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers node postgres paho ets slow oracle faults lock bench clean
+.PHONY: help run test check lint types format reference servers node postgres postgres-short paho ets slow oracle faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,8 +56,16 @@ node: ## Install the npm client that some tests use (npm from Debian, as root, i
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
 
-postgres: $(VENV)/dev.stamp ## Run the tests of what stands on PostgreSQL, against servers of their own
+# Suites that run against the file usually, and pass against a server too.
+ON_POSTGRES = tests/contract tests/catalog tests/sensorthings tests/conformance/sensorthings tests/api \
+	tests/permissions tests/devices tests/alarms
+postgres: $(VENV)/dev.stamp ## Run the tests of what can stand on PostgreSQL, against servers of their own
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
+	PENSTOCK_TEST_CATALOG=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 600 $(ON_POSTGRES)
+
+postgres-short: $(VENV)/dev.stamp ## Run those that tell most in three minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
+	PENSTOCK_TEST_CATALOG=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 600 tests/contract/test_catalogs.py tests/catalog/entities/test_reading.py tests/catalog/entities/test_writing.py tests/conformance/sensorthings/test_filters.py tests/conformance/sensorthings/test_geo.py
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from tests.catalog.template import ON_POSTGRES
 
 from penstock.catalog import SqlCatalog
 from penstock.catalog.models import Base
@@ -16,6 +17,10 @@ from penstock.catalog.schema import HEAD, MIGRATIONS
 from penstock.core.catalog import Policy
 from penstock.core.errors import ConfigError, Corrupt, NotConnected
 from penstock.core.series import Series
+
+pytestmark = pytest.mark.skipif(
+    ON_POSTGRES, reason="about SQLite's file; see tests/integration/postgres"
+)
 
 
 def schema(file: Path) -> dict[str, str]:
@@ -99,7 +104,7 @@ def test_a_file_that_is_no_catalog_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://host/db", ":memory:", "sqlite://", "postgresql://host:port/db"]
+    "url", ["mysql://host/db", ":memory:", "sqlite://", "postgresql://[::1/db"]
 )
 def test_only_files_and_servers_are_taken(url: str) -> None:
     with pytest.raises(ConfigError):

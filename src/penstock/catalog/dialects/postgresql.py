@@ -89,10 +89,8 @@ class Postgresql:
         driver.execute(postgresql_functions.FUNCTIONS)
         if has_geometry:
             driver.execute(postgresql_functions.GEOMETRY)
-        # Other tables in the same schema are not ours to change.
-        tables = " ".join(Base.metadata.tables)
-        for statement in (_COLLATE, _CONTINUE):
-            connection.exec_driver_sql(statement.replace("{tables}", tables))
+        connection.exec_driver_sql(_COLLATE.replace("{tables}", _our_tables()))
+        continue_ids(connection)
         version = postgresql_functions.version(has_geometry=has_geometry)
         connection.exec_driver_sql(f"COMMENT ON FUNCTION {_MARKED} IS '{version}'")
 
@@ -123,7 +121,8 @@ class Postgresql:
 #: The function that says which version of all of them is there.
 _MARKED = "penstock_time(text)"
 
-#: Texts are in the order of their code points, whatever the database's language.
+#: Texts are in the order of their code points, whatever the database's language, and of any
+#: length, as in SQLite: how long they may be is said where they come from.
 _COLLATE = """
 DO $$
 DECLARE
@@ -131,9 +130,7 @@ DECLARE
 BEGIN
     FOR found IN
         SELECT table_name, string_agg(
-            format('ALTER COLUMN %I TYPE %s COLLATE "C"', column_name,
-                CASE data_type WHEN 'text' THEN 'text'
-                    ELSE format('varchar(%s)', character_maximum_length) END), ', ') AS changes
+            format('ALTER COLUMN %I TYPE %s COLLATE "C"', column_name, data_type), ', ') AS changes
         FROM information_schema.columns
         JOIN information_schema.tables USING (table_catalog, table_schema, table_name)
         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'
@@ -167,6 +164,16 @@ BEGIN
     END LOOP;
 END $$
 """
+
+
+def continue_ids(connection: Connection) -> None:
+    """Let ids begin behind those of rows that were made with theirs."""
+    connection.exec_driver_sql(_CONTINUE.replace("{tables}", _our_tables()))
+
+
+def _our_tables() -> str:
+    """Return the names of the tables; others in the same schema are not ours to change."""
+    return " ".join(Base.metadata.tables)
 
 
 def _make_postgis(connection: Connection) -> None:

@@ -34,7 +34,10 @@ class _Number(Loader):
 
     def load(self, data: Any) -> int | float:
         said = bytes(data)
-        return float(said) if b"." in said or len(said) > 19 else int(said)
+        if b"." in said:
+            return float(said)
+        whole = int(said)
+        return whole if -(2**63) <= whole < 2**63 else float(said)
 
 
 def _to_json(value: object) -> bytes:
