@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, insert
-from tests.catalog.template import fresh_catalog, reopened
+from tests.catalog.template import ON_POSTGRES, fresh_catalog, reopened
 
 from penstock.catalog import CatalogSettings
 from penstock.catalog.models import Thing
@@ -16,6 +16,10 @@ from penstock.core.series import Series
 MANY = [Series(thing=f"t{n}", name="x", properties={"k": "v" * 500}) for n in range(200)]
 
 
+ONLY_SQLITE = pytest.mark.skipif(ON_POSTGRES, reason="what SQLite's file does")
+
+
+@ONLY_SQLITE
 def test_a_full_disk_changes_nothing_and_work_goes_on_when_there_is_space(tmp_path: Path) -> None:
     catalog = fresh_catalog(tmp_path)
     catalog.enrol(MANY[:5], Policy.AUTOMATIC, 1)
@@ -58,6 +62,7 @@ def test_a_broken_promise_of_ours_is_called_a_bug(tmp_path: Path) -> None:
     catalog.close()
 
 
+@ONLY_SQLITE
 def test_what_is_beyond_the_limits_of_the_database_is_not_supported(tmp_path: Path) -> None:
     catalog = fresh_catalog(tmp_path)
     deep = "SELECT " + "(SELECT " * 200 + "1" + ")" * 200

@@ -8,8 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 from sqlalchemy import Table, delete, insert
+from tests.catalog.template import ON_POSTGRES
 
 from penstock.catalog import SqlCatalog
+from penstock.catalog.dialects.postgresql import continue_ids
 from penstock.catalog.tables import Base
 from penstock.core.access import Scope
 
@@ -226,6 +228,8 @@ def load(world: World, catalog: SqlCatalog) -> None:
         for name in TABLES:
             if world[name]:
                 connection.execute(insert(tables[name]), world[name])
+        if ON_POSTGRES:
+            continue_ids(connection)
 
 
 def within(world: World, scope: Scope) -> World:

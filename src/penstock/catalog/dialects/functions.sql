@@ -1,16 +1,7 @@
 -- The functions of conditions for PostgreSQL; see postgresql_functions.py. Each statement may be
 -- run again. What is marked STRICT gives null where an argument is null.
 
--- Numbers
-
--- A double as the number that it is: whole ones exactly, others by their shortest decimal.
-CREATE OR REPLACE FUNCTION penstock_exact(value double precision) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN value = trunc(value) AND abs(value) < 9.2e18 THEN value::bigint::numeric
-        WHEN abs(value) <= 1.7976931348623157e308 THEN value::text::numeric
-    END
-$$;
+-- Numbers. From 1.797693134862315807e308 on they are rounded to what is no double.
 
 -- A double with all its digits.
 CREATE OR REPLACE FUNCTION penstock_digits(value double precision) RETURNS numeric
@@ -27,11 +18,21 @@ BEGIN
     RETURN mantissa * round(5::numeric ^ (-power)) * ('1e' || power)::numeric;
 END $$;
 
+-- A double as the number that it is: whole ones exactly, others by their shortest decimal.
+CREATE OR REPLACE FUNCTION penstock_exact(value double precision) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN value = trunc(value) AND abs(value) < 9.2e18 THEN value::bigint::numeric
+        WHEN abs(value) < 9.2e18 THEN value::text::numeric
+        WHEN abs(value) < 'Infinity' THEN penstock_digits(value)
+    END
+$$;
+
 CREATE OR REPLACE FUNCTION penstock_number(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN value ~ '^-?[0-9]{1,18}$' THEN value::numeric
-        WHEN abs(value::numeric) > 1.7976931348623157e308 THEN NULL
+        WHEN abs(value::numeric) >= 1.797693134862315807e308 THEN NULL
         WHEN value ~ '^-?[0-9]+$'
             AND value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
             THEN value::numeric
@@ -40,6 +41,8 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     END
 $$;
 
+-- Beyond 2^53 PostgreSQL says one digit more than others where the shortest decimal lies just
+-- between two doubles; it means the same.
 CREATE OR REPLACE FUNCTION penstock_number_text(value numeric) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
@@ -53,7 +56,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION penstock_add(one numeric, other numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN abs(one + other) <= 1.7976931348623157e308
+    SELECT CASE WHEN abs(one + other) < 1.797693134862315807e308
         THEN penstock_exact(one::double precision + other::double precision) END
 $$;
 
@@ -66,7 +69,7 @@ $$;
 CREATE OR REPLACE FUNCTION penstock_mul(one numeric, other numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN abs(one * other) > 1.7976931348623157e308 THEN NULL
+        WHEN abs(one * other) >= 1.797693134862315807e308 THEN NULL
         WHEN abs(one * other) < 5e-324 THEN 0
         ELSE penstock_exact(one::double precision * other::double precision)
     END
@@ -77,7 +80,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE
         WHEN other = 0 THEN NULL
         WHEN one = 0 THEN 0
-        WHEN abs(one) > abs(other) * 1.7976931348623157e308 THEN NULL
+        WHEN abs(one) >= abs(other) * 1.797693134862315807e308 THEN NULL
         WHEN abs(one) < abs(other) * 5e-324 THEN 0
         ELSE penstock_exact(one::double precision / other::double precision)
     END

@@ -89,10 +89,8 @@ class Postgresql:
         driver.execute(postgresql_functions.FUNCTIONS)
         if has_geometry:
             driver.execute(postgresql_functions.GEOMETRY)
-        # Other tables in the same schema are not ours to change.
-        tables = " ".join(Base.metadata.tables)
-        for statement in (_COLLATE, _CONTINUE):
-            connection.exec_driver_sql(statement.replace("{tables}", tables))
+        connection.exec_driver_sql(_COLLATE.replace("{tables}", _our_tables()))
+        continue_ids(connection)
         version = postgresql_functions.version(has_geometry=has_geometry)
         connection.exec_driver_sql(f"COMMENT ON FUNCTION {_MARKED} IS '{version}'")
 
@@ -167,6 +165,16 @@ BEGIN
     END LOOP;
 END $$
 """
+
+
+def continue_ids(connection: Connection) -> None:
+    """Let ids begin behind those of rows that were made with theirs."""
+    connection.exec_driver_sql(_CONTINUE.replace("{tables}", _our_tables()))
+
+
+def _our_tables() -> str:
+    """Return the names of the tables; others in the same schema are not ours to change."""
+    return " ".join(Base.metadata.tables)
 
 
 def _make_postgis(connection: Connection) -> None:

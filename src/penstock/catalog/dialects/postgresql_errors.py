@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from penstock.core.errors import (
     Backpressure,
     ConfigError,
@@ -33,6 +35,15 @@ _KINDS: dict[str, tuple[type[PenstockError], str]] = {
     "XX002": (Corrupt, "an index of the catalog is damaged: {}; REINDEX it"),
 }  # fmt: skip
 
+#: What servers say before there is a connection, when the driver knows no code.
+_WHILE_CONNECTING = {
+    "28": re.compile(
+        'authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist'
+    ),
+    "3D": re.compile('database ".*" does not exist'),
+    "53": re.compile("too many (clients|connections)|remaining connection slots"),
+}
+
 
 def ours(error: BaseException | None) -> PenstockError | None:
     """Return an error of psycopg as one of ours; None where it is nothing special."""
@@ -53,7 +64,8 @@ def ours(error: BaseException | None) -> PenstockError | None:
     if isinstance(error, psycopg.DataError):  # of the driver: what cannot be sent at all
         return InvalidInput(f"the catalog cannot hold this: {said}")
     if isinstance(error, psycopg.OperationalError):
-        if "password authentication failed" in said or "no password supplied" in said:
-            return ConfigError(_KINDS["28"][1].format(said))
+        for known, signs in _WHILE_CONNECTING.items():
+            if signs.search(said):
+                return _KINDS[known][0](_KINDS[known][1].format(said))
         return NotConnected(f"the catalog's server cannot be reached: {said}; it is tried again")
     return None

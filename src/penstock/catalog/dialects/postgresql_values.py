@@ -19,9 +19,6 @@ from penstock.core.errors import InvalidInput
 #: JSON that PostgreSQL cannot take apart; a backslash before it makes it plain text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
-#: From here on whole numbers are not all doubles, and are said as doubles are.
-_WHOLE = 9.2e18
-
 
 class _Double(Dumper):
     """A double as `numeric`: whole ones exactly, others by their shortest decimal."""
@@ -29,8 +26,7 @@ class _Double(Dumper):
     oid = types["numeric"].oid
 
     def dump(self, obj: float) -> bytes:
-        is_whole = obj.is_integer() and abs(obj) < _WHOLE
-        return (str(int(obj)) if is_whole else repr(obj)).encode()
+        return (str(int(obj)) if obj.is_integer() else repr(obj)).encode()
 
 
 class _Number(Loader):
@@ -38,7 +34,10 @@ class _Number(Loader):
 
     def load(self, data: Any) -> int | float:
         said = bytes(data)
-        return float(said) if b"." in said or len(said) > 19 else int(said)
+        if b"." in said:
+            return float(said)
+        whole = int(said)
+        return whole if -(2**63) <= whole < 2**63 else float(said)
 
 
 def _to_json(value: object) -> bytes:

@@ -149,7 +149,7 @@ def of_json(document: Sql, path: Sequence[str], at: int) -> Term:
         if '"' in name or "\\" in name:
             msg = f"members called {name!r} cannot be asked for (at position {at})"
             raise NotSupported(msg)
-        steps = [name, *([int(name)] if _INDEX.fullmatch(name) else [])]
+        steps: list[str | int] = [name, *([int(name)] if _INDEX.fullmatch(name) else [])]
         paths = [(*start, step) for start in paths for step in steps]
         if len(paths) > _MOST_PATHS:
             msg = f"a path with so many numbers cannot be followed (at position {at})"
