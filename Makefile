@@ -56,8 +56,13 @@ node: ## Install the npm client that some tests use (npm from Debian, as root, i
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
 
+# Tests of rooms that read and write observations, which `make test` runs on other stores.
+ON_POSTGRES_STORE = tests/sql/engine/test_oracle.py tests/api/test_observations.py tests/api/test_datastreams.py \
+	tests/api/test_downloads.py tests/api/test_times.py tests/sensorthings/writing
 postgres: $(VENV)/dev.stamp ## Run the tests of what stands on PostgreSQL, against servers of their own
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
+	PENSTOCK_TEST_STORE=postgresql PENSTOCK_ORACLE_CASES=14 $(BIN)/python -m pytest -n 2 --dist loadfile $(ON_POSTGRES_STORE)
+	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile tests/conformance/sensorthings
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow
