@@ -20,6 +20,9 @@ from penstock.core.passwords import Passwords
 #: The tests at hand run on PostgreSQL.
 ON_POSTGRES = os.environ.get("PENSTOCK_TEST_CATALOG") == "postgresql"
 
+#: A file in a folder that says where its database is: other programs look there too.
+_URL = "catalog.url"
+
 #: Databases that are left when their catalogs are closed, so that tests may look into them.
 _LEFT = 10
 _databases: dict[Path, str] = {}
@@ -50,7 +53,7 @@ def fast_passwords() -> Passwords:
 
 def place_of(folder: Path) -> str:
     """Return where the catalog of a folder is: for another program to open."""
-    return _databases[folder] if ON_POSTGRES else str(folder / "catalog.db")
+    return (folder / _URL).read_text() if ON_POSTGRES else str(folder / "catalog.db")
 
 
 def reopened(folder: Path, settings: CatalogSettings | None = None) -> SqlCatalog:
@@ -63,7 +66,7 @@ def reopened(folder: Path, settings: CatalogSettings | None = None) -> SqlCatalo
 
 def is_there(folder: Path) -> bool:
     """Tell whether there is a catalog in a folder."""
-    return folder in _databases if ON_POSTGRES else (folder / "catalog.db").exists()
+    return (folder / (_URL if ON_POSTGRES else "catalog.db")).exists()
 
 
 def fresh_catalog(
@@ -74,6 +77,7 @@ def fresh_catalog(
         _drop_closed()
         template = empty_database() if content is None else content.decode()
         _databases[folder] = shared().new_database(template)
+        (folder / _URL).write_text(_databases[folder])
     else:
         (folder / "catalog.db").write_bytes(_empty() if content is None else content)
     return reopened(folder, settings)

@@ -77,11 +77,12 @@ def _server(config: Config) -> Finding:
 def _state(database: Database) -> Finding:
     with database.read() as connection:
         version, name, size, synced, postgis = connection.execute(_STATE).one()
-    found = f"PostgreSQL {version.split()[0]}, database {name}, {size / 1e6:.1f} MB"
+    geometry = "without PostGIS" if postgis is None else f"PostGIS {postgis}"
+    found = f"PostgreSQL {version.split()[0]}, database {name}, {size / 1e6:.1f} MB, {geometry}"
     if synced != "on":
         do = "set fsync = on in the server's postgresql.conf"
         return Finding("catalog", Level.WARNING, f"{found}, does not sync", do)
     if postgis is None:
         do = "for conditions about geometries run CREATE EXTENSION postgis in it, and start again"
-        return Finding("catalog", Level.WARNING, f"{found}, without PostGIS", do)
-    return Finding("catalog", Level.OK, f"{found}, PostGIS {postgis}")
+        return Finding("catalog", Level.WARNING, found, do)
+    return Finding("catalog", Level.OK, found)

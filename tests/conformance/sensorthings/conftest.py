@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.catalog.template import ON_POSTGRES, empty_database
 from tests.conformance.platform import Running
 from tests.conformance.sensorthings.service import Service
+from tests.postgres_server import shared
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A platform in a process of its own."""
+    """A platform in a process of its own, with the catalog that `PENSTOCK_TEST_CATALOG` says."""
     folder: Path = tmp_path_factory.mktemp("sensorthings")
-    with Running(folder / "data") as platform:
+    settings = ""
+    if ON_POSTGRES:
+        settings = f'[catalog]\nurl = "{shared().new_database(empty_database())}"\n'
+    with Running(folder / "data", settings=settings) as platform:
         yield platform
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.catalog.template import fresh_catalog
 from tests.sensorthings.writing.bodies import datastream, thing
 from tests.sensorthings.writing.site import Site
 
@@ -54,6 +55,7 @@ else:
 
 
 def _killed(folder: Path, call: str, when: str, job: str) -> Site:
+    fresh_catalog(folder).close()
     child = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), call, when, job],
         capture_output=True,

@@ -1,5 +1,6 @@
 -- The functions of conditions for PostgreSQL; see postgresql_functions.py. Each statement may be
--- run again. What is marked STRICT gives null where an argument is null.
+-- run again. What is marked STRICT gives null where an argument is null. They are in PL/pgSQL: one in
+-- SQL that is not woven into its statement is planned and started for each row.
 
 -- Numbers. From 1.797693134862315807e308 on they are rounded to what is no double.
 
@@ -20,17 +21,19 @@ END $$;
 
 -- A double as the number that it is: whole ones exactly, others by their shortest decimal.
 CREATE OR REPLACE FUNCTION penstock_exact(value double precision) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN value = trunc(value) AND abs(value) < 9.2e18 THEN value::bigint::numeric
         WHEN abs(value) < 9.2e18 THEN value::text::numeric
         WHEN abs(value) < 'Infinity' THEN penstock_digits(value)
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_number(value text) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN value ~ '^-?[0-9]{1,18}$' THEN value::numeric
         WHEN abs(value::numeric) >= 1.797693134862315807e308 THEN NULL
         WHEN value ~ '^-?[0-9]+$'
@@ -38,155 +41,176 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
             THEN value::numeric
         WHEN value::numeric <> 0 AND abs(value::numeric) < 5e-324 THEN 0
         ELSE penstock_exact(value::double precision)
-    END
-$$;
+    END;
+END $$;
 
 -- Beyond 2^53 PostgreSQL says one digit more than others where the shortest decimal lies just
 -- between two doubles; it means the same.
 CREATE OR REPLACE FUNCTION penstock_number_text(value numeric) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN value = trunc(value) AND abs(value) < 9007199254740992 THEN trunc(value)::text
         WHEN abs(value) >= 1e15 AND abs(value) < 1e16
             THEN CASE WHEN value = trunc(value) THEN trunc(value)::text || '.0'
                 ELSE trim_scale(value)::text END
         ELSE value::double precision::text
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_add(one numeric, other numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN abs(one + other) < 1.797693134862315807e308
-        THEN penstock_exact(one::double precision + other::double precision) END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE WHEN abs(one + other) < 1.797693134862315807e308
+        THEN penstock_exact(one::double precision + other::double precision) END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_sub(one numeric, other numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT penstock_add(one, -other)
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN penstock_add(one, -other);
+END $$;
 
 -- PostgreSQL calls a result too small an error; to others it is 0.
 CREATE OR REPLACE FUNCTION penstock_mul(one numeric, other numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN abs(one * other) >= 1.797693134862315807e308 THEN NULL
         WHEN abs(one * other) < 5e-324 THEN 0
         ELSE penstock_exact(one::double precision * other::double precision)
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_div(one numeric, other numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN other = 0 THEN NULL
         WHEN one = 0 THEN 0
         WHEN abs(one) >= abs(other) * 1.797693134862315807e308 THEN NULL
         WHEN abs(one) < abs(other) * 5e-324 THEN 0
         ELSE penstock_exact(one::double precision / other::double precision)
-    END
-$$;
+    END;
+END $$;
 
 -- What is left over has the sign of the left side, and is exact for doubles.
 CREATE OR REPLACE FUNCTION penstock_mod(one numeric, other numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN other = 0 THEN NULL
         WHEN one = trunc(one) AND other = trunc(other)
             AND abs(one) < 9007199254740992 AND abs(other) < 9007199254740992 THEN mod(one, other)
         ELSE penstock_exact(mod(
             penstock_digits(one::double precision), penstock_digits(other::double precision)
         )::double precision)
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_round(value numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT round(value) $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$ BEGIN RETURN round(value); END $$;
 
 CREATE OR REPLACE FUNCTION penstock_floor(value numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT floor(value) $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$ BEGIN RETURN floor(value); END $$;
 
 CREATE OR REPLACE FUNCTION penstock_ceiling(value numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT ceil(value) $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$ BEGIN RETURN ceil(value); END $$;
 
 -- Lengths of time, microseconds; from 2^62 on they are none.
 
 CREATE OR REPLACE FUNCTION penstock_duration(value numeric) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN abs(value) < 4611686018427387904 THEN value::bigint END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE WHEN abs(value) < 4611686018427387904 THEN value::bigint END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_duration_add(one numeric, other numeric) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT penstock_duration(one + other) $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN penstock_duration(one + other);
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_duration_sub(one numeric, other numeric) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT penstock_duration(one - other) $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN penstock_duration(one - other);
+END $$;
 
 -- As doubles, and to the even one where two are equally near.
 CREATE OR REPLACE FUNCTION penstock_duration_mul(us numeric, factor numeric) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN abs(us * factor) < 4.62e18 AND abs(us * factor) >= 1e-300
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE WHEN abs(us * factor) < 4.62e18 AND abs(us * factor) >= 1e-300
         THEN penstock_duration(
             penstock_exact(round(us::double precision * factor::double precision)))
         WHEN abs(us * factor) < 1 THEN 0
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_duration_div(us numeric, factor numeric) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN factor = 0 OR abs(us) >= abs(factor) * 4.62e18 THEN NULL
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE WHEN factor = 0 OR abs(us) >= abs(factor) * 4.62e18 THEN NULL
         WHEN abs(us) < abs(factor) * 1e-300 THEN 0
         ELSE penstock_duration(
             penstock_exact(round(us::double precision / factor::double precision)))
-    END
-$$;
+    END;
+END $$;
 
 -- JSON. `kind` is SQLite's word for what a value is; null where it is missing or null.
 
 CREATE OR REPLACE FUNCTION penstock_json_kind(value json) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE json_typeof(value)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE json_typeof(value)
         WHEN 'string' THEN 'text'
         WHEN 'number' THEN CASE WHEN value::text ~ '[.eE]' THEN 'real' ELSE 'integer' END
         WHEN 'boolean' THEN value #>> '{}'
         WHEN 'null' THEN NULL
         ELSE json_typeof(value)
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_json_number(value json) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE json_typeof(value) WHEN 'number' THEN penstock_number(value #>> '{}') END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE json_typeof(value) WHEN 'number' THEN penstock_number(value #>> '{}') END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_json_text(value json) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE json_typeof(value) WHEN 'string' THEN value #>> '{}' END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE json_typeof(value) WHEN 'string' THEN value #>> '{}' END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_json_truth(value json) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE json_typeof(value) WHEN 'boolean' THEN (value #>> '{}') = 'true' END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE json_typeof(value) WHEN 'boolean' THEN (value #>> '{}') = 'true' END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_json_written(value json) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE penstock_json_kind(value)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE penstock_json_kind(value)
         WHEN 'real' THEN penstock_number_text(penstock_json_number(value))
         ELSE value #>> '{}'
-    END
-$$;
+    END;
+END $$;
 
 -- What rows are sorted by, as it is shown: null, number or text.
 CREATE OR REPLACE FUNCTION penstock_json_shown(value json) RETURNS json
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE json_typeof(value)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE json_typeof(value)
         WHEN 'null' THEN NULL
         WHEN 'boolean' THEN CASE value #>> '{}' WHEN 'true' THEN '1'::json ELSE '0'::json END
         WHEN 'object' THEN to_json(value::text)
         WHEN 'array' THEN to_json(value::text)
         ELSE value
-    END
-$$;
+    END;
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_json_each(value json) RETURNS TABLE (value json, type text)
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE ROWS 10 AS $$
@@ -206,36 +230,43 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION penstock_order(value text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT '2' || value $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$ BEGIN RETURN '2' || value; END $$;
 
 CREATE OR REPLACE FUNCTION penstock_order(value boolean) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT penstock_order(value::int::numeric) $$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN penstock_order(value::int::numeric);
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_order(value json) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE json_typeof(value)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE json_typeof(value)
         WHEN 'number' THEN penstock_order(penstock_json_number(value))
         WHEN 'string' THEN penstock_order(value #>> '{}')
-    END
-$$;
+    END;
+END $$;
 
 -- Text
 
 CREATE OR REPLACE FUNCTION penstock_lower(value text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT lower(value COLLATE "und-x-icu")
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN lower(value COLLATE "und-x-icu");
+END $$;
 
 CREATE OR REPLACE FUNCTION penstock_upper(value text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT upper(value COLLATE "und-x-icu")
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN upper(value COLLATE "und-x-icu");
+END $$;
 
 -- A number as a place in a text; GREATEST and LEAST overlook what is null.
 CREATE OR REPLACE FUNCTION penstock_place(value numeric) RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT least(greatest(trunc(value), 0), 2147483646)::integer
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN least(greatest(trunc(value), 0), 2147483646)::integer;
+END $$;
 
 -- The time that a text is by ISO 8601, microseconds since 1970 UTC.
 

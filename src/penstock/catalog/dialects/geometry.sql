@@ -46,12 +46,14 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 
 CREATE OR REPLACE FUNCTION penstock_distance(one text, other text) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT penstock_exact(ST_Distance(penstock_geometry(one), penstock_geometry(other)))
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN penstock_exact(ST_Distance(penstock_geometry(one), penstock_geometry(other)));
+END $$;
 
 -- The length of lines; areas have none.
 CREATE OR REPLACE FUNCTION penstock_length(said text) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT penstock_exact(ST_Length(penstock_geometry(said)))
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN penstock_exact(ST_Length(penstock_geometry(said)));
+END $$;

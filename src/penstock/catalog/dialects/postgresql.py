@@ -121,7 +121,8 @@ class Postgresql:
 #: The function that says which version of all of them is there.
 _MARKED = "penstock_time(text)"
 
-#: Texts are in the order of their code points, whatever the database's language.
+#: Texts are in the order of their code points, whatever the database's language, and of any
+#: length, as in SQLite: how long they may be is said where they come from.
 _COLLATE = """
 DO $$
 DECLARE
@@ -129,9 +130,7 @@ DECLARE
 BEGIN
     FOR found IN
         SELECT table_name, string_agg(
-            format('ALTER COLUMN %I TYPE %s COLLATE "C"', column_name,
-                CASE data_type WHEN 'text' THEN 'text'
-                    ELSE format('varchar(%s)', character_maximum_length) END), ', ') AS changes
+            format('ALTER COLUMN %I TYPE %s COLLATE "C"', column_name, data_type), ', ') AS changes
         FROM information_schema.columns
         JOIN information_schema.tables USING (table_catalog, table_schema, table_name)
         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'

@@ -19,8 +19,11 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Dialect,
+    FromClause,
     Integer,
     LargeBinary,
+    Select,
     Text,
     and_,
     any_,
@@ -30,9 +33,11 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    true,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import NamedFromClause
 from sqlalchemy.types import NullType, TypeEngine, UserDefinedType
 
 Sql = ColumnElement[Any]
@@ -312,3 +317,19 @@ AmongTexts = _word(
 
 Rising = _word("Rising", lambda key: key.asc(), lambda key: key.asc().nulls_first())
 Falling = _word("Falling", lambda key: key.desc(), lambda key: key.desc().nulls_last())
+
+
+def pages_of(
+    dialect: Dialect, parent: NamedFromClause[Any], page: Select[Any], row: NamedFromClause[Any]
+) -> tuple[FromClause, list[Sql]]:
+    """Return rows whose ids a query gives for each parent, and what holds for them.
+
+    PostgreSQL would ask for each pair of parent and row; SQLite knows no other way, and looks the
+    few ids up.
+    """
+    ids = page.correlate(parent)
+    if dialect.name == "sqlite":
+        return parent.join(row, true()), [row.c.id.in_(ids)]
+    found = ids.subquery("found")
+    once = select(found.c[0].label("id")).distinct().lateral("once")
+    return parent.join(once, true()).join(row, row.c.id == once.c.id), []

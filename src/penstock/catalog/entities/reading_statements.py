@@ -14,10 +14,9 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    true,
 )
 
-from penstock.catalog.dialects.words import Raw
+from penstock.catalog.dialects.words import Raw, pages_of
 from penstock.catalog.entities.reading_conditions import Conditions
 from penstock.catalog.entities.reading_links import backward, forward, path_of
 from penstock.catalog.entities.reading_order import Sorting
@@ -184,10 +183,9 @@ class Builder:
         seen = forward(type_, link, parent, row)
         outer = Sorting(self._conditions, wanted.type, row, wanted.order, seen.place)
         query = select(*columns.values, *outer.labelled(), parent.c.id)
-        is_there: list[Sql]
         if seen.place is None:
-            is_there = [row.c.id.in_(page.correlate(parent))]
-            query = query.select_from(parent.join(row, true()))
+            rows, is_there = pages_of(self._dialect, parent, page, row)
+            query = query.select_from(rows)
         else:
             is_there = [*seen.conditions(), seen.place.in_(page.correlate(parent))]
         query = query.where(*self._of_parents(type_, parent), *is_there)

@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     literal_column,
     null,
-    or_,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -188,8 +187,8 @@ JSON_KINDS = {
 
 def is_json_of(term: Term, kind: Kind) -> Sql:
     """Tell whether a JSON value is of a kind; null when it is missing."""
-    words = JSON_KINDS[kind]
-    return or_(*(json_kind(term) == literal_column(f"'{word}'") for word in words))
+    words = [literal_column(f"'{word}'") for word in JSON_KINDS[kind]]
+    return json_kind(term).in_(words)
 
 
 def json_text(term: Term) -> Sql:
