@@ -41,6 +41,12 @@ def batch_of(number: int) -> pa.RecordBatch:
     return observations(np.arange(rows) % 100, times, np.sqrt(np.arange(rows)))
 
 
+def fill(store: PostgresStore, kept: list[int]) -> None:
+    for number in range(10_000):
+        store.append(batch_of(number), {"door": number})
+        kept.append(number)
+
+
 def test_a_disk_that_is_full_loses_nothing_and_all_goes_on_when_there_is_room(
     small_disk: Path,
 ) -> None:
@@ -48,13 +54,10 @@ def test_a_disk_that_is_full_loses_nothing_and_all_goes_on_when_there_is_room(
     ballast.write_bytes(b"x" * BALLAST)
     with PostgresServer(SETTINGS) as server:
         store = PostgresStore.open(server.new_database())
-        number = 0
-        try:
-            while number < 10_000:
-                store.append(batch_of(number), {"door": number})
-                number += 1
-        except DiskFull as error:
-            assert "No space left on device" in str(error)
+        kept: list[int] = []
+        with pytest.raises(DiskFull, match="No space left on device"):
+            fill(store, kept)
+        number = len(kept)
         assert number > 0
         assert (store.count(), dict(store.marks)) == (number * 10_000, {"door": number - 1})
         ballast.unlink()
