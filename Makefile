@@ -56,16 +56,24 @@ node: ## Install the npm client that some tests use (npm from Debian, as root, i
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
 
-# Suites that run against the file usually, and pass against a server too.
+# Suites that run in files usually, and pass on a server too.
 ON_POSTGRES = tests/contract tests/catalog tests/sensorthings tests/conformance/sensorthings tests/api \
 	tests/permissions tests/devices tests/alarms
+ON_POSTGRES_STORE = tests/sql/engine/test_oracle.py tests/api/test_observations.py tests/api/test_datastreams.py \
+	tests/api/test_downloads.py tests/api/test_times.py tests/sensorthings/writing
+ON_POSTGRES_SHORT = tests/contract/test_catalogs.py tests/catalog/entities/test_reading.py \
+	tests/catalog/entities/test_writing.py tests/conformance/sensorthings/test_filters.py \
+	tests/conformance/sensorthings/test_geo.py
+ON_SERVER = -n 2 --dist loadfile --timeout 600
 postgres: $(VENV)/dev.stamp ## Run the tests of what can stand on PostgreSQL, against servers of their own
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
-	PENSTOCK_TEST_CATALOG=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 600 $(ON_POSTGRES)
+	$(BIN)/python -m pytest $(ON_SERVER) -m postgres
+	PENSTOCK_TEST_CATALOG=postgresql $(BIN)/python -m pytest $(ON_SERVER) $(ON_POSTGRES)
+	PENSTOCK_TEST_STORE=postgresql PENSTOCK_ORACLE_CASES=25 $(BIN)/python -m pytest $(ON_SERVER) $(ON_POSTGRES_STORE)
+	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(BIN)/python -m pytest $(ON_SERVER) tests/conformance/sensorthings
 
 postgres-short: $(VENV)/dev.stamp ## Run those that tell most in three minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
-	PENSTOCK_TEST_CATALOG=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 600 tests/contract/test_catalogs.py tests/catalog/entities/test_reading.py tests/catalog/entities/test_writing.py tests/conformance/sensorthings/test_filters.py tests/conformance/sensorthings/test_geo.py
+	$(BIN)/python -m pytest $(ON_SERVER) -m postgres
+	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(BIN)/python -m pytest $(ON_SERVER) $(ON_POSTGRES_SHORT)
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

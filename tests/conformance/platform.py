@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Self
+
+from tests.postgres_settings import environment
 
 
 class Running:
@@ -37,7 +38,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env=dict(os.environ),
+            env=environment(data_dir),
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -265,6 +265,23 @@ class StoreContract:
                 assert dict(store.marks) == {"door": 30, "hub": 1}
                 store.close()
 
+    @pytest.mark.parametrize("way", ["selection", "rows", "age"])
+    def test_what_was_removed_may_come_again(self, way: str) -> None:
+        rows = [Row(datastream=d, time_us=t, number=float(t)) for d in (1, 2) for t in (10, 20)]
+        with self.opened() as store:
+            model = StoreModel()
+            for again in (rows, rows, rows[1:3], [Row(datastream=1, time_us=5)], rows):
+                self.step(store, model, "append", again)
+                check_summaries(store, model)
+                if way == "selection":
+                    self.step(store, model, "delete", Selection())
+                elif way == "rows":
+                    self.step(store, model, "delete rows", rows[:2])
+                else:
+                    self.step(store, model, "expire", ({1: 0}, None))
+                check_summaries(store, model)
+            assert rows_of(store.scan(Selection())) == model.scan(Selection())
+
     def test_a_batch_that_is_not_in_the_schema_is_refused_whole(self) -> None:
         with self.opened() as store:
             batch = observations([1, 2], [1, 2], [1.0, 2.0])

@@ -36,6 +36,11 @@ class Ends:
             self._ids = np.insert(self._ids, at[is_new], ids[is_new])
             self._last_us = np.insert(self._last_us, at[is_new], last_us[is_new])
 
+    def forget(self, ids: Int64s) -> None:
+        """Note datastreams that have no rows any more."""
+        kept = ~np.isin(self._ids, ids)
+        self._ids, self._last_us = self._ids[kept], self._last_us[kept]
+
     def _find(self, ids: Int64s) -> tuple[Int64s, npt.NDArray[np.bool_]]:
         at = np.searchsorted(self._ids, ids)
         is_held = at < len(self._ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from penstock.core.errors import (
@@ -23,6 +24,7 @@ _PASSING = ("53000", "53200", "53300", "53400", "55P03", "40001", "40P01", "5701
 #: permission.
 _REFUSED = ("28000", "28P01", "3D000", "42501")
 _FULL = ("53100",)
+_SQLSTATE = re.compile(r"\.?\s*SQLSTATE: \w+")
 #: A row that is there already.
 _UNIQUE = "23505"
 #: A number became too large.
@@ -98,7 +100,9 @@ def _said(error: Exception, url: str) -> str:
     text = str(error)
     for secret in _secrets(url):
         text = text.replace(secret, "***")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # What comes before the server's own words says how the driver came to ask.
+    text = _SQLSTATE.sub("", text.partition("ERROR:")[2] or text)
+    lines = [line.strip() for line in text.splitlines() if line.strip(" .")]
     kept = [line for line in lines if not line.startswith(("LINE ", "^", "Query was", "CONTEXT:"))]
     return "; ".join(kept)[:500].rstrip(".")
 

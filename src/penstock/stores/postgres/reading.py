@@ -49,9 +49,7 @@ class Reading:
             return order(self._fetch(query), descending=selection.descending)
         if selection.limit == 0 or selection.datastreams == ():
             return SCHEMA.empty_table()
-        if selection.datastreams is not None and len(set(selection.datastreams)) <= _FEW:
-            return self._fetch(self._first_of_each(selection, selection.limit))
-        return self._first_of_many(selection, selection.limit)
+        return self._first(selection, selection.limit)
 
     def _first_of_each(self, selection: Selection, limit: int) -> str:
         """Return the query for the first rows of a few datastreams, each of which has an index."""
@@ -67,29 +65,35 @@ class Reading:
             return parts[0][1:-1]
         return f"{' UNION ALL '.join(parts)} {_ordered(selection)} LIMIT {limit}"
 
-    def _first_of_many(self, selection: Selection, limit: int) -> pa.Table:
-        """Return the first rows of many datastreams, looking through longer and longer stretches.
+    def _first(self, selection: Selection, limit: int) -> pa.Table:
+        """Return the first rows, looking through longer and longer stretches of time.
 
-        There is no index in the order of time alone: it would take 50 bytes a row.
+        There is no index in the order of time alone, which would take 50 bytes a row; and a query
+        that names a stretch looks at few of the tables.
         """
         span = self._span(selection)
         if span is None:
             return SCHEMA.empty_table()
-        count, low, high = span
-        width = max((high - low) * limit * _MARGIN // count, 1)
+        spacing_us, low, high = span
+        width = max(round(spacing_us * limit * _MARGIN), 1)
         while True:
             stretch = _stretch(selection, low, high, width)
-            query = (
-                f"SELECT {COLUMNS} FROM {self._rows} WHERE {chosen(stretch or selection)} "
-                f"{_ordered(selection)} LIMIT {limit}"
-            )
-            rows = self._fetch(query)
+            rows = self._fetch(self._first_rows(stretch or selection, limit))
             if stretch is None or rows.num_rows == limit:
                 return rows
             width *= _GROWTH
 
-    def _span(self, selection: Selection) -> tuple[int, int, int] | None:
-        """Return how many rows there may be to choose from, and the times between which."""
+    def _first_rows(self, selection: Selection, limit: int) -> str:
+        """Return the query for the first rows of a selection."""
+        if selection.datastreams is not None and len(set(selection.datastreams)) <= _FEW:
+            return self._first_of_each(selection, limit)
+        return (
+            f"SELECT {COLUMNS} FROM {self._rows} WHERE {chosen(selection)} "
+            f"{_ordered(selection)} LIMIT {limit}"
+        )
+
+    def _span(self, selection: Selection) -> tuple[float, int, int] | None:
+        """Return how far apart rows are on average, and the times between which there are some."""
         found = self._readers.fetch(
             "SELECT sum(count)::bigint AS count, min(first_time) AS low, max(time) AS high "
             f"FROM {self._series} WHERE {among('datastream', selection.datastreams)}"
@@ -97,14 +101,14 @@ class Reading:
         count = found["count"][0].as_py()
         if not count:
             return None
-        low, high = int64s(found["low"])[0], int64s(found["high"])[0]
+        first, last = int(int64s(found["low"])[0]), int(int64s(found["high"])[0])
         starts = [selection.start_us]
         ends = [selection.end_us]
         if selection.after is not None:
             (ends if selection.descending else starts).append(selection.after.time_us)
-        low = max([int(low), *(one for one in starts if one is not None)])
-        high = min([int(high), *(one for one in ends if one is not None)])
-        return (count, low, high) if low <= high else None
+        low = max([first, *(one for one in starts if one is not None)])
+        high = min([last, *(one for one in ends if one is not None)])
+        return ((last - first) / count, low, high) if low <= high else None
 
     def summary(self, datastream: int) -> Summary | None:
         """Return count and extent of one datastream; None when it holds nothing."""
@@ -188,7 +192,7 @@ def _ordered(selection: Selection) -> str:
 
 def _stretch(selection: Selection, low: int, high: int, width: int) -> Selection | None:
     """Return the selection cut to what is within a width of its beginning; None for all of it."""
-    if width > high - low:
+    if width >= high - low:
         return None
     if selection.descending:
         return msgspec.structs.replace(selection, start_us=high - width)

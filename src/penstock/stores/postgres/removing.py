@@ -16,6 +16,7 @@ from penstock.stores.postgres.reading import finite
 from penstock.stores.postgres.session import Session
 from penstock.stores.postgres.where import among, chosen, ids, instant, within
 from penstock.stores.postgres.writer import Writer
+from penstock.stores.selecting import Int64s, int64s
 
 #: How long dropping a table waits for those who read, before it is tried again another time.
 _DROP_WAIT = "10s"
@@ -40,7 +41,7 @@ class Removing:
         """Remove the rows chosen and return how many."""
         with self._writer.transaction() as session:
             self._delete(session, chosen(selection, alias="o"))
-            return _settle(session, self._writer.layout)
+            return self._settle(session)
 
     def delete_rows(self, rows: pa.Table) -> int:
         """Remove the rows with the identities of these and return how many."""
@@ -58,7 +59,7 @@ class Removing:
                 f"AND o.time BETWEEN {between}",
                 using="USING pg_temp.staged p ",
             )
-            return _settle(session, self._writer.layout)
+            return self._settle(session)
 
     def expire(self, ages: Mapping[int, int], default_us: int | None, now_us: int) -> int:
         """Remove rows older than their datastream's retention and return how many."""
@@ -75,20 +76,18 @@ class Removing:
             return removed
         with self._writer.transaction() as session:
             self._delete(session, " OR ".join(old))
-            return removed + _settle(session, self._writer.layout)
+            return removed + self._settle(session)
 
     def _drop(self, number: int, name: str) -> int:
         layout = self._writer.layout
         table = f"{layout.schema}.{name}"
         with self._writer.transaction() as session:
             session.run(f"SET LOCAL lock_timeout = '{_DROP_WAIT}'")
-            session.run(f"LOCK TABLE {layout.schema}.observations IN ACCESS EXCLUSIVE MODE")
             session.run(
                 f"INSERT INTO pg_temp.gone SELECT {_SUMS} FROM {table} o GROUP BY datastream"
             )
             session.run(f"DROP TABLE {table}")
-            removed = _settle(session, layout)
-            session.commit()
+            removed = self._settle(session)
             self._writer.partitions.dropped(number)
         return removed
 
@@ -110,7 +109,14 @@ class Removing:
                 "GROUP BY datastream"
             )
             session.fetch(f"SELECT count(*) FROM drop_chunks('{rows}', older_than => {until})")
-            return _settle(session, self._writer.layout)
+            return self._settle(session)
+
+    def _settle(self, session: Session) -> int:
+        """Bring series up to date, commit, and return how many rows are gone."""
+        removed, emptied = _settle(session, self._writer.layout)
+        session.commit()
+        self._writer.ends.forget(emptied)
+        return removed
 
     def _delete(self, session: Session, where: str, using: str = "") -> None:
         session.run(
@@ -135,19 +141,21 @@ def _old(dot: str, ages: Mapping[int, int], default_us: int | None, now_us: int)
     return found
 
 
-def _settle(session: Session, layout: Layout) -> int:
-    """Bring series up to date with what is in `gone`, and return how many rows that is.
+def _settle(session: Session, layout: Layout) -> tuple[int, Int64s]:
+    """Bring series up to date with what is in `gone`.
+
+    Returns how many rows that is, and the datastreams that have none any more.
 
     First times and newest rows are looked up by the index where they are gone; extents are found
     out when somebody asks, where a row at one of their ends is.
     """
     removed = int(session.value("SELECT coalesce(sum(count), 0)::bigint FROM pg_temp.gone"))
     if not removed:
-        return 0
+        return 0, np.zeros(0, np.int64)
     series, rows = f"{layout.schema}.series", f"{layout.schema}.observations"
-    session.run(
+    emptied = session.fetch(
         f"DELETE FROM {series} s USING pg_temp.gone g "
-        "WHERE s.datastream = g.datastream AND s.count <= g.count"
+        "WHERE s.datastream = g.datastream AND s.count <= g.count RETURNING s.datastream"
     )
     own = "o.datastream = s.datastream AND o.time"
     session.run(
@@ -169,4 +177,4 @@ def _settle(session: Session, layout: Layout) -> int:
             WHERE {own} <= s.time ORDER BY o.time DESC, o.feature DESC LIMIT 1)
         FROM pg_temp.gone g WHERE s.datastream = g.datastream AND g.time >= s.time"""
     )
-    return removed
+    return removed, int64s(emptied["datastream"])
