@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from penstock.catalog.admission import Admission, ThingName
 from penstock.catalog.enrolment import Enrolment, wrong_series
@@ -38,6 +38,7 @@ def register(
         _upsert(connection, ObservedProperty, wanted.system, quantity.name, facts)
     enrolment = Enrolment(connection, Policy.AUTOMATIC, now_us, max_pending)
     ids: list[int] = []
+    known: list[dict[str, Any]] = []
     answers = enrolment.run(
         [replace(stream.series, system=wanted.system) for stream in wanted.datastreams]
     )
@@ -45,14 +46,26 @@ def register(
         if answer.datastream is None:
             raise Forbidden(f"nothing was registered: {answer.reason}")
         ids.append(answer.datastream)
-        values: dict[str, Any] = {
-            "observation_type": stream.series.observation_type,
-            "observation_type_uri": "",
-        }
-        if stream.description:
-            values["description"] = stream.description
-        held = Datastream.id == answer.datastream
-        connection.execute(update(Datastream).where(held).values(**values))
+        known.append(
+            {
+                "of_id": answer.datastream,
+                "of_type": stream.series.observation_type,
+                "of_description": stream.description or None,
+            }
+        )
+    if known:
+        # All in one: an app may derive thousands at once.
+        table = cast("Table", Datastream.__table__)
+        connection.execute(
+            update(table)
+            .where(table.c.id == bindparam("of_id"))
+            .values(
+                observation_type=bindparam("of_type"),
+                observation_type_uri="",
+                description=func.coalesce(bindparam("of_description"), table.c.description),
+            ),
+            known,
+        )
     return ids
 
 

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from tests.sql.engine.bench import EPOCH, SECOND, Bench, mean
 
-from penstock.core.observation import SCHEMA
 from penstock.core.queries import RunState
 from penstock.core.selection import Selection
 from penstock.sql.engine import pieces
@@ -219,4 +218,3 @@ def test_a_range_in_the_past_with_windows_of_more_rows_than_are_read_at_once(mak
     found = [value for _, _, value in bench.derived()]
     per_minute = [[n % 7 for n in range(9000) if (n / 50 + 20) // 60 == at] for at in range(4)]
     assert found == pytest.approx([sum(some) / len(some) for some in per_minute if some])
-    assert bench.store.scan(Selection(limit=0)).schema == SCHEMA

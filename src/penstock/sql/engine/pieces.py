@@ -267,7 +267,8 @@ class Pieces:
     ) -> None:
         """Let go of what would be another now, by what the catalog says and by what is read."""
         is_same = ids.keys() == self._ids.keys() and all(ids[n] is self._ids[n] for n in ids)
-        if is_same and picture is self._picture:
+        # What may be seen of tables may change with nothing else.
+        if is_same and picture is self._picture and not self._staged.pieces.tables:
             return
         if self._chunks:
             if self._facts_of(self._ids, computer, picture) != self._facts:

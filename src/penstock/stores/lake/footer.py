@@ -17,6 +17,7 @@ class Footer:
     """What a Parquet footer tells of its row groups, in columns."""
 
     metadata: pq.FileMetaData
+    rows: Int64s
     first_datastream: Int64s
     last_datastream: Int64s
     first_us: Int64s
@@ -38,6 +39,7 @@ class Footer:
         features = [g.column(at_feature).statistics for g in groups]
         return cls(
             metadata,
+            np.array([g.num_rows for g in groups], np.int64),
             np.array([s.min for s in ids], np.int64),
             np.array([s.max for s in ids], np.int64),
             np.array([s.min_raw for s in times], np.int64) * unit,

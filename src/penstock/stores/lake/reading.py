@@ -64,7 +64,8 @@ class Reader:
             def read(group: int, wanted: Sequence[str], chosen: Selection) -> pa.Table:
                 return _filter(_read(parquet, group, wanted), chosen)
 
-            if selection.limit is None:
+            # No choice is to be made where all that there may be is wanted.
+            if selection.limit is None or footer.rows[groups].sum() <= selection.limit:
                 return [read(group, names, selection) for group in groups]
             return Nearest(footer, selection, names, read).tables(groups)
 
