@@ -437,6 +437,7 @@ class Ingest:
                         partition, mark, end,
                     )  # fmt: skip
                     self._positions[partition] = 0
+                    self._held = {**self._held, partition: 0}
                     self.store.append(EMPTY, self._positions)
                     self.store.flush()
                     source.restart()
