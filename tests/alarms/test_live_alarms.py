@@ -144,6 +144,15 @@ def test_suppression_that_cannot_be_is_refused(ask: Caller, header: str, message
     assert message in ask.rules(text, 400)
 
 
+def test_of_a_text_with_a_mistake_nothing_is_kept(ask: Caller) -> None:
+    before = ask("GET", "/alarm-rules/export")
+    right = "-- alarm: right\nSELECT time, result FROM observations WHERE result > 1\n"
+    wrong = right.replace("right", "wrong").replace("result FROM", "reslt FROM")
+    assert "alarm rule 'wrong'" in ask.rules(right + wrong, 400)
+    assert "two rules 'right'" in ask.rules(right + right, 400)
+    assert ask("GET", "/alarm-rules/export") == before
+
+
 def test_rules_that_need_each_other_stay_as_they_are(ask: Caller) -> None:
     rules = ask.rules(STOPPED.format(hall="b") + FLOW.format(hall="b"))
     ids = {one["spec"]["name"]: one["id"] for one in rules}

@@ -151,6 +151,20 @@ class Rules:
         self._note(by, _event("add", rule))
         return self._info(rule)
 
+    def check(self, by: Actor, specs: Sequence[RuleSpec]) -> None:
+        """Refuse rules of which one could not be made, or changed, together."""
+        for spec in specs:
+            try:
+                system = self._permits.system_for(by, spec.system)
+                together = {one.name: one for one in self._others(system, spec.name)}
+                together |= {one.name: one for one in specs if one.name != spec.name}
+                check_suppression(spec, together.values(), self._check(spec, system))
+            except InvalidInput as error:
+                if len(specs) == 1:
+                    raise
+                msg = f"alarm rule {spec.name!r}: {error}"
+                raise InvalidInput(msg) from error
+
     def change(self, by: Actor, rule: int, spec: RuleSpec) -> RuleInfo:
         """Replace what was said of one."""
         with self._changing:

@@ -422,6 +422,14 @@ class AlarmRules(Protocol):
         """
         ...
 
+    def check(self, by: Actor, specs: Sequence[RuleSpec]) -> None:
+        """Refuse rules of which one could not be made, or changed, together; nothing is kept.
+
+        Raises:
+            InvalidInput: As for `add`; the name of the rule is in it.
+        """
+        ...
+
     def change(self, by: Actor, rule: int, spec: RuleSpec) -> RuleInfo:
         """Replace what was said of one; its alarms of before end as withdrawn if still active.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from penstock.alarms.rule_text import parse_rule, parse_rules, print_rules
@@ -281,15 +282,25 @@ async def _text(request: Request) -> str:
 
 def _import(ctx: Context, by: Actor, specs: list[RuleSpec]) -> list[RuleInfo]:
     rules = ctx.alarms.rules
-    made = []
+    known = rules.list(by)
+    wanted: list[tuple[int | None, RuleSpec]] = []
     for spec in in_order(specs):
         held = [
             one
-            for one in rules.list(by)
+            for one in known
             if one.spec.name == spec.name and spec.system in ("", one.spec.system)
         ]
         if len(held) > 1:
             msg = f"several systems have a rule {spec.name!r}; name one with `-- system: NAME`"
             raise InvalidInput(msg)
-        made.append(rules.change(by, held[0].id, spec) if held else rules.add(by, spec))
-    return made
+        system = held[0].spec.system if held else spec.system
+        id_ = held[0].id if held else None
+        if any((one.name, one.system) == (spec.name, system) for _, one in wanted):
+            msg = f"the text has two rules {spec.name!r}"
+            raise InvalidInput(msg)
+        wanted.append((id_, msgspec.structs.replace(spec, system=system)))
+    # Nothing of a text is kept when a part of it cannot be.
+    rules.check(by, [spec for _, spec in wanted])
+    return [
+        rules.add(by, spec) if id_ is None else rules.change(by, id_, spec) for id_, spec in wanted
+    ]

@@ -7,7 +7,7 @@ import { nowUs } from "../api.js";
 import { useDoing, useLoaded } from "../loading.js";
 import { app, useApp } from "../state.js";
 import { actOn, readAlarm } from "./api.js";
-import { datastreamOf, EpisodeChart } from "./episodes.js";
+import { EpisodeChart, useDatastream } from "./episodes.js";
 import { Severity } from "./severity.js";
 
 export const ACTIVE = ["unacknowledged", "acknowledged"];
@@ -60,7 +60,7 @@ function Facts({ alarm, rule }) {
     alarm.cleared_us && ["Returned", formatTime(alarm.cleared_us, utc)],
     alarm.acknowledged_us && ["Acknowledged", `${formatTime(alarm.acknowledged_us, utc)}${alarm.acknowledged_by && ` by ${alarm.acknowledged_by}`}`],
     alarm.activations > 1 && ["Activations", alarm.activations],
-    ...Object.entries(alarm.values).filter(([, one]) => one !== null).map(([name, one]) => [name, value(one)]),
+    ...Object.entries(alarm.values).filter(([name, one]) => one !== null && name !== "time" && one !== alarm.subject).map(([name, one]) => [name, value(one)]),
   ].filter(Boolean);
   return html`<div class="alarm-facts-open">
     ${rule?.spec.description && html`<p>${rule.spec.description}</p>`}
@@ -70,7 +70,7 @@ function Facts({ alarm, rule }) {
 
 /** What was measured around the activations of an alarm. */
 function Measured({ alarm, spans }) {
-  const datastream = datastreamOf(alarm.key);
+  const datastream = useDatastream(alarm.key, alarm.values);
   const last = spans.at(-1);
   const [from, to] = useMemo(() => {
     const first = spans[0]?.start_us ?? alarm.start_us;

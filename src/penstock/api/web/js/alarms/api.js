@@ -29,6 +29,12 @@ export const testTarget = (id) =>
 export const listDeliveries = async (id) =>
   (await request(`notification-targets/${id}/deliveries`, { limit: 50 })).items;
 
+/** Id of the datastream with a full name, or null. */
+export async function findDatastream(name) {
+  const { items } = await request("datastreams", { search: name, limit: 100 });
+  return items.find((one) => one.name === name)?.id ?? null;
+}
+
 /** A rule as text, as people write it. */
 export async function ruleText(id) {
   const response = await fetch(address(`alarm-rules/${id}`, { format: "text" }), { cache: "no-store" });

@@ -6,7 +6,7 @@ import { nowUs } from "../api.js";
 import { timeText } from "../observations.js";
 import { useApp } from "../state.js";
 import { beginBacktest, cancelBacktest, readBacktest } from "./api.js";
-import { datastreamOf, EpisodeChart, Lanes } from "./episodes.js";
+import { EpisodeChart, Lanes, useDatastream } from "./episodes.js";
 
 const SPANS = [["now-15m", "15 min"], ["now-1h", "hour"], ["now-1d", "day"], ["now-7d", "7 days"], ["now-30d", "30 days"], ["", "… a range"]];
 const LOOK_MS = 250;
@@ -82,7 +82,7 @@ function Found({ found }) {
   const [chosen, setChosen] = useState("");
   const subject = found.episodes.some((one) => one.key === chosen) ? chosen : found.episodes[0]?.key;
   const some = found.episodes.filter((one) => one.key === subject);
-  const datastream = subject && datastreamOf(subject);
+  const datastream = useDatastream(subject ?? "", some[0]?.span.values);
   return html`<${Summary} found=${found} />
     ${some.length > 0 && html`<${Lanes} found=${found} subject=${subject} pick=${setChosen} />
       <h3>${some[0].subject}</h3>

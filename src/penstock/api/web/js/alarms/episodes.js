@@ -7,6 +7,7 @@ import { readBuckets } from "../observations.js";
 import { shownTheme } from "../palette.js";
 import { bucketWidth } from "../spans.js";
 import { useApp } from "../state.js";
+import { findDatastream } from "./api.js";
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 
 const HEIGHT = 190;
@@ -14,13 +15,29 @@ const BUCKETS = 500;
 const LANES = 40;
 
 /** The datastream of an alarm's key, or null when it is about a group. */
-export function datastreamOf(key) {
+function datastreamOf(key) {
   try {
     const parts = JSON.parse(key);
     return parts.length === 1 && Number.isInteger(parts[0]) && parts[0] > 0 ? parts[0] : null;
   } catch {
     return null;
   }
+}
+
+/** The datastream that an alarm is about, as its key says or the name among its values; else null. */
+export function useDatastream(key, values) {
+  const own = datastreamOf(key);
+  const name = own ? "" : values?.name;
+  const [found, setFound] = useState(null);
+  useEffect(() => {
+    let isOver = false;
+    setFound(null);
+    if (name) findDatastream(name).then((id) => isOver || setFound(id), () => {});
+    return () => {
+      isOver = true;
+    };
+  }, [name]);
+  return own ?? found;
 }
 
 /** Means of a datastream over a range, as far as there are any: `{data, error}`. */
@@ -122,6 +139,7 @@ export function Lanes({ found, subject, pick }) {
         ...one.suppressed.map(([start, end]) => bar(start, end, "quiet", "suppressed")),
       ])}</svg></button>`)}
     <div class="lane-ends muted"><span>${formatTime(found.start_us, utc)}</span><span>${formatTime(found.end_us, utc)}</span></div>
+    ${found.told < found.count || found.suppressed_s > 0 ? html`<p class="lane-legend muted"><span><i></i>people are told</span><span class="quiet"><i></i>nobody is told: suppressed or flapping</span></p>` : null}
     ${byKey.size > LANES && html`<p class="muted small">and ${formatCount(found.keys - LANES)} more subjects</p>`}
   </div>`;
 }
