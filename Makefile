@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers node postgres paho ets slow oracle faults lock bench clean
+.PHONY: help run test check lint types format reference servers node postgres postgres-short paho ets slow oracle faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,13 +56,22 @@ node: ## Install the npm client that some tests use (npm from Debian, as root, i
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }
 	npm ci --prefix tests/conformance/node --ignore-scripts --no-audit --no-fund
 
-# Tests of rooms that read and write observations, which `make test` runs on other stores.
+# Suites that run against files usually, and pass against a server too: with the catalog there, with the store, with both.
+ON_POSTGRES = tests/contract tests/catalog tests/sensorthings tests/conformance/sensorthings tests/api \
+	tests/permissions tests/devices tests/alarms
 ON_POSTGRES_STORE = tests/sql/engine/test_oracle.py tests/api/test_observations.py tests/api/test_datastreams.py \
 	tests/api/test_downloads.py tests/api/test_times.py tests/sensorthings/writing
-postgres: $(VENV)/dev.stamp ## Run the tests of what stands on PostgreSQL, against servers of their own
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m postgres
-	PENSTOCK_TEST_STORE=postgresql PENSTOCK_ORACLE_CASES=14 $(BIN)/python -m pytest -n 2 --dist loadfile $(ON_POSTGRES_STORE)
-	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile tests/conformance/sensorthings
+SOME = $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 600
+postgres: $(VENV)/dev.stamp ## Run the tests of what can stand on PostgreSQL, against servers of their own
+	$(SOME) -m postgres
+	PENSTOCK_TEST_CATALOG=postgresql $(SOME) $(ON_POSTGRES)
+	PENSTOCK_TEST_STORE=postgresql PENSTOCK_ORACLE_CASES=14 $(SOME) $(ON_POSTGRES_STORE)
+	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(SOME) tests/conformance/sensorthings
+
+postgres-short: $(VENV)/dev.stamp ## Run those that tell most in a few minutes
+	$(SOME) -m postgres
+	PENSTOCK_TEST_CATALOG=postgresql $(SOME) tests/contract/test_catalogs.py tests/catalog/entities/test_reading.py tests/catalog/entities/test_writing.py
+	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(SOME) tests/conformance/sensorthings/test_filters.py tests/conformance/sensorthings/test_geo.py
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

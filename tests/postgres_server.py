@@ -104,6 +104,10 @@ class PostgresServer:
             "-c", statement,
         )  # fmt: skip
 
+    def dump(self, url: str) -> bytes:
+        """Return everything in a database, as `pg_dump` writes it."""
+        return self._run("pg_dump", "-d", url).encode()
+
     def start(self) -> None:
         """Start it, and return when it answers."""
         options = [f"-c{name}={value}" for name, value in self._settings.items()]

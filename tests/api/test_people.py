@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.house import PASSWORD, House
+from tests.catalog.template import everything_in
 
 from penstock.api import sensorthings
 from penstock.core.access import Kind, Principal, digest
@@ -50,7 +51,7 @@ async def people(house: House, root: Actor) -> dict[str, Caller]:
 @pytest.fixture
 def kept(tmp_path: Path) -> Callable[[], bytes]:
     """Return everything that is on disk."""
-    return lambda: b"".join(file.read_bytes() for file in tmp_path.glob("catalog.db*"))
+    return lambda: everything_in(tmp_path)
 
 
 async def make_system(sue: Caller, name: str = "cz.icecars") -> tuple[int, int]:

@@ -90,6 +90,13 @@ def copy_of(folder: Path) -> bytes:
     return (folder / "catalog.db").read_bytes()
 
 
+def everything_in(folder: Path) -> bytes:
+    """Return all that is kept of the catalog of a folder."""
+    if ON_POSTGRES:
+        return shared().dump(place_of(folder))
+    return b"".join(file.read_bytes() for file in folder.glob("catalog.db*"))
+
+
 def _drop_closed() -> None:
     """Drop the oldest databases whose catalogs are all closed."""
     in_use = {folder for folder, catalog in _opened if not catalog.database.is_closed}

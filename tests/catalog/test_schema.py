@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from tests.catalog.template import ON_POSTGRES
 
 from penstock.catalog import SqlCatalog
 from penstock.catalog.models import Base
@@ -16,6 +17,10 @@ from penstock.catalog.schema import HEAD, MIGRATIONS
 from penstock.core.catalog import Policy
 from penstock.core.errors import ConfigError, Corrupt, NotConnected
 from penstock.core.series import Series
+
+pytestmark = pytest.mark.skipif(
+    ON_POSTGRES, reason="about SQLite's file; see tests/integration/postgres"
+)
 
 
 def schema(file: Path) -> dict[str, str]:

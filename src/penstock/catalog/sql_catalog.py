@@ -28,7 +28,7 @@ from penstock.core.series import ObservationType, Series, Unit
 
 
 class SqlCatalog:
-    """Keeps the SensorThings entities in SQLite. See `core.catalog.Catalog`.
+    """Keeps the SensorThings entities in SQLite or PostgreSQL. See `core.catalog.Catalog`.
 
     Made by `open`. Reads go on while another thread writes; writes wait for each other.
     """
@@ -40,12 +40,13 @@ class SqlCatalog:
 
     @classmethod
     def open(cls, path_or_url: str | Path, settings: CatalogSettings | None = None) -> SqlCatalog:
-        """Open the database in a file (made if missing), with today's tables.
+        """Open a file (made if missing) or a database in PostgreSQL, with today's tables.
 
         Raises:
-            ConfigError: Not a SQLite file or URL, or written by a newer Penstock.
+            ConfigError: It is neither, or written by a newer Penstock.
+            MissingDependency: It is PostgreSQL, whose driver is not installed.
             Corrupt: The file is damaged.
-            NotConnected: The file cannot be opened.
+            NotConnected: The file cannot be opened, or the server not reached.
         """
         settings = settings or CatalogSettings()
         database = connect(path_or_url, settings.busy_timeout_s)

@@ -187,7 +187,7 @@ JSON_KINDS = {
 
 def is_json_of(term: Term, kind: Kind) -> Sql:
     """Tell whether a JSON value is of a kind; null when it is missing."""
-    words = [literal_column(f"'{word}'") for word in JSON_KINDS[kind]]
+    words: list[Sql] = [literal_column(f"'{word}'") for word in JSON_KINDS[kind]]
     return json_kind(term).in_(words)
 
 

@@ -1,7 +1,7 @@
 """Run by Alembic: connects the migrations with the tables of `catalog.models`.
 
 The connection comes from `catalog.schema`. Without one (a developer who runs `alembic`), the
-database is the one of `-x url=sqlite:///FILE`.
+database is the one of `-x url=sqlite:///FILE`, or of `postgresql+psycopg://...`.
 """
 
 from __future__ import annotations
