@@ -116,7 +116,7 @@ def postgres() -> Iterator[tuple[PostgresStore, PostgresServer]]:
             store.close()
 
 
-def run(rows: int = 4_000_000) -> dict[str, object]:
+def run(rows: int = 2_000_000) -> dict[str, object]:
     """Measure both."""
     result: dict[str, object] = {"rows": rows, "datastreams": SERIES}
     with postgres() as (store, server):
