@@ -13,7 +13,7 @@ from penstock.catalog.sql_catalog import SqlCatalog
 from penstock.core.access import EVERYTHING
 from penstock.core.apps import Output
 from penstock.core.catalog import Policy
-from penstock.core.clock import SystemClock
+from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import Backpressure
 from penstock.core.queries import Query
 from penstock.core.series import Series, Unit
@@ -29,8 +29,10 @@ from penstock.stores.settings import LakeSettings
 class Rig:
     """What the hub is without log and network: one who sends, and the engine's thread."""
 
-    def __init__(self, folder: Path, settings: SqlSettings | None = None) -> None:
-        self.clock = SystemClock()
+    def __init__(
+        self, folder: Path, settings: SqlSettings | None = None, clock: Clock | None = None
+    ) -> None:
+        self.clock = clock or SystemClock()
         self.catalog = SqlCatalog.open(folder / "catalog.sqlite")
         self.store = LakeStore.open(folder / "store", LakeSettings(), self.clock)
         self._writing = threading.Lock()
