@@ -32,7 +32,7 @@ from penstock.sql.engine.newest import Newest
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.pieces import Room
-from penstock.sql.engine.ranges import Int64s
+from penstock.sql.engine.ranges import ALWAYS_US, Int64s
 from penstock.sql.engine.removals import Removal, Removals
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
@@ -169,9 +169,17 @@ class Engine:
         Args:
             gone: Identities of the rows, or which are chosen. Callable from any thread.
         """
-        with self._removals.removing(gone):
+        with self._removals.removing(gone) as (ids, first, last):
             yield
-        self.tap.wake.set()
+        if isinstance(gone, pa.Table):
+            self.tap.heard(gone, {})
+            return
+        some, at = np.unique(ids, return_inverse=True)
+        low, high = np.full(len(some), ALWAYS_US), np.full(len(some), NEVER_US)
+        np.minimum.at(low, at, first)
+        np.maximum.at(high, at, last)
+        for n, (start, end) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+            self.tap.touched(some[n : n + 1], start, end + 1)
 
     def reads_from(self, marks: Marks) -> Marks:
         """Return where ingest is to read the log from, given how far the store is durable."""

@@ -26,6 +26,10 @@ from penstock.sql.engine.tap import int64s
 
 NAME = "removals.json"
 
+#: Datastreams, and first and last times of their rows.
+Spans = tuple[Int64s, Int64s, Int64s]
+NOTHING: Spans = (np.zeros(0, np.int64),) * 3
+
 
 class Removal(msgspec.Struct, kw_only=True, frozen=True):
     """Ranges to compute again, by query, once something is removed."""
@@ -62,15 +66,19 @@ class Removals:
         self._over = list(self._held.values())
 
     @contextmanager
-    def removing(self, gone: pa.Table | Selection) -> Iterator[None]:
+    def removing(self, gone: pa.Table | Selection) -> Iterator[Spans]:
         """Remember what is removed within, before it is.
+
+        Gives what goes: datastreams, and first and last times of each part.
 
         Args:
             gone: Identities of the rows, or which are chosen.
         """
-        removal = self._noted(gone)
+        standings = self._standings()
+        spans = self._spans(gone) if standings else NOTHING
+        removal = self._noted(standings, *spans)
         try:
-            yield
+            yield spans
         finally:
             if removal is not None:
                 with self._lock:
@@ -89,11 +97,9 @@ class Removals:
                 self._held.pop(one.id, None)
             self._write()
 
-    def _noted(self, gone: pa.Table | Selection) -> Removal | None:
-        standings = self._standings()
-        if not standings:
-            return None
-        ids, first, last = self._spans(gone)
+    def _noted(
+        self, standings: Sequence[Standing], ids: Int64s, first: Int64s, last: Int64s
+    ) -> Removal | None:
         if not len(ids):
             return None
         is_seen = self._was_seen(ids)
@@ -112,8 +118,7 @@ class Removals:
             self._write()
         return removal
 
-    def _spans(self, gone: pa.Table | Selection) -> tuple[Int64s, Int64s, Int64s]:
-        """Return what goes: datastreams, and first and last times."""
+    def _spans(self, gone: pa.Table | Selection) -> Spans:
         if isinstance(gone, Selection):
             is_whole = gone.features is None and gone.datastreams is not None
             if is_whole and isinstance(self._store, CanSummarise):
