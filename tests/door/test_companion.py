@@ -19,7 +19,6 @@ from penstock.door.permissions import COMPANION_CLIENT, Permissions
         ("com.acme.hall.north/Car1", False),
         ("com.acme.hall.north.ext/Car1", False),
         ("com.acme.hall.north.log/Car1", False),
-        ("com.acme.hall.north.v1/v1.1/Observations", False),
     ],
 )
 def test_they_send_data_of_systems_that_are_there_and_nothing_else(
