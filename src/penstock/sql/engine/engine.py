@@ -32,7 +32,7 @@ from penstock.sql.engine.newest import Newest
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.pieces import Room
-from penstock.sql.engine.ranges import ALWAYS_US, Int64s
+from penstock.sql.engine.ranges import ALWAYS_US, NEVER_US, Int64s
 from penstock.sql.engine.removals import Removal, Removals
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
 from penstock.sql.engine.standing import Standing, marks_of
