@@ -43,7 +43,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
     "full_page_writes": "off",
-    "max_connections": "60",
+    "max_connections": "400",
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     "timezone": "Asia/Kathmandu",  # what relies on UTC without saying so fails

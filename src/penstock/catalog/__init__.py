@@ -1,4 +1,4 @@
-"""The catalog: Things, Datastreams and the other entities of SensorThings, in SQLite or PostgreSQL."""
+"""The catalog: Things, Datastreams and the rest of SensorThings, in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
