@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from penstock.core.access import EVERYTHING
 from penstock.core.entities import (
+    NOWHERE,
     TYPES,
     EntityReader,
     EntityWriter,
@@ -352,7 +353,9 @@ class EntityWritingContract:
         assert entities.moved(["17", "19"]) == {"17": there}
         entities.move("17", None)
         assert entities.moved(["17", "18"]) == {"18": there}
-        entities.delete("Datastream", datastream)
+        assert entities.delete("Datastream", datastream).moved == {"18"}
+        assert entities.moved(["18"])["18"].feature == NOWHERE, "its id is not another's"
+        entities.forget(["17", "18"])
         assert entities.moved(["18"]) == {}
 
     def test_a_note_is_kept_with_what_is_made_or_nothing_is(self, entities: Entities) -> None:
