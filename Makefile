@@ -25,7 +25,7 @@ run: $(VENV)/run.stamp ## Start the platform with demo data; open the address it
 	$(BIN)/penstock demo
 
 test: $(VENV)/dev.stamp ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(VENV)/dev.stamp ## Format and lint rules, import rules
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from penstock.cli.main import app
 
 #: What writes a file, or text that another command takes.
-OTHER_FORMS = {"export", "apps export", "alarm-rules export"}
+OTHER_FORMS = {"export", "apps export", "apps translate", "alarm-rules export"}
 
 
 def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:

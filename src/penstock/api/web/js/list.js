@@ -127,7 +127,7 @@ export function StreamList() {
       </section>`)}
       ${found.total === 0 && search && html`<p class="nothing">
         Nothing matches \u201c${search}\u201d. Every word must occur in a name, unit or property.</p>`}
-      ${found.total === 0 && !search && !hasAccounts && html`<p class="nothing">Nothing has arrived yet.</p>`}
+      ${found.total === 0 && !search && !hasAccounts && html`<p class="nothing">No datastreams yet.</p>`}
       ${found.total === 0 && !search && hasAccounts && html`<p class="nothing">
         Nothing was measured yet that you may read. Devices send with the key of a client: make both in
         the <a href=${hashWith({ view: "organisation", part: null })}>organisation</a>.</p>`}
