@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +52,20 @@ ARGUMENTS = (
 )
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def opened(browser: Any, address: str) -> Iterator[Any]:
+    """Give a page at an address; fail at the end when its scripts did."""
+    context = browser.new_context(viewport=DESKTOP)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    yield page
+    context.close()
+    assert errors == []
 
 
 def now_us() -> int:

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.alarms.receivers import webhook
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.waiting import PATIENCE_S, until
+from tests.browser.conftest import PHONE, opened
+from tests.browser.waiting import until
 from tests.integration.conftest import Running
 
 pytestmark = pytest.mark.browser
@@ -34,16 +34,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def page(platform: Running, browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport=DESKTOP)
-    context.set_default_timeout(PATIENCE_S * 1000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{platform.http}/#view=alarms")
-    page.get_by_role("button", name="New rule").wait_for()
-    yield page
-    context.close()
-    assert errors == []
+    with opened(browser, f"{platform.http}/#view=alarms") as page:
+        page.get_by_role("button", name="New rule").wait_for()
+        yield page
 
 
 def api(platform: Running, method: str, path: str, **more: Any) -> Any:

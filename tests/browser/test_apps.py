@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import PHONE, opened
 from tests.browser.waiting import PATIENCE_S, until
 from tests.integration.conftest import Running
 
@@ -36,16 +36,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def page(platform: Running, browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport=DESKTOP)
-    context.set_default_timeout(PATIENCE_S * 1000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{platform.http}/#view=apps")
-    page.get_by_role("button", name="New app").wait_for()
-    yield page
-    context.close()
-    assert errors == []
+    with opened(browser, f"{platform.http}/#view=apps") as page:
+        page.get_by_role("button", name="New app").wait_for()
+        yield page
 
 
 def api(platform: Running, path: str) -> Any:
