@@ -135,8 +135,13 @@ class Consumer:
 
     def subscribed(self) -> None:
         """Begin the history of this consumer, if it has none."""
-        if not self._missed.has_history:
-            self._missed.begin(self._clock.now_us())
+        if self._missed.has_history:
+            return
+        self._missed.begin(self._clock.now_us())
+        connection = self._inbox.connections
+        if self._arrivals.is_known and self._is_subscribed(connection):
+            # All that is wanted comes live over it, older messages of the session first.
+            self._connection = connection
 
     def consume(self, timeout_s: float, most: int) -> list[Message]:
         """Count what was handed out before as dealt with, and return what is next."""
