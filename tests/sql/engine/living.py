@@ -304,7 +304,7 @@ class Life:
         """Tell what is not as one run over all data says."""
         derived = self.derived()
         left = [at for at in range(self.rows.num_rows) if at not in self.gone]
-        rows = pa.concat_tables([self.rows.take(left), self._derived_rows()])
+        rows = pa.concat_tables([self.rows.take(pa.array(left, pa.int64())), self._derived_rows()])
         picture = self.bench.engine.pictures.now()
         for app in self.apps:
             plan = plan_of(app.query)
