@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 from benchmarks.ingest_platform import Running, running_platform
-from benchmarks.load import connect_packet, spawn_load
+from benchmarks.load import spawn_load
+from benchmarks.packets import connect_packet
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 RATE = 10_000

@@ -32,7 +32,7 @@ from typing import Any, cast
 
 import msgspec
 from benchmarks.door_throughput import disk_directory
-from benchmarks.load import connect_packet
+from benchmarks.packets import connect_packet
 
 from penstock.core.access import digest
 from penstock.core.organisation import Client, Company, Key, Organisation, System

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks.ingest_platform import Running, running_platform
-from benchmarks.load import connect_packet
+from benchmarks.packets import connect_packet
 
 SENSORS = 8
 SAMPLES = 25_000

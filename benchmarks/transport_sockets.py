@@ -9,7 +9,7 @@ import ssl
 from typing import Any
 
 import numpy as np
-from benchmarks.load import Ring
+from benchmarks.packets import Ring
 
 
 class TlsSocket:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.door_throughput import disk_directory
-from benchmarks.load import connect_packet, factory, load
+from benchmarks.load import factory, load
+from benchmarks.packets import connect_packet
 from benchmarks.transport_sockets import open_socket
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
