@@ -287,7 +287,9 @@ def browser() -> Iterator[Any]:
         pytest.skip("there is no Chromium")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=path, args=list(ARGUMENTS), timeout=PATIENCE_S * 1000
+        )
         yield browser
         browser.close()
 
@@ -308,7 +310,7 @@ class Pages:
         context = self._browser.new_context(**(size if phone else {"viewport": DESKTOP}), **more)
         context.set_default_timeout(PATIENCE_S * 1000)
         self._contexts.append(context)
-        context.route("**/*", self._only_origin)
+        context.on("request", self._look_where_to)
         page = context.new_page()
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -330,12 +332,9 @@ class Pages:
         page.wait_for_selector("header.bar")
         return page
 
-    def _only_origin(self, route: Any) -> None:
-        if route.request.url.startswith(self._site.url):
-            route.continue_()
-        else:
-            self.foreign.append(route.request.url)
-            route.abort()
+    def _look_where_to(self, request: Any) -> None:
+        if not request.url.startswith((self._site.url, "blob:", "data:")):
+            self.foreign.append(request.url)
 
     def _note(self, message: Any) -> None:
         if message.type in {"error", "warning"}:

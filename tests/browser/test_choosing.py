@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from tests.browser.waiting import until
+from tests.browser.waiting import expect, until
 
 from penstock.core.catalog import Policy
 from penstock.core.series import Series
@@ -30,17 +31,17 @@ def test_long_names_that_end_differently_look_different_on_a_phone(site: Any, pa
     for id_ in ids:
         site.fill(id_, 60)
     page = pages.open(f"#view=chart&streams={ids[0]},{ids[1]}", phone=True)
-    page.wait_for_selector(".chip >> nth=1")
-    for end in page.locator(".chip-name .cut-end").all():
-        box, card = end.bounding_box(), page.locator(".chip-name").first.bounding_box()
-        assert box["width"] > 0
-        assert box["x"] + box["width"] <= card["x"] + card["width"] + 1
-    assert page.locator(".chip-name .cut-end").all_inner_texts() == [
-        (name + "inlet")[-12:],
-        thing[-12:],
-        (name + "outlet")[-12:],
-        thing[-12:],
-    ]
+    expect(page.locator(".chip-name .cut-end")).to_have_text(
+        [(name + "inlet")[-12:], thing[-12:], (name + "outlet")[-12:], thing[-12:]]
+    )
+    until(
+        page,
+        """[...document.querySelectorAll('.chip-name .cut-end')].every((end) => {
+          const box = end.getBoundingClientRect();
+          const card = end.closest('.chip-name').getBoundingClientRect();
+          return box.width > 0 && box.right <= card.right + 1;
+        })""",
+    )
 
 
 def test_search_shows_what_matches_every_word_and_says_how_many(site: Any, pages: Any) -> None:
@@ -53,7 +54,7 @@ def test_search_shows_what_matches_every_word_and_says_how_many(site: Any, pages
     page.get_by_label("Search datastreams").fill("NORTH temp")
 
     until(page, "document.querySelectorAll('button.stream').length === 1")
-    assert stream(page, north).inner_text().startswith("temperature")
+    expect(stream(page, north)).to_have_text(re.compile(r"^\s*temperature"))
     page.locator(".streams-count").get_by_text("1 found").wait_for()
 
 
@@ -108,7 +109,7 @@ def test_a_long_list_is_read_page_by_page_while_one_scrolls(site: Any, pages: An
     site.catalog.enrol(series, Policy.AUTOMATIC, 1)
     page = pages.open()
     page.wait_for_selector("button.stream >> nth=99")
-    assert page.locator("button.stream").count() < 230
+    expect(page.locator("button.stream")).not_to_have_count(230)
     until(
         page,
         """(() => {

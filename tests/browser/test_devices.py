@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from tests.browser.conftest import now_us
-from tests.browser.waiting import until
+from tests.browser.waiting import expect, shows, until, until_here
 
 from penstock.core.access import Principal
 from penstock.core.catalog import DeviceStatus, Policy
@@ -70,7 +71,7 @@ def test_many_devices_come_page_by_page(site: Any, pages: Any) -> None:
     register(site, *(f"D-{number:05}" for number in range(1_000)))
     page = pages.open("#view=devices")
     page.get_by_role("link", name="D-00099").wait_for()
-    assert page.locator(".device-row").count() == 100
+    expect(page.locator(".device-row")).to_have_count(100)
     page.get_by_role("button", name="Next").click()
     page.get_by_role("link", name="D-00199").wait_for()
     page.get_by_label("Search devices").fill("99999")
@@ -102,8 +103,7 @@ def test_a_command_is_seen_on_its_way_until_it_is_done(site: Any, pages: Any, fl
 
     task = page.locator(".task")
     task.wait_for()
-    while not site.post.letters:
-        page.wait_for_timeout(20)
+    until_here(page, lambda: bool(site.post.letters))
     (letter,) = site.post.letters
     site.post.take(0)
     page.locator(".task[data-state=sent]").wait_for()
@@ -117,7 +117,7 @@ def test_a_command_is_seen_on_its_way_until_it_is_done(site: Any, pages: Any, fl
         )
         page.locator(f".task[data-state={state}]").wait_for()
     assert json.loads(letter.payload)["Params"] == {"sampleFrequency": 500.0}
-    assert HOSTILE in task.inner_text()
+    expect(task).to_contain_text(HOSTILE)
 
 
 def test_all_devices_of_a_type_are_commanded_after_asking_twice(
@@ -133,8 +133,7 @@ def test_all_devices_of_a_type_are_commanded_after_asking_twice(
     assert site.post.letters == []
     page.get_by_role("button", name="Really send to 3 devices?").click()
     page.get_by_text("sent to 3:").wait_for()
-    while len(site.post.letters) < 3:
-        page.wait_for_timeout(20)
+    until_here(page, lambda: len(site.post.letters) >= 3)
 
 
 def test_marked_devices_are_commanded(site: Any, pages: Any, fleet: Any) -> None:
@@ -146,8 +145,7 @@ def test_marked_devices_are_commanded(site: Any, pages: Any, fleet: Any) -> None
     page.get_by_role("button", name="Send awake").click()
     page.get_by_role("button", name="Really send to 2 devices?").click()
     page.get_by_text("sent to 2:").wait_for()
-    while len(site.post.letters) < 2:
-        page.wait_for_timeout(20)
+    until_here(page, lambda: len(site.post.letters) >= 2)
     topics = sorted(letter.topic for letter in site.post.letters)
     assert topics == ["sensor.AAD-1.commands.awake", "sensor.AAD-3.commands.awake"]
 
@@ -168,8 +166,8 @@ def test_the_log_is_searched_and_followed(site: Any, pages: Any) -> None:
     log(site, "AAD-1", Level.INFO, "the radio works")
     log(site, "AAD-1", Level.ERROR, "the radio failed again")
     page.get_by_text("the radio failed again").wait_for()
-    assert page.locator(".line").count() == 2
-    assert page.evaluate("document.querySelectorAll('img[src=x], #app script').length") == 0
+    expect(page.locator(".line")).to_have_count(2)
+    shows(page, "document.querySelectorAll('img[src=x], #app script').length", 0)
     assert pages.complaints == []
 
 
@@ -180,7 +178,7 @@ def test_the_desired_state_is_set_if_it_is_an_object(site: Any, pages: Any, flee
     editor = page.get_by_label("Desired state as JSON")
     editor.fill("[1]")
     page.get_by_text("It must be an object").wait_for()
-    assert page.get_by_role("button", name="Set", exact=True).is_disabled()
+    expect(page.get_by_role("button", name="Set", exact=True)).to_be_disabled()
     editor.fill('{"interval_s": 10}')
     page.get_by_role("button", name="Set", exact=True).click()
     page.get_by_text("not yet as desired: interval_s").wait_for()
@@ -196,8 +194,7 @@ def test_a_track_is_drawn_with_its_length_and_a_scale(site: Any, pages: Any) -> 
         site.catalog.enrol([series], Policy.AUTOMATIC, start + step * SECOND)
     page = pages.open("#view=devices&device=AAD-1&in=1")
     track = page.locator("svg.track")
-    track.wait_for()
-    assert "Track of 1.11 km" in track.get_attribute("aria-label")
+    expect(track).to_have_attribute("aria-label", re.compile(r"Track of 1\.11 km"))
     page.get_by_text("47.81000° N, 13.00000° E").wait_for()
 
 

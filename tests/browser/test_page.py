@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.browser.waiting import until
+from tests.browser.waiting import expect, shows, until
 
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.platform import Check, DeadLetter
@@ -81,8 +81,8 @@ def test_hostile_names_are_shown_as_text(site: Any, pages: Any) -> None:
     for view in VIEWS:
         page.evaluate(f"penstock.app.set({{ view: '{view}' }})")
         until(page, "document.querySelector('#main').innerText.includes('onerror')")
-    assert page.locator(".thing h3").first.inner_text() == HOSTILE
-    assert page.evaluate("document.querySelectorAll('img[src=x], #app script').length") == 0
+    expect(page.locator(".thing h3").first).to_have_text(HOSTILE)
+    shows(page, "document.querySelectorAll('img[src=x], #app script').length", 0)
     assert pages.complaints == []
 
 
@@ -91,16 +91,14 @@ def test_nothing_is_wider_than_a_phone(site: Any, pages: Any) -> None:
     page = pages.open(f"#streams={ids}&last=5m", phone=True)
     for view in ALL_VIEWS:
         show(page, view)
-        assert page.evaluate("document.scrollingElement.scrollWidth") == 390
-        overflowing = page.evaluate(
-            """() => [...document.querySelectorAll(
+        shows(page, "document.scrollingElement.scrollWidth", 390)
+        overflowing = """[...document.querySelectorAll(
                 'header *, .tabs, .tab[aria-current], .view > *, .side *')]
               .filter((e) => e.checkVisibility())
               .filter((e) => !e.closest('.table-scroll, .chips, .stream-value, .visually-hidden'))
               .filter((e) => e.getBoundingClientRect().right > 391)
               .map((e) => e.className || e.tagName)"""
-        )
-        assert overflowing == [], view
+        shows(page, overflowing, [])
 
 
 @pytest.mark.parametrize("width", [820, 900, 1100])
@@ -111,12 +109,10 @@ def test_nothing_leaves_the_window_between_phone_and_desktop(
     page = pages.open(f"#streams={ids}&last=5m")
     page.set_viewport_size({"width": width, "height": 800})
     page.wait_for_selector(".chip")
-    outside = page.evaluate(
-        f"""() => [...document.querySelectorAll('button, a, input')]
+    outside = f"""[...document.querySelectorAll('button, a, input')]
           .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > {width})
           .map((e) => e.outerHTML.slice(0, 90))"""
-    )
-    assert outside == []
+    shows(page, outside, [])
 
 
 def test_what_one_touches_on_a_phone_is_large_enough(site: Any, pages: Any) -> None:
@@ -124,13 +120,11 @@ def test_what_one_touches_on_a_phone_is_large_enough(site: Any, pages: Any) -> N
     page = pages.open(f"#streams={ids}&last=5m", phone=True)
     for view in ALL_VIEWS:
         show(page, view)
-        small = page.evaluate(
-            """() => [...document.querySelectorAll('button, a.quiet, input')]
+        small = """[...document.querySelectorAll('button, a.quiet, input')]
               .filter((e) => e.checkVisibility({ visibilityProperty: true }))
               .filter((e) => !e.closest('td, th, label') && e.getBoundingClientRect().height < 40)
               .map((e) => e.outerHTML.slice(0, 90))"""
-        )
-        assert small == [], view
+        shows(page, small, [])
 
 
 def test_every_view_is_quiet_and_asks_nobody_else(site: Any, pages: Any) -> None:
@@ -148,8 +142,8 @@ def test_colours_follow_the_system_and_can_be_chosen(site: Any, pages: Any) -> N
     site.enrol("a", "b")
     page = pages.open(color_scheme="dark")
     ground = "getComputedStyle(document.body).backgroundColor"
+    until(page, f"{ground}.match(/\\d+/g).reduce((sum, part) => sum + Number(part), 0) < 150")
     dark = page.evaluate(ground)
-    assert sum(map(int, dark.strip("rgb()").split(","))) < 150
     page.get_by_label("Theme: system; change to light").click()
     until(page, f"{ground} !== '{dark}'")
     page.reload()
@@ -162,8 +156,7 @@ def test_colours_follow_the_system_and_can_be_chosen(site: Any, pages: Any) -> N
 def test_text_stands_out_from_its_ground(site: Any, pages: Any, scheme: str) -> None:
     site.enrol("a", "b")
     page = pages.open(color_scheme=scheme)
-    ratios = page.evaluate(
-        """() => {
+    faint = """(() => {
           const style = getComputedStyle(document.documentElement);
           const light = (name) => {
             const hex = style.getPropertyValue(name).trim().slice(1);
@@ -179,10 +172,9 @@ def test_text_stands_out_from_its_ground(site: Any, pages: Any, scheme: str) -> 
           return pairs.map(([ink, ground]) => {
             const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
             return [ink, ground, (a + 0.05) / (b + 0.05)];
-          });
-        }"""
-    )
-    assert [pair for pair in ratios if pair[2] < 4.5] == []
+          }).filter(([, , ratio]) => !(ratio >= 4.5));
+        })()"""
+    shows(page, faint, [])
 
 
 def test_a_new_user_sees_how_to_send_a_first_message(site: Any, pages: Any) -> None:
@@ -212,7 +204,7 @@ def test_dead_letters_can_be_read_replayed_and_discarded(site: Any, pages: Any) 
         )
     page = pages.open("#view=health")
     page.wait_for_selector(".letters tbody tr >> nth=2")
-    assert "it ends too early" in page.locator(".letters").inner_text()
+    expect(page.locator(".letters")).to_contain_text("it ends too early")
 
     page.get_by_role("button", name="Replay all").click()
     page.get_by_text("2 observations stored, 1 failed again").wait_for()

@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 from tests.browser.conftest import PASSWORD
-from tests.browser.waiting import until
+from tests.browser.waiting import expect, until, until_here
 
 pytestmark = pytest.mark.browser
 
 NAME = "sue.smith@example.com"
+
 #: What Chromium says by itself about an answer that the page expects.
 EXPECTED = "the server responded with a status of 401"
+
+
+def wait_until_gone(page: Any, text: str) -> None:
+    """Wait until a text is nowhere in the page, seen or unseen."""
+    until(page, f"!document.documentElement.outerHTML.includes('{text}')")
 
 
 def test_who_must_sign_in_gets_the_view_they_wanted_and_can_leave(site: Any, pages: Any) -> None:
@@ -20,19 +26,19 @@ def test_who_must_sign_in_gets_the_view_they_wanted_and_can_leave(site: Any, pag
     site.fill(id_, 60)
     site.add_user(NAME)
     page = pages.open(f"#view=values&streams={id_}&last=1h")
-    assert page.locator("header.bar").count() == 0
+    expect(page.locator("header.bar")).to_have_count(0)
 
     pages.sign_in(page, NAME, "not the one")
     page.get_by_text("Name or password is wrong.").wait_for()
-    assert page.get_by_label("Password", exact=True).input_value() == ""
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
     pages.sign_in(page, NAME)
 
     page.get_by_role("button", name=f"Signed in as {NAME}").click()
     until(page, "penstock.app.get().view === 'values' && location.hash.includes('last=1h')")
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("form", name="Sign in").wait_for()
-    assert "boiler" not in page.content()
-    assert page.context.cookies() == []
+    wait_until_gone(page, "boiler")
+    until_here(page, lambda: page.context.cookies() == [])
     assert [said for said in pages.complaints if EXPECTED not in said] == []
 
 
@@ -47,7 +53,7 @@ def test_too_many_attempts_are_told_how_long_to_wait(site: Any, pages: Any) -> N
         page.get_by_text("Give your name").wait_for()
     pages.sign_in(page, NAME, "not the one")
     page.get_by_text("Too many attempts. Try again in").wait_for()
-    assert page.get_by_role("button", name="Sign in").is_disabled()
+    expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
 
 
 def test_the_first_user_switches_accounts_on_and_is_signed_in(site: Any, pages: Any) -> None:
@@ -86,11 +92,11 @@ def test_a_key_is_shown_once(site: Any, pages: Any) -> None:
     assert site.identities.access().holder(secret) == by.who
     page.get_by_role("button", name="I have saved it").click()
     page.locator(".keys .row-name").get_by_text("my notebook").wait_for()
-    assert secret not in page.content()
+    wait_until_gone(page, secret)
 
     page.reload()
     page.locator(".keys .row-name").get_by_text("my notebook").wait_for()
-    assert secret not in page.content()
+    wait_until_gone(page, secret)
     page.get_by_role("button", name="Revoke key my notebook").click()
     page.get_by_role("button", name="Really revoke?").click()
     page.get_by_text("does not work any more").wait_for()
@@ -145,4 +151,4 @@ def test_nobody_is_offered_to_register_where_that_is_closed(site: Any, pages: An
     site.add_user("root")
     page = pages.open("#view=chart")
     page.get_by_role("button", name="Sign in").wait_for()
-    assert page.get_by_role("button", name="Register").count() == 0
+    expect(page.get_by_role("button", name="Register")).to_have_count(0)
