@@ -51,7 +51,7 @@ async def test_an_answer_in_json_is_never_described_as_a_string_of_bytes(
     for method, path, operation in operations(document):
         for response in operation["responses"].values():
             for media, content in response.get("content", {}).items():
-                if media.endswith("json"):
+                if media.endswith(("/json", "+json")):
                     assert content["schema"].get("format") != "binary", f"{method} {path} {media}"
 
 

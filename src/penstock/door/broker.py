@@ -12,12 +12,11 @@ from penstock.core.log import MQTT_3_1_1
 from penstock.door.asking import is_request
 from penstock.door.commit import Entry, GroupCommit
 from penstock.door.delivery import Delivery, hand_over, plan
-from penstock.door.encoding import encode_publish
 from penstock.door.intake import Run
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
-from penstock.door.packets import Publish, Request, Will
-from penstock.door.permissions import Permissions, client_of, owner_of
+from penstock.door.packets import Request, Will
+from penstock.door.permissions import Permissions, owner_of
 from penstock.door.quotas import Allowance, Quotas, whole
 from penstock.door.reasons import Reason
 from penstock.door.receipts import asked_by, is_for, receipt
@@ -29,6 +28,7 @@ from penstock.door.stats import Stats
 from penstock.door.subscriptions import QUIET, Match, Route, Subscription, Subscriptions
 from penstock.door.topics import split_share
 from penstock.door.wanted import Wanted
+from penstock.door.wills import logged_will
 
 _log = logging.getLogger(__name__)
 
@@ -405,31 +405,7 @@ class Broker:
             self.stats.denied += 1
             self.will_sent(session, will)
             return
-        message = Message(will, session.client, self.clock.monotonic_s())
-        packet = _as_packet(will)
-        ends = len(packet).to_bytes(4, "little")
-        run = Run(packet, ends, 1, b"", 0, [message])
-        sent = SentWill(self, session, will)
-        self._commit.add(Entry(sent, client_of(session.client), MQTT_3_1_1, run))
-
-
-class SentWill:
-    """Passes on a will once it is on disk."""
-
-    def __init__(self, broker: Broker, session: Session, will: Will) -> None:
-        self._broker = broker
-        self._session = session
-        self._will = will
-
-    def settle(self, run: Run) -> None:
-        """Give it to subscribers, and forget it."""
-        self._broker.settle(run)
-        self._broker.will_sent(self._session, self._will)
-
-
-def _as_packet(will: Will) -> bytes:
-    """Return a will as it is logged: a QoS 0 packet, since nobody acknowledges it."""
-    return encode_publish(Publish(will.topic, will.payload, 0, will.retain), MQTT_3_1_1)
+        self._commit.add(logged_will(self, session, will))
 
 
 def _delivery(message: Message, match: Match | None, share: str = "") -> Delivery | None:
