@@ -3,10 +3,10 @@
     python -m benchmarks.posted
 
 Four kept connections post arrays of 100 values to topics of their own, as fast as they are
-answered, in short rounds: while nobody subscribes, while somebody subscribes to other topics, and while
-somebody subscribes to all of them. The rounds take turns, so that what the machine does besides
-befalls all alike. Told are posts per second, the door's processor time for a post, and the time
-from the moment before a post is sent until a subscriber has it.
+answered, in short rounds: while nobody subscribes, while somebody subscribes to other topics, and
+while somebody subscribes to all of them. The rounds take turns, so that what the machine does
+besides befalls all alike. Told are posts per second, the door's processor time for a post, and the
+time from the moment before a post is sent until a subscriber has it.
 """
 
 from __future__ import annotations
