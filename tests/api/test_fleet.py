@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from tests.api.house import SECOND, T0, AsgiStream, House
 
+from penstock.api.fleet.answers import TrackFeature, TrackLine
 from penstock.core.catalog import DeviceStatus, Policy
 from penstock.core.commands import Move, TaskState
 from penstock.core.device_logs import Level, LogLine
@@ -205,8 +207,17 @@ async def test_a_moving_device_draws_a_track(house: House) -> None:
         "/api/v1/devices/car/track", headers={"Accept": "application/geo+json"}
     )
     assert answer.headers["content-type"] == "application/geo+json"
-    assert answer.json()["geometry"]["type"] == "LineString"
-    assert len(answer.json()["geometry"]["coordinates"]) == 10
+    feature = msgspec.json.decode(answer.content, type=TrackFeature, strict=True)
+    assert isinstance(feature.geometry, TrackLine)
+    assert len(feature.geometry.coordinates) == 10
+    for start, shape in ((T0 + 9 * SECOND, {"type": "Point", "coordinates": [13.09, 47.8]}),
+                         (T0 + 10 * SECOND, None)):  # fmt: skip
+        path = f"/devices/car/track?from={start}&format=geojson"
+        assert (await house.client.get(f"/api/v1{path}")).json() == {
+            "type": "Feature",
+            "properties": {"name": "car", "time_us": [start] if shape else []},
+            "geometry": shape,
+        }
 
 
 async def test_a_desired_state_is_changed_by_one_at_a_time(house: House, sensor: str) -> None:

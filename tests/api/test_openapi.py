@@ -45,6 +45,16 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert names <= set(document["components"]["schemas"])
 
 
+async def test_an_answer_in_json_is_never_described_as_a_string_of_bytes(
+    document: dict[str, Any],
+) -> None:
+    for method, path, operation in operations(document):
+        for response in operation["responses"].values():
+            for media, content in response.get("content", {}).items():
+                if media.endswith(("/json", "+json")):
+                    assert content["schema"].get("format") != "binary", f"{method} {path} {media}"
+
+
 async def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(ids)) == len(ids)

@@ -1,4 +1,4 @@
-"""Every command that asks a running Penstock answers scripts, too."""
+"""Every command answers scripts, too."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import typer
 from tests.cli.test_asking_the_hub import Hub
 from typer.testing import CliRunner
 
+from penstock import __version__
 from penstock.cli.main import app
 
-#: What writes a file, or text that another command takes.
-OTHER_FORMS = {"export", "apps export", "apps translate", "alarm-rules export"}
+#: What writes a file, or text that another command takes, or runs the platform.
+OTHER_FORMS = {"export", "apps export", "alarm-rules export", "up", "demo"}
 
 
 def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -24,11 +25,11 @@ def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, command
 
 
-def test_every_command_that_asks_has_json() -> None:
+def test_every_command_has_json() -> None:
     without = set()
     for path, command in _commands(typer.main.get_command(app)):
         options = {option for parameter in command.params for option in parameter.opts}
-        if "--url" in options and "--json" not in options:
+        if "--json" not in options:
             without.add(path)
     assert without == OTHER_FORMS
 
@@ -82,3 +83,10 @@ def test_what_was_done_is_said_in_words_or_json(
         assert json.loads(runner.invoke(app, [*asked, "--json"]).stdout) == expected
     finally:
         hub.close()
+
+
+def test_version_and_a_password_are_said_to_scripts() -> None:
+    runner = CliRunner()
+    assert json.loads(runner.invoke(app, ["version", "--json"]).stdout) == {"version": __version__}
+    asked = runner.invoke(app, ["password", "--json"], input="secret\nsecret\n")
+    assert json.loads(asked.stdout)["password_hash"].startswith("$argon2id$")

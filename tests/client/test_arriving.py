@@ -42,6 +42,8 @@ class Life(RuleBasedStateMachine):
         self.page_size = 3
         self.handed_out: list[int] = []
         self.dealt: list[int] = []
+        #: Whether the session is lost and another connection made while the consumer waits next.
+        self.meanwhile = False
         self._start()
         self.consumer.subscribing([TOPIC])
         self.consumer.subscribed()
@@ -60,6 +62,24 @@ class Life(RuleBasedStateMachine):
         self.inbox.opened(10)
         self.is_online = True
         self._send_again()
+        get = self.inbox.get
+
+        def waiting(most: int, timeout_s: float, connection: int) -> list[tuple[int, bytes]]:
+            if self.meanwhile:
+                self.meanwhile = False
+                self._come_back_anew()
+            return get(most, timeout_s, connection)
+
+        self.inbox.get = waiting  # type: ignore[method-assign]
+
+    def _come_back_anew(self) -> None:
+        """Lose the session and what it had, come back, and get what is newer."""
+        self.forget_the_session()
+        self.publish([(1, True)])
+        self.queue = []
+        self.connect()
+        self.publish([(1, True)])
+        self.deliver(ROOM, acknowledged=False)
 
     def _fetch(self, filters: Sequence[str], offset: int | None, most: int) -> Page:
         assert filters == ["default.int/#"]
@@ -100,6 +120,7 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.consume(3)
+        self.consume_while_it_comes_back_anew(3)
         self.publish([(1, True), (0, False), (1, False), (1, True)])
 
     @rule(several=st.lists(st.tuples(st.sampled_from([0, 1, 1]), st.booleans()), min_size=1))
@@ -140,6 +161,12 @@ class Life(RuleBasedStateMachine):
     def forget_the_session(self) -> None:
         self.is_online = False
         self.queue, self.in_flight = [], {}
+
+    @rule(most=st.integers(1, 6))
+    def consume_while_it_comes_back_anew(self, most: int) -> None:
+        self.meanwhile = True
+        self.consume(most)
+        self.meanwhile = False
 
     @rule(works=st.booleans(), size=st.integers(1, 6), again=st.booleans())
     def http(self, size: int, *, works: bool, again: bool) -> None:

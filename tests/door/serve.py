@@ -11,6 +11,7 @@ import uvloop
 from penstock.core.clock import SystemClock
 from penstock.door import Door, DoorSettings
 from penstock.door.journal import Journal
+from penstock.door.posted import Source
 from penstock.log import SegmentLog
 
 
@@ -23,6 +24,7 @@ async def serve(directory: Path, port: int = 0) -> None:
         log.writer("door"),
         SystemClock(),
         journal=journal,
+        posted=Source(log.reader("hub"), lambda: log.ends().get("hub", 0)),
     )
     await door.start()
     sys.stdout.write(f"{door.address[1]}\n")

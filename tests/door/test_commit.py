@@ -9,8 +9,8 @@ import pytest
 from tests.door.peer import Journal, Meet, OpenDoor, eventually
 
 from penstock.core.errors import DiskFull, NotConnected
-from penstock.door.packets import Ack, Connack, Connect, Publish
-from penstock.door.properties import Kind
+from penstock.door.packets import Ack, Connack, Connect, Publish, Suback
+from penstock.door.properties import Kind, Property
 
 
 class SlowJournal(Journal):
@@ -146,3 +146,30 @@ async def test_more_unsynced_bytes_than_allowed_stop_the_reading(
     for number in range(1, total + 1):
         assert await peer.receive() == Ack(Kind.PUBACK, number)
     assert len(slow.messages()) == total
+
+
+async def test_who_reads_the_log_is_subscribed_when_all_of_before_is_in_it(
+    open_door: OpenDoor, meet: Meet, journal: Journal
+) -> None:
+    slow = SlowJournal()
+    journal.sync = slow.sync  # type: ignore[method-assign]
+    journal.append = slow.append  # type: ignore[method-assign]
+    door = await open_door()
+    asks = {Property.USER_PROPERTY: (("penstock-offset", ""),)}
+    sender, reader, plain = [
+        await meet(door, name, 5, properties=asks if name == "reader" else {})
+        for name in ("sender", "reader", "plain")
+    ]
+    sender.send(Publish("a", b"1", 1, packet_id=1))
+    await eventually(lambda: "sync begins" in slow.events)
+    assert await plain.subscribe("a", 1) == Suback(1, (1,))
+    answer = asyncio.ensure_future(reader.subscribe("a", 1))
+    await asyncio.sleep(0.05)
+    assert not answer.done()
+    slow.gate.set()
+    assert await answer == Suback(1, (1,))
+    assert [message.payload for message in slow.messages()] == [b"1"]
+    sender.send(Publish("a", b"2", 1, packet_id=2))
+    message = await reader.receive()
+    assert isinstance(message, Publish)
+    assert message.payload == b"2"

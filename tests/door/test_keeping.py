@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from penstock.core.access import ANYONE
 from penstock.core.clock import ManualClock
+from penstock.door.aliases import GivenAliases
 from penstock.door.broker import Broker
 from penstock.door.commit import Entry
 from penstock.door.decoding import decode
@@ -71,6 +72,7 @@ class Wire:
     tells_offsets = False
 
     def __init__(self, disk: Disk) -> None:
+        self.aliases = GivenAliases(0)
         self.got: list[Publish | Ack] = []
         self._disk = disk
 
@@ -81,9 +83,6 @@ class Wire:
     def answer(self, packet: bytes) -> None:
         self._disk.nudge()
         self.send(packet)
-
-    def alias_for(self, topic: str) -> tuple[str, int]:
-        return topic, 0
 
     def cut(self) -> None:
         raise AssertionError("nobody is to be cut off here")

@@ -107,6 +107,7 @@ async def house(
 ) -> AsyncIterator[House]:
     monkeypatch.setattr(commit_module, "RETRY_S", 0.01)
     monkeypatch.setattr("penstock.door.connection.GOODBYE_S", 0.02)
+    monkeypatch.setattr("penstock.door.parting.GOODBYE_S", 0.02)
     house = House(tmp_path / "door", Log(), clock, monkeypatch)
     yield house
     house.log.trouble = None

@@ -5,7 +5,8 @@
 Publishers send numbered QoS 1 and QoS 2 messages. One subscriber is connected whenever it can
 be, another comes only now and then. The door is killed with SIGKILL at random moments and begins
 again on the same folder and port. In the end every message that was acknowledged must have
-reached both subscribers and the log: QoS 1 at least once, QoS 2 exactly once.
+reached both subscribers and the log: QoS 1 at least once, QoS 2 exactly once. What is put into the
+hub's part of the log meanwhile, as posts by HTTP are, must have reached both subscribers, too.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from penstock.core.publish import parse_publish
+from penstock.core.log import MQTT_3_1_1
+from penstock.core.publish import encode_publish, parse_publish
 from penstock.log import SegmentLog
 
 #: Nothing takes this long unless something is wrong.
@@ -45,6 +47,7 @@ class Verdict:
 
     kills: int = 0
     acknowledged: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
+    posted: int = 0
     #: By who misses it (or has it twice): topic and number.
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -170,6 +173,33 @@ class Publisher(Client):
         return not self._open
 
 
+class Poster:
+    """Puts numbered messages, below 0, where those go that come by HTTP."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sent = 0
+        self._log = SegmentLog(folder / "log")
+        self._writer = self._log.writer("hub")
+
+    def step(self) -> None:
+        """Put some on disk."""
+        for _ in range(5):
+            self.sent += 1
+            packet = encode_publish("data/posted", b"%d" % -self.sent)
+            ends = len(packet).to_bytes(4, "little")
+            self._writer.append("http", MQTT_3_1_1, 0, packet, ends)
+        self._writer.sync()
+
+    @property
+    def numbers(self) -> range:
+        """All that are on disk."""
+        return range(-1, -self.sent - 1, -1)
+
+    def close(self) -> None:
+        """Post no more."""
+        self._log.close()
+
+
 def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verdict:
     """Kill the door `kills` times; return what became of the messages."""
     chance = random.Random(seed)
@@ -178,6 +208,7 @@ def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verd
     publishers = [Publisher(server.port, qos) for qos in (1, 2)]
     here, away = Client("here", server.port), Client("away", server.port)
     clients = [here, away, *publishers]
+    poster = Poster(folder)
     verdict = Verdict()
     try:
         for client in (here, away):
@@ -187,7 +218,7 @@ def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verd
         for publisher in publishers:
             publisher.connect()
         for number in range(kills):
-            _live(chance.uniform(0.1, 1.5), publishers, away)
+            _live(chance.uniform(0.1, 1.5), [*publishers, poster], away)
             server.kill()
             verdict.kills += 1
             server.start()
@@ -196,7 +227,7 @@ def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verd
             if number % 3 == 2:
                 # Who is mostly away comes now, and takes some of what waits.
                 away.connect()
-            _live(chance.uniform(0, 1.0), publishers, away)
+            _live(chance.uniform(0, 1.0), [*publishers, poster], away)
             if number % 3 == 2:
                 away.leave()
             say(f"kill {number + 1}: {[len(one.acknowledged) for one in publishers]} acknowledged")
@@ -204,6 +235,7 @@ def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verd
         for publisher in publishers:
             _until(publisher.is_done, f"{publisher.name} is acknowledged")
         sent = {(one.qos, number) for one in publishers for number in range(one.sent)}
+        sent |= {(1, number) for number in poster.numbers}
         for client in (here, away):
             _until(lambda one=client: sent <= set(one.received), "all is received", strict=False)
         time.sleep(0.5)  # what would come twice is given the time to come
@@ -212,11 +244,17 @@ def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verd
         server.kill()
         for client in clients:
             client.leave()
+        poster.close()
     _check(folder, publishers, [here, away], verdict)
+    verdict.posted = len(poster.numbers)
+    for client in (here, away):
+        counts = [client.received[1, number] for number in poster.numbers]
+        verdict.lost += [f"{client.name}: {counts.count(0)} posted"] * (0 in counts)
+        verdict.repeated += sum(count - 1 for count in counts if count)
     return verdict
 
 
-def _live(seconds: float, publishers: list[Publisher], away: Client) -> None:
+def _live(seconds: float, publishers: Sequence[Publisher | Poster], away: Client) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if sum(one.sent for one in publishers) - len(away.received) < MOST_WAITING:
@@ -310,6 +348,7 @@ def main() -> None:
         "one away",
         "kills": verdict.kills,
         "acknowledged": verdict.acknowledged,
+        "posted": verdict.posted,
         "lost": len(verdict.lost),
         "qos_2_doubled": len(verdict.doubled),
         "qos_1_repeated": verdict.repeated,

@@ -87,7 +87,7 @@ def test_ingest_stops_while_it_waits_for_the_store_and_goes_on_later(plant):
     end = plant.send(*MESSAGES)
     plant.wait_until(lambda: "no space" in plant.ingest.trouble)
     assert not plant.ingest.wait("door", end, 0)
-    assert plant.ingest.lag_s > 0
+    assert plant.ingest.partitions.lag_s > 0
     plant.close()
     plant.store.always = lambda batch: None
     plant.open()
@@ -197,7 +197,7 @@ def test_two_partitions_are_read_side_by_side(plant):
 def test_a_log_that_cannot_be_read_for_a_while_does_not_end_ingest(plant, monkeypatch, caplog):
     plant.open()
     plant.ingested(("a", "x=1@1"))
-    reader = plant.ingest._sources["door"]._reader
+    reader = plant.ingest.partitions._sources["door"]._reader
     errors = [OSError("the disk is gone"), OSError("the disk is gone"), RuntimeError("what?")]
     read = reader.read
 
@@ -215,7 +215,7 @@ def test_a_log_that_cannot_be_read_for_a_while_does_not_end_ingest(plant, monkey
 def test_a_corrupt_block_is_counted_and_reading_goes_on(plant, monkeypatch, caplog):
     plant.open()
     plant.ingested(("a", "x=1@1"))
-    reader = plant.ingest._sources["door"]._reader
+    reader = plant.ingest.partitions._sources["door"]._reader
     errors = [Corrupt("offsets 7 to 9 of door are lost")]
     read = reader.read
     monkeypatch.setattr(
@@ -224,7 +224,7 @@ def test_a_corrupt_block_is_counted_and_reading_goes_on(plant, monkeypatch, capl
     plant.ingested(("a", "x=2@2"))
     assert plant.values() == {"a.x": [(1, 1.0), (2, 2.0)]}
     assert "offsets 7 to 9" in caplog.text
-    assert plant.ingest._sources["door"].corrupt == 1
+    assert plant.ingest.partitions._sources["door"].corrupt == 1
 
 
 def raise_(error):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -61,9 +62,21 @@ def test_shutdown_is_clean_and_quiet_and_a_restart_has_everything(start: Start) 
 
 def test_a_message_by_http_is_stored_when_it_says_so(start: Start) -> None:
     running = start()
+    heard: list[tuple[str, bytes, bool]] = []
+    subscribed = threading.Event()
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, "listener")
+    client.on_message = lambda _c, _d, m: heard.append((m.topic, m.payload, m.retain))
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.connect(*running.mqtt)
+    client.loop_start()
+    client.subscribe("kitchen/#", 1)
+    assert subscribed.wait(40)
     offset = running.post("/api/v1/messages/kitchen/oven/temperature", b"20")["offset"]
     assert running.get(f"/api/v1/ingested?offset={offset}&timeout_s=10")["ingested"]
     assert numbers(running, "oven") == [20.0]
+    wait_until(lambda: heard == [("kitchen/oven/temperature", b"20", False)])
+    client.disconnect()
+    client.loop_stop()
 
 
 def test_a_second_instance_on_the_same_folder_is_refused(start: Start) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from penstock.core.catalog import DatastreamInfo
+from penstock.core.platform import Arrival, DeadLetter
 from penstock.core.series import ObservationType, Unit
 
 
@@ -107,8 +108,8 @@ class Published(msgspec.Struct, frozen=True):
     offset: int
 
 
-class ArrivalAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that came by MQTT.
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it was sent, its place in the log and when it came.
 
     `payload` is text where it is UTF-8, else `payload_base64` holds it.
     """
@@ -118,6 +119,10 @@ class ArrivalAnswer(msgspec.Struct, frozen=True, kw_only=True):
     payload: str | UnsetType = UNSET
     payload_base64: bytes | UnsetType = UNSET
     arrived_us: int
+
+
+class ArrivalAnswer(SentMessage, frozen=True, kw_only=True):
+    """A message that came by MQTT."""
 
 
 class ArrivedAnswer(msgspec.Struct, frozen=True):
@@ -138,20 +143,12 @@ class Ingested(msgspec.Struct, frozen=True):
     ingested: bool
 
 
-class DeadLetterAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that could not become observations.
-
-    `payload` is text where it is UTF-8, else `payload_base64` holds it.
-    """
+class DeadLetterAnswer(SentMessage, frozen=True, kw_only=True):
+    """A message that could not become observations, and why."""
 
     id: int
-    topic: str
-    payload: str | UnsetType = UNSET
-    payload_base64: bytes | UnsetType = UNSET
     client: str
-    arrived_us: int
     partition: str
-    offset: int
     codec: str
     reason: str
 
@@ -161,6 +158,19 @@ class DeadLetters(msgspec.Struct, frozen=True):
 
     items: Sequence[DeadLetterAnswer]
     next: int | None
+
+
+Told = TypeVar("Told", bound=SentMessage)
+
+
+def told(kind: type[Told], message: Arrival | DeadLetter) -> Told:
+    """Return a message as it is answered: text where it can be."""
+    fields = msgspec.structs.asdict(message)
+    try:
+        fields["payload"] = message.payload.decode()
+    except UnicodeDecodeError:
+        fields["payload_base64"] = fields.pop("payload")
+    return kind(**fields)
 
 
 class Discarded(msgspec.Struct, frozen=True):

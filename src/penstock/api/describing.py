@@ -87,7 +87,7 @@ def gives(
     status: int = 200,
     media: str = "application/json",
     example: Any = None,
-    **others: str,
+    **others: str | tuple[str, type],
 ) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of an endpoint: what it answers when all is well.
 
@@ -97,7 +97,8 @@ def gives(
         status: The status.
         media: Media type when there are no `kinds`.
         example: An answer.
-        others: Ignored names to descriptions of further media types of the same answer.
+        others: Further media types of the same answer, under names that nobody reads; with the
+            type that the body has, if it is JSON.
     """
     refs = [_ref(kind) for kind in kinds]
     text = _EVENT if media == "text/event-stream" else _TEXT
@@ -105,8 +106,11 @@ def gives(
     content: dict[str, Any] = {media: {"schema": schema}}
     if example is not None:
         content[media]["example"] = example
-    for media_type in others.values():
-        content[media_type] = {"schema": {"type": "string", "format": "binary"}}
+    for other in others.values():
+        if isinstance(other, tuple):
+            content[other[0]] = {"schema": _ref(other[1])}
+        else:
+            content[other] = {"schema": {"type": "string", "format": "binary"}}
     return {status: {"description": description, "content": content}}
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
-from msgspec import UNSET
 
 from penstock.api import answers
 from penstock.api.context import MAX_ID, Context, Ctx
@@ -17,7 +16,7 @@ from penstock.api.who import By, Who, remember
 from penstock.core.access import Action, Principal, Resource
 from penstock.core.errors import Forbidden, InvalidInput
 from penstock.core.people import Event
-from penstock.core.platform import Arrival, DeadLetter, Replayed
+from penstock.core.platform import DeadLetter, Replayed
 from penstock.core.things_topics import is_things_topic
 from penstock.core.topics import check_filter, matches
 
@@ -128,7 +127,7 @@ async def read_messages(
         )
 
     found = await ctx.blocking(ctx.platform.arrived, offset, is_wanted, limit)
-    items = [_arrival(message) for message in found.items]
+    items = [answers.told(answers.ArrivalAnswer, message) for message in found.items]
     return Json(answers.ArrivedAnswer(items, found.next, found.first, found.end))
 
 
@@ -195,7 +194,7 @@ async def list_dead_letters(
     """
     ctx.access.require(who, Action.VIEW, Resource("platform"))
     letters, more = await ctx.blocking(_letters, ctx, who, after, limit)
-    items = [_letter(letter) for letter in letters]
+    items = [answers.told(answers.DeadLetterAnswer, letter) for letter in letters]
     return Json(answers.DeadLetters(items, more), headers=next_page(request, more))
 
 
@@ -267,37 +266,3 @@ def _letters(
             return found, looked[-1].id if len(looked) < len(page) else None
     shown = found[:limit]
     return shown, shown[-1].id if len(found) > limit else None
-
-
-def _arrival(message: Arrival) -> answers.ArrivalAnswer:
-    text = _text(message.payload)
-    return answers.ArrivalAnswer(
-        offset=message.offset,
-        topic=message.topic,
-        payload=UNSET if text is None else text,
-        payload_base64=message.payload if text is None else UNSET,
-        arrived_us=message.arrived_us,
-    )
-
-
-def _text(payload: bytes) -> str | None:
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _letter(letter: DeadLetter) -> answers.DeadLetterAnswer:
-    text = _text(letter.payload)
-    return answers.DeadLetterAnswer(
-        id=letter.id,
-        topic=letter.topic,
-        payload=UNSET if text is None else text,
-        payload_base64=letter.payload if text is None else UNSET,
-        client=letter.client,
-        arrived_us=letter.arrived_us,
-        partition=letter.partition,
-        offset=letter.offset,
-        codec=letter.codec,
-        reason=letter.reason,
-    )

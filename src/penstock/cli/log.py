@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.up import ConfigFile, DataDir, Http, overrides
+from penstock.cli.up import ConfigFile, DataDir, overrides
 
 if TYPE_CHECKING:
     from penstock.log import SegmentLog
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks for new messages.
 FOLLOW_EVERY_S = 0.1
-#: Seconds that a replay through the hub may take.
-REPLAY_TIMEOUT_S = 3600.0
 
 app = typer.Typer(
     name="log",
@@ -125,11 +123,19 @@ def cat(
 def replay(
     data_dir: DataDir = None,
     config: ConfigFile = None,
-    http: Http = None,
     partition: Partition = "door",
     topic: Topic = "#",
     since: From = None,
     until: Until = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            envvar="PENSTOCK_URL",
+            metavar="URL",
+            help="Address of the running Penstock; the configured one without it.",
+        ),
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(
@@ -142,60 +148,52 @@ def replay(
         str | None, typer.Option(envvar="PENSTOCK_REPLAY_PASSWORD", help="Password at the broker.")
     ] = None,
     qos: Annotated[int, typer.Option(min=0, max=2, help="MQTT quality of service.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Send a range of messages through again; what is stored already is not stored twice."""
     from penstock.core.errors import ConfigError
 
-    loaded = _load(data_dir, config, http)
+    loaded = _load(data_dir, config)
     log = _open(loaded, partition)
     first, end = _range(log, partition, since, until)
     if to is None:
         if topic != "#":
             msg = "--topic works together with --to only; the hub ingests whole ranges again"
             raise ConfigError(msg)
-        _through_hub(loaded, partition, first, end)
+        _through_hub(url or _address(loaded), partition, first, end, as_json=as_json)
         return
+    from penstock.cli.hub import tell
     from penstock.cli.publishing import publish_all
     from penstock.simulators.mqtt import Broker
 
     matches = _filter(topic)
     messages = (m for m in _sound(log, partition, first, end) if matches(m.topic))
     sent = publish_all(Broker.parse(to, username, password), messages, qos)
-    typer.echo(f"{sent} messages published to {to}")
+    tell(f"{sent} messages published to {to}", {"messages": sent, "to": to}, as_json=as_json)
 
 
-def _through_hub(loaded: Config, partition: str, first: int, until: int | None) -> None:
-    import httpx
+def _through_hub(url: str, partition: str, first: int, until: int | None, *, as_json: bool) -> None:
+    """Let the running hub ingest a range again, and say what became of it."""
+    from penstock.cli.hub import ask, quoted, tell
 
-    from penstock.core.errors import NotConnected
-
-    address = f"http://{loaded.api.host}:{loaded.api.port}"
-    try:
-        answer = httpx.post(
-            f"{address}/api/v1/log/{partition}/replay",
-            json={"from": first, "until": until},
-            timeout=REPLAY_TIMEOUT_S,
-        )
-    except httpx.HTTPError as error:
-        msg = (
-            f"no Penstock answers on {address}: {error}; start it with `penstock up`, or name "
-            "its address with --http"
-        )
-        raise NotConnected(msg) from error
-    if answer.is_error:
-        msg = f"{address} refused the replay with {answer.status_code}: {answer.text}"
-        raise NotConnected(msg)
-    done = answer.json()
-    typer.echo(
+    body = {"from": first, "until": until}
+    done = ask("POST", url, f"/log/{quoted(partition)}/replay", body)
+    told = (
         f"{done['messages']} messages ingested again: {done['observations']} observations, "
         f"{done['failed']} failed"
     )
+    tell(told, done, as_json=as_json)
 
 
-def _load(data_dir: Path | None, file: Path | None, http: str | None = None) -> Config:
+def _address(loaded: Config) -> str:
+    """Return where the configured API is."""
+    return f"http{'s' * bool(loaded.api.tls.certificate)}://{loaded.api.host}:{loaded.api.port}"
+
+
+def _load(data_dir: Path | None, file: Path | None) -> Config:
     from penstock.runtime import config
 
-    return config.load(file, overrides=overrides(data_dir, http, None))
+    return config.load(file, overrides=overrides(data_dir, None, None))
 
 
 def _open(loaded: Config, partition: str | None = None, *, may_wait: bool = False) -> SegmentLog:

@@ -9,6 +9,8 @@ import typer
 from penstock.cli import (
     alarm_rules,
     alarms,
+    app_queries,  # noqa: F401 - adds to `apps`
+    app_texts,  # noqa: F401 - adds to `apps`
     apps,
     audit,
     clients,

@@ -10,6 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
+from penstock.cli.hub import AsJson, tell
+
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder that holds everything that is kept.")
 ]
@@ -86,19 +88,20 @@ def _at(host: str, port: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def version() -> None:
+def version(*, as_json: AsJson = False) -> None:
     """Print the version."""
     from penstock import __version__
 
-    sys.stdout.write(f"{__version__}\n")
+    tell(__version__, {"version": __version__}, as_json=as_json)
 
 
-def password() -> None:
+def password(*, as_json: AsJson = False) -> None:
     """Ask for a password and print its hash, for `[[door.users]]` in the configuration."""
     from penstock.door.auth import hash_password
 
-    text = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    sys.stdout.write(f"{hash_password(text)}\n")
+    text = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=as_json)
+    hashed = hash_password(text)
+    tell(hashed, {"password_hash": hashed}, as_json=as_json)
 
 
 def _address(text: str, option: str) -> dict[str, object]:

@@ -172,12 +172,9 @@ class Consumer:
             return []
         if self._missed.is_active:
             timeout_s = min(timeout_s, self._missed.wait_s())
-        received = self._inbox.get(most, timeout_s)
+        received = self._inbox.get(most, timeout_s, self._connection)
         if not received:
             self._arrivals.refresh()
-            return []
-        if self._look_for_connection():
-            self._inbox.put_back(received[0][0])
             return []
         return self._next_live(received)
 
@@ -191,17 +188,16 @@ class Consumer:
         self._handed_out = received[-1][0]
         return messages
 
-    def _look_for_connection(self) -> bool:
-        """Begin to catch up if there was a connection since; return whether there was one."""
+    def _look_for_connection(self) -> None:
+        """Begin to catch up if there was a connection since."""
         connection = self._inbox.connections
         if connection == self._connection:
-            return False
+            return
         self._connection = connection
         if self._arrivals.is_known:
             self._arrivals.begin()
         else:
             self._ask_store()
-        return True
 
     def _next_arrived(self, most: int) -> list[Message]:
         if self._log_end is not None and not self._missed.is_active:

@@ -51,10 +51,18 @@ class Inbox:
             seen.add({fingerprint(one.payload): one.offset for one in waiting})
             at = part[-1][0]
 
-    def get(self, most: int, timeout_s: float) -> list[tuple[int, bytes]]:
-        """Return records by number; waits for the first at most so long."""
+    def get(self, most: int, timeout_s: float, connection: int) -> list[tuple[int, bytes]]:
+        """Return records by number; waits for the first at most so long.
+
+        None are returned once there was another connection than the one named: before anything
+        that came over it is handed out, whoever asks has to see what was missed.
+        """
         with self._arrived:
-            self._arrived.wait_for(lambda: self.spool.last > self._read, timeout_s)
+            self._arrived.wait_for(
+                lambda: self.spool.last > self._read or self.connections != connection, timeout_s
+            )
+            if self.connections != connection:
+                return []
             found = self.spool.read(self._read, most)
             if found:
                 self._read = found[-1][0]
@@ -89,6 +97,7 @@ class Inbox:
             self._acks.clear()
             self._owed.clear()
             self._held.clear()
+            self._arrived.notify_all()
 
     def pump(self) -> bytes:
         """Return acknowledgements."""

@@ -17,15 +17,14 @@ from penstock.core.clock import Clock
 from penstock.core.errors import Forbidden, NotFound, Unauthenticated
 from penstock.core.organisation import (
     DEFAULT_SYSTEM,
-    TOPIC_KINDS,
     Client,
     Grant,
     Key,
     Organisation,
     System,
     User,
-    is_system_name,
 )
+from penstock.core.topic_owners import TopicOwners
 from penstock.core.topics import matches, overlaps
 
 
@@ -108,12 +107,6 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 EVERYTHING = Scope(everything=True)
 
 
-def _first(topic: str) -> str:
-    """Return the first level of a topic, without the ending of a system's own topics."""
-    first = topic.partition("/")[0]
-    return first[: -len(TOPIC_KINDS[0])] if first.endswith(TOPIC_KINDS) else first
-
-
 def digest(secret: str) -> str:
     """Return what is kept of a secret: SHA-256, enough for random secrets of 128 bits and more."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -136,10 +129,7 @@ class Access:
         self._companies = {company.id: company for company in organisation.companies}
         self._keys: dict[str, Key] = {key.digest: key for key in organisation.keys}
         self._names = {user.name: user for user in organisation.users}
-        self._system_names = {system.name: system.id for system in organisation.systems}
-        self._claims = [
-            (claim, system.id) for system in organisation.systems for claim in system.topics
-        ]
+        self._owners = TopicOwners(organisation)
         self._agent_of: dict[int, set[int]] = {}
         for system in organisation.systems:
             for user_id in system.agents:
@@ -259,28 +249,11 @@ class Access:
 
     def system_of(self, topic: str) -> int:
         """Return the system that owns a topic; the default one where no other does."""
-        first = _first(topic)
-        system = self._system_names.get(first)
-        if system is not None and system != DEFAULT_SYSTEM:
-            return system
-        for claim, owner in self._claims:
-            if matches(claim, topic):
-                return owner
-        return DEFAULT_SYSTEM
+        return self._owners.system_of(topic)
 
     def is_reserved(self, topic: str) -> bool:
-        """Tell whether a topic begins with the name of a system that is not there (any more).
-
-        It is nobody's, so that neither what a removed system left nor what a coming one will own
-        falls to the default system. The default system may claim such topics as its own.
-        """
-        first = _first(topic)
-        if not self.organisation.accounts or not is_system_name(first):
-            return False
-        is_owned = first in self._system_names or any(
-            matches(one, topic) for one, _ in self._claims
-        )
-        return not is_owned
+        """Tell whether a topic is nobody's; see `TopicOwners`."""
+        return self._owners.is_reserved(topic)
 
     def may_publish(self, who: Principal, topic: str) -> bool:
         """Tell whether someone may publish to a topic."""
@@ -310,8 +283,8 @@ class Access:
         systems = self.scope(who).systems
         held = self._clients[who.id].topics if who.kind is Kind.CLIENT else None
         if held is not None and not any(overlaps(wanted, one) for one in held):
-            return bool(systems - self._own_systems(who)) and self._meets(wanted, systems)
-        return self._meets(wanted, systems)
+            return bool(systems - self._own_systems(who)) and self._owners.meets(wanted, systems)
+        return self._owners.meets(wanted, systems)
 
     # How
 
@@ -420,17 +393,3 @@ class Access:
         if client.topics is None or (system is not None and system != client.system):
             return True
         return any(matches(one, topic) for one in client.topics)
-
-    def _meets(self, wanted: str, systems: frozenset[int]) -> bool:
-        if DEFAULT_SYSTEM in systems:
-            return True
-        return any(
-            overlaps(wanted, own)
-            for id_ in systems
-            if (system := self._systems.get(id_)) is not None
-            for own in (
-                *system.topics,
-                f"{system.name}/#",
-                *(f"{system.name}{kind}/#" for kind in TOPIC_KINDS),
-            )
-        )

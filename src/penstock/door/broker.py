@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from penstock.core.access import ANYONE, Kind, Principal
@@ -11,12 +12,11 @@ from penstock.core.log import MQTT_3_1_1
 from penstock.door.asking import is_request
 from penstock.door.commit import Entry, GroupCommit
 from penstock.door.delivery import Delivery, hand_over, plan
-from penstock.door.encoding import encode_publish
 from penstock.door.intake import Run
 from penstock.door.keeping import Keeper
 from penstock.door.message import Message
-from penstock.door.packets import Publish, Request, Will
-from penstock.door.permissions import Permissions, client_of, owner_of
+from penstock.door.packets import Request, Will
+from penstock.door.permissions import Permissions, owner_of
 from penstock.door.quotas import Allowance, Quotas, whole
 from penstock.door.reasons import Reason
 from penstock.door.receipts import asked_by, is_for, receipt
@@ -28,6 +28,7 @@ from penstock.door.stats import Stats
 from penstock.door.subscriptions import QUIET, Match, Route, Subscription, Subscriptions
 from penstock.door.topics import split_share
 from penstock.door.wanted import Wanted
+from penstock.door.wills import logged_will
 
 _log = logging.getLogger(__name__)
 
@@ -58,14 +59,28 @@ class Broker:
         self._commit: GroupCommit | None = None
         self._sessions: dict[str, Session] = {}
         self._wanted = Wanted(self.publish, clock)
-        self._subscriptions = Subscriptions(
-            lambda name, listened: self._wanted.changed(name, listened=listened)
-        )
+        self._subscriptions = Subscriptions(self._filter_changed)
+        #: Filters that somebody has, without those of what the door says itself.
+        self._filters = 0
+        #: Called when the first of them comes, with True, and when the last one goes.
+        self.on_listened: Callable[[bool], None] | None = None
         self.routing = Routing(permissions, self._subscriptions, self._is_heard)
         #: Sessions whose client is away.
         self._away: dict[str, Session] = {}
         #: Sessions that were over when the door began, and whose wills are still to be sent.
         self.ended: list[Session] = []
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether anybody subscribes to anything that others publish."""
+        return self._filters > 0
+
+    def _filter_changed(self, name: str, listened: bool) -> None:
+        self._wanted.changed(name, listened=listened)
+        if not name.startswith("$"):
+            self._filters += 1 if listened else -1
+            if self._filters == listened and self.on_listened is not None:
+                self.on_listened(listened)
 
     def use(self, commit: GroupCommit) -> None:
         """Say where wills are written to."""
@@ -209,6 +224,13 @@ class Broker:
         """Pass on a message that is not for the log, as soon as the journal has what it needs."""
         self._hand_over_soon(self._plan(message))
 
+    def hand_on(self, messages: Sequence[Message]) -> None:
+        """Pass on messages that are in another part of the log, in their order."""
+        deliveries = [one for message in messages for one in self._plan(message)]
+        if deliveries:
+            is_busy = self._commit is not None and self._commit.is_busy
+            self._hand_over_soon(deliveries, in_order=is_busy)
+
     def prepare(self, group: list[Entry], offset: int) -> None:
         """Decide where the messages of a group go, before it is written.
 
@@ -312,8 +334,8 @@ class Broker:
         sender = self._sessions.get(message.publisher)
         return self.quotas.of_topic(None if sender is None else sender.who, message.topic)
 
-    def _hand_over_soon(self, deliveries: list[Delivery]) -> None:
-        if self.keeper.is_unsaved and self._commit is not None:
+    def _hand_over_soon(self, deliveries: list[Delivery], *, in_order: bool = False) -> None:
+        if (self.keeper.is_unsaved or in_order) and self._commit is not None:
             run = Run(b"", b"", 0, b"", 0, deliveries=deliveries)
             self._commit.add(Entry(self, "", MQTT_3_1_1, run))
         else:
@@ -383,31 +405,7 @@ class Broker:
             self.stats.denied += 1
             self.will_sent(session, will)
             return
-        message = Message(will, session.client, self.clock.monotonic_s())
-        packet = _as_packet(will)
-        ends = len(packet).to_bytes(4, "little")
-        run = Run(packet, ends, 1, b"", 0, [message])
-        sent = SentWill(self, session, will)
-        self._commit.add(Entry(sent, client_of(session.client), MQTT_3_1_1, run))
-
-
-class SentWill:
-    """Passes on a will once it is on disk."""
-
-    def __init__(self, broker: Broker, session: Session, will: Will) -> None:
-        self._broker = broker
-        self._session = session
-        self._will = will
-
-    def settle(self, run: Run) -> None:
-        """Give it to subscribers, and forget it."""
-        self._broker.settle(run)
-        self._broker.will_sent(self._session, self._will)
-
-
-def _as_packet(will: Will) -> bytes:
-    """Return a will as it is logged: a QoS 0 packet, since nobody acknowledges it."""
-    return encode_publish(Publish(will.topic, will.payload, 0, will.retain), MQTT_3_1_1)
+        self._commit.add(logged_will(self, session, will))
 
 
 def _delivery(message: Message, match: Match | None, share: str = "") -> Delivery | None:

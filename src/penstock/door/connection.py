@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from penstock.core.log import MQTT_3_1_1, MQTT_5_0
 from penstock.core.shares import network
+from penstock.door.aliases import GivenAliases
 from penstock.door.callers import Caller, caller_of
 from penstock.door.commit import Entry
 from penstock.door.control import handle
@@ -19,6 +20,7 @@ from penstock.door.encoding import goodbye
 from penstock.door.intake import Intake, Run, frame
 from penstock.door.layers import GOODBYE_S
 from penstock.door.mistakes import first_words
+from penstock.door.parting import Goodbye
 from penstock.door.properties import Kind
 from penstock.door.quotas import Allowance
 from penstock.door.reasons import ProtocolViolation, Reason, violation
@@ -33,8 +35,6 @@ _log = logging.getLogger(__name__)
 
 #: More than this is written at once, so that a client that reads too slowly is noticed.
 FLUSH_BYTES = 65_536
-#: A client that goes on sending after our goodbye is cut off after this time.
-LAST_GOODBYE_S = 120.0
 _PUBLISH = Kind.PUBLISH << 4
 _CONNECT = Kind.CONNECT << 4
 #: Largest CONNECT: a will of 64 KiB, and as much again for all the rest. Who is not in yet gets
@@ -73,9 +73,8 @@ class Connection(asyncio.Protocol):
         self.heard_connect = False
         #: Whether something came after our goodbye.
         self.still_speaks = False
-        self.topic_alias_maximum = 0
+        self.aliases = GivenAliases(0)
         self._arrival: Arrival | None = None
-        self._aliases: dict[str, int] = {}
         self._transport: asyncio.Transport | None = None
         self._rest: list[bytes] = []
         self._rest_bytes = 0
@@ -156,12 +155,16 @@ class Connection(asyncio.Protocol):
     def answer(self, packet: bytes, deliveries: Sequence[Delivery] = ()) -> None:
         """Send once all that was noted until now is on disk; at once if it is.
 
+        Who reads in the log what came before a subscription finds it there: the answer comes
+        behind the messages whose ways were decided without it.
+
         Args:
             packet: What to send.
             deliveries: What sessions get after it.
         """
         commit = self.door.commit
-        if self.door.broker.keeper.is_unsaved or (deliveries and commit.is_busy):
+        has_company = deliveries or self.tells_offsets
+        if self.door.broker.keeper.is_unsaved or (has_company and commit.is_busy):
             run = Run(b"", b"", 0, packet, 0, deliveries=list(deliveries))
             commit.add(Entry(self, "", self.protocol, run))
         else:
@@ -201,23 +204,6 @@ class Connection(asyncio.Protocol):
             unread = transport.get_write_buffer_size()
             if unread > self.door.settings.max_outbound_bytes:
                 self.end(Reason.QUOTA_EXCEEDED, f"{unread} bytes wait unread")
-
-    def alias_for(self, topic: str) -> tuple[str, int]:
-        """Return the topic to write and the alias to give, 0 for none."""
-        if not self.topic_alias_maximum:
-            return topic, 0
-        alias = self._aliases.get(topic)
-        if alias is not None:
-            return "", alias
-        if len(self._aliases) >= self.topic_alias_maximum:
-            return topic, 0
-        self._aliases[topic] = alias = len(self._aliases) + 1
-        return topic, alias
-
-    def forget_alias(self, topic: str) -> None:
-        """Take back a new alias: the packet that was to bring it to the client is not sent."""
-        if self._aliases and self._aliases.get(topic) == len(self._aliases):
-            del self._aliases[topic]
 
     def end(self, reason: Reason, why: str, *, with_will: bool = True) -> None:
         """Say goodbye as far as the protocol can, and close."""
@@ -423,38 +409,6 @@ class Connection(asyncio.Protocol):
                 Reason.RECEIVE_MAXIMUM_EXCEEDED,
                 f"{open_ids} messages are unacknowledged; the receive maximum is {most}",
             )
-
-
-class Goodbye:
-    """Cuts a client off once it has had time to read our last words.
-
-    A client that still sends, or still reads what waits for it, is on the way to them: cutting it
-    off would take them from it. It has `LAST_GOODBYE_S` at most, one that does nothing `GOODBYE_S`.
-    """
-
-    def __init__(self, transport: asyncio.Transport, connection: Connection, door: Door) -> None:
-        self._transport = transport
-        self._connection = connection
-        self._door = door
-        self._unread = transport.get_write_buffer_size()
-        self._looks_left = round(LAST_GOODBYE_S / GOODBYE_S)
-
-    def begin(self) -> None:
-        """Look again in a moment."""
-        self._door.loop.call_later(GOODBYE_S, self._look)
-
-    def _look(self) -> None:
-        transport, connection = self._transport, self._connection
-        if transport.is_closing() and connection.is_gone:
-            return
-        unread = transport.get_write_buffer_size()
-        moves = connection.still_speaks or unread < self._unread
-        self._unread, connection.still_speaks = unread, False
-        self._looks_left -= 1
-        if moves and self._looks_left > 0 and not self._door.is_closing:
-            self.begin()
-        else:
-            transport.abort()
 
 
 class Welcome:

@@ -19,6 +19,7 @@ from penstock.door.journal import Journal
 from penstock.door.listeners import Listeners
 from penstock.door.mistakes import Mistakes
 from penstock.door.permissions import Permissions
+from penstock.door.posted import Posted, Source
 from penstock.door.presence import Presence
 from penstock.door.quotas import Quotas
 from penstock.door.reasons import ProtocolViolation, Reason
@@ -53,6 +54,7 @@ class Door:
             without it. The door opens and closes it.
         organisation: File in which the hub leaves who may do what. While there is none, and
             nobody but this machine can reach the door, nobody needs an account.
+        posted: Where the messages are that come another way than MQTT; none without it.
 
     Raises:
         ConfigError: Settings do not fit.
@@ -66,6 +68,7 @@ class Door:
         internal_secret: str = "",
         journal: Journal | None = None,
         organisation: Path | None = None,
+        posted: Source | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -89,6 +92,8 @@ class Door:
         self._journal = journal
         self._commit: GroupCommit | None = None
         self._presence: Presence | None = None
+        self._source = posted
+        self._posted: Posted | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: set[Connection] = set()
         self._pending: set[Connection] = set()
@@ -163,9 +168,14 @@ class Door:
         self._presence = Presence(self.broker, self._commit, self.clock)
         self._presence.start()  # before anyone can come in
         self._counters.tick()
+        if self._source is not None:
+            self._posted = Posted(self._source, self.broker, self._commit)
+            self._posted.start()
         try:
             await self._listeners.open(lambda: Connection(self), self.mistakes, self.counts)
         except PenstockError:
+            if self._posted is not None:
+                self._posted.close()
             await self._commit.close(CLOSE_TIMEOUT_S)
             if self._journal is not None:
                 self._journal.close()
@@ -188,6 +198,8 @@ class Door:
             if timer is not None:
                 timer.cancel()
         self._listeners.close()
+        if self._posted is not None:
+            self._posted.close()
         for connection in list(self._connections):
             connection.hold("closing", on=True)
             connection.farewell(Reason.SERVER_SHUTTING_DOWN)

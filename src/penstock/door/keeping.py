@@ -61,6 +61,8 @@ class Keeper:
         self._lazy_rows = 0
         self._last_session = 0
         self._last_message = 0
+        #: Up to where subscribers have what came by HTTP; None while nobody subscribes.
+        self.posted_offset: int | None = None
         self._written_at_s = clock.monotonic_s()
 
     @property
@@ -188,6 +190,14 @@ class Keeper:
             self._changes.rows[RETAINED.name][topic,] = row
             self._eager = True
 
+    def posted(self, offset: int) -> None:
+        """Note up to where what came by HTTP was handed on; after what was queued of it.
+
+        Alone it may wait: what is read again after a crash was wanted by no session that lasts.
+        """
+        self.posted_offset = offset
+        self._lazy_rows += self.keeps and self._last_session > 0
+
     # Writing.
 
     def hurry(self) -> None:
@@ -204,6 +214,8 @@ class Keeper:
         facts["journal_s",] = (now_s + self.ahead_s,)
         facts["wall_s",] = (self._clock.now_us() / 1e6,)
         facts["durable_offset",] = (float(durable_offset),)
+        if self.posted_offset is not None:
+            facts["posted_offset",] = (float(self.posted_offset),)
         self._eager, self._lazy_rows = False, 0
         self._writing = True
         self._written_at_s = now_s

@@ -108,6 +108,8 @@ class _Restoring:
         wall_s = self.broker.clock.now_us() / 1e6
         away_s = min(max(wall_s - facts.get("wall_s", wall_s), 0.0), MAX_AWAY_S)
         self.keeper.ahead_s = before_s + away_s - self.now_s
+        if "posted_offset" in facts:
+            self.keeper.posted_offset = int(facts["posted_offset"])
         durable = int(facts.get("durable_offset", 0))
         #: Messages from here on never reached the log.
         self.limit = max(self.end_offset, durable)

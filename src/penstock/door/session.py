@@ -15,6 +15,7 @@ from typing import Protocol
 
 from penstock.core.access import ANYONE
 from penstock.core.clock import Clock
+from penstock.door.aliases import GivenAliases
 from penstock.door.encoding import encode, encode_publish
 from penstock.door.filters import Filters
 from penstock.door.keeping import Keeper
@@ -38,6 +39,8 @@ class Link(Protocol):
     packet_limit: int
     #: Whether the client wants to know each message's place in the log.
     tells_offsets: bool
+    #: Short names of topics that the client was given.
+    aliases: GivenAliases
 
     def send(self, packet: bytes) -> None:
         """Queue bytes for the client."""
@@ -45,14 +48,6 @@ class Link(Protocol):
 
     def answer(self, packet: bytes) -> None:
         """Queue bytes for the client once all that was noted until now is on disk."""
-        ...
-
-    def alias_for(self, topic: str) -> tuple[str, int]:
-        """Return the topic to write and the alias to give, 0 for none."""
-        ...
-
-    def forget_alias(self, topic: str) -> None:
-        """Take back the alias just given for the topic; the packet is not sent."""
         ...
 
     def end(self, reason: Reason, why: str) -> None:
@@ -331,7 +326,7 @@ class Session:
     def _send_plain(
         self, link: Link, message: Message, retain: bool, identifiers: tuple[int, ...]
     ) -> None:
-        topic, alias = link.alias_for(message.topic)
+        topic, alias = link.aliases.give(message.topic)
         if alias or identifiers or message.expires_at_s is not None or link.tells_offsets:
             now_s = self._clock.monotonic_s()
             properties = message.properties_for(
@@ -342,7 +337,7 @@ class Session:
         else:
             packet = message.plain(link.protocol, retain=retain)
         if not self._send_within_limit(link, packet) and topic and alias:
-            link.forget_alias(topic)
+            link.aliases.take_back(topic)
 
     def _transmit(self, link: Link, outgoing: Outgoing) -> None:
         """Send a message, or what its exchange has come to."""
@@ -360,7 +355,7 @@ class Session:
             self._finish(outgoing)
             return
         else:
-            topic, alias = link.alias_for(outgoing.message.topic)
+            topic, alias = link.aliases.give(outgoing.message.topic)
             # Clients keep a QoS 2 message until PUBREL, and npm's mqtt has forgotten by then what
             # the alias stood for: those messages have their topic too.
             name = topic if outgoing.qos == 1 else outgoing.message.topic
@@ -370,7 +365,7 @@ class Session:
             self._sent += 1
             return
         if topic and alias:
-            link.forget_alias(topic)
+            link.aliases.take_back(topic)
         self._finish(outgoing)
 
     def _send_within_limit(self, link: Link, packet: bytes) -> bool:

@@ -26,6 +26,8 @@ class Stats:
     handshake_failures: int = 0
     certificate_until_s: float = 0.0
     duplicates: int = 0
+    #: Messages that came by HTTP and that subscribers wanted.
+    posted: int = 0
     delivered: int = 0
     subscriber_dropped: int = 0
     sessions: int = 0
@@ -59,6 +61,7 @@ _METRICS = {
     "handshake_failures": "penstock_door_tls_failures_total",
     "certificate_until_s": "penstock_door_certificate_expires_seconds",
     "duplicates": "penstock_door_duplicates_total",
+    "posted": "penstock_door_posted_total",
     "delivered": "penstock_door_delivered_total",
     "subscriber_dropped": "penstock_door_subscriber_dropped_total",
     "sessions": "penstock_door_sessions",

@@ -25,7 +25,7 @@ from penstock.core.tap import Tap
 from penstock.ingest.approvals import Approvals
 from penstock.ingest.columns import EMPTY
 from penstock.ingest.data_flow import DataFlow, is_wanted
-from penstock.ingest.dead_letters import RESERVED, DeadLetters
+from penstock.ingest.dead_letters import DeadLetters
 from penstock.ingest.decoding import NOT_DECODED, Decoder, Rejected
 from penstock.ingest.deleted import Deleted
 from penstock.ingest.enrolment import Enrolment
@@ -34,6 +34,7 @@ from penstock.ingest.keeping import Keeping
 from penstock.ingest.live import LiveHub
 from penstock.ingest.messages import Batch
 from penstock.ingest.meters import Meters
+from penstock.ingest.partitions import Partitions
 from penstock.ingest.patience import Closing, Patience
 from penstock.ingest.pipeline import Outcome, Pipeline
 from penstock.ingest.replays import Replay, discard_letters, replay_letters, replay_range
@@ -99,14 +100,9 @@ class Ingest:
         self.meters = Meters(clock, registry)
         self._settings = settings
         self._clock = clock
-        self._ends = ends
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._moved = threading.Condition()
-        self._positions: dict[str, int] = {}
-        #: Up to where the store held everything at the start.
-        self._held: Marks = {}
-        self._sources: dict[str, Source] = {}
+        self.partitions = Partitions(log, store, ends, clock)
         self._replays: deque[Replay] = deque()
         self._to_forget: deque[threading.Event] = deque()
         self._housekeeping_s = self._trimmed_s = -1e9
@@ -144,12 +140,9 @@ class Ingest:
         Raises:
             Conflict: Another process writes the dead letters.
         """
-        self._held = marks = _of_log(self.store.marks)
-        if self._tap is not None:
-            marks = self._tap.reads_from(marks)
-        self._positions.update(marks)
+        self.partitions.start(self._tap)
         self._letters = DeadLetters(
-            self.log, self._clock, marks=marks,
+            self.log, self._clock, marks=self.partitions.marks,
             max_letters=self._settings.max_dead_letters,
             max_age_s=self._settings.max_dead_letter_age_s,
         )  # fmt: skip
@@ -163,8 +156,7 @@ class Ingest:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        with self._moved:
-            self._moved.notify_all()
+        self.partitions.give_up()
 
     def follow(self, tap: Tap) -> None:
         """Let somebody follow all that is kept; to be called before `start`."""
@@ -208,7 +200,7 @@ class Ingest:
     @property
     def marks(self) -> Marks:
         """Where the store stands, including what is not durable yet."""
-        return dict(self._positions)
+        return self.partitions.marks
 
     @property
     def trouble(self) -> str:
@@ -222,38 +214,20 @@ class Ingest:
 
     def position(self, partition: str) -> int:
         """Return the offset before which every message is in the store or a dead letter."""
-        return self._positions.get(partition, 0)
+        return self.partitions.position(partition)
 
     def wait(self, partition: str, offset: int, timeout_s: float) -> bool:
         """Wait until `position` has reached an offset and return whether it has."""
         self._wake.set()
-        with self._moved:
-            self._moved.wait_for(
-                lambda: self.position(partition) >= offset or self._stop.is_set(), timeout_s
-            )
-        return self.position(partition) >= offset
-
-    @property
-    def lag_messages(self) -> int:
-        """Messages in the log that are not in the store yet."""
-        if self._ends is None:
-            return 0
-        ends = self._ends().items()
-        return sum(max(0, end - self.position(p)) for p, end in ends if p not in RESERVED)
-
-    @property
-    def lag_s(self) -> float:
-        """Age in seconds of the oldest message that was read and is not stored yet."""
-        oldest = [s.oldest_us for s in list(self._sources.values()) if s.oldest_us is not None]
-        return max(0.0, (self._clock.now_us() - min(oldest)) / 1e6) if oldest else 0.0
+        return self.partitions.wait(partition, offset, timeout_s)
 
     def stats(self) -> Mapping[str, float]:
         """Return counters and gauges by their Prometheus names; counters end in `_total`."""
         return {
             **self.meters.stats(),
             "penstock_ingest_retries_total": self.patience.retries,
-            "penstock_ingest_lag_messages": self.lag_messages,
-            "penstock_ingest_lag_seconds": self.lag_s,
+            "penstock_ingest_lag_messages": self.partitions.lag_messages,
+            "penstock_ingest_lag_seconds": self.partitions.lag_s,
             "penstock_ingest_dead_letters": self._letters.waiting if self._letters else 0,
             "penstock_ingest_dead_letters_dropped_total": (
                 self._letters.dropped if self._letters else 0
@@ -324,8 +298,7 @@ class Ingest:
         except Exception as error:
             self._fault = f"ingest cannot read the log: {type(error).__name__}: {error}"[:500]
             _log.exception("ingest cannot read the log; it will try again")
-            for source in self._sources.values():
-                source.rewind()
+            self.partitions.rewind()
             self._stop.wait(min(1.0, self._settings.max_retry_s))
         else:
             self._fault = ""
@@ -340,14 +313,14 @@ class Ingest:
             self._enrolment.forget()
             self._to_forget.popleft().set()
         worked = self._keeping.fulfil()
-        for source in self._sources.values():
+        for source in self.partitions:
             worked |= self._advance(source)
             worked |= self._keeping.fulfil()
         if self._replays:
             self._step()
             return
         self.meters.sample()
-        if not any(source.is_behind for source in self._sources.values()):
+        if not self.partitions.is_behind:
             took_s = self._clock.monotonic_s() - began_s
             settings = self._settings
             pause_s = max(settings.poll_interval_s - took_s, took_s / 4)
@@ -362,8 +335,8 @@ class Ingest:
         try:
             outcome = self._outcome(source, batch)
             self.letters.append(letters_of(batch, outcome.rejected), self.patience)
-            marks = {**self._positions, source.partition: batch.next_offset}
-            if batch.next_offset <= self._held.get(source.partition, 0):
+            marks = {**self.partitions.marks, source.partition: batch.next_offset}
+            if self.partitions.is_held(source.partition, batch.next_offset):
                 self.pipeline.hold(outcome.observations, marks)
             else:
                 self.pipeline.keep(outcome.observations, marks)
@@ -380,9 +353,7 @@ class Ingest:
             batch.sent, len(outcome.rejected), outcome.observations.num_rows,
             self._clock.monotonic_s() - began_s, batch.arrived_us,
         )  # fmt: skip
-        with self._moved:
-            self._positions[source.partition] = batch.next_offset
-            self._moved.notify_all()
+        self.partitions.reach(source.partition, batch.next_offset)
         return True
 
     def _outcome(self, source: Source, batch: Batch) -> Outcome:
@@ -411,7 +382,7 @@ class Ingest:
 
     def _keep_house(self) -> None:
         try:
-            self._open_partitions()
+            self.partitions.open_new()
             self._commit()
             if self._clock.monotonic_s() - self._trimmed_s >= TRIM_S:
                 self._trimmed_s = self._clock.monotonic_s()
@@ -422,33 +393,9 @@ class Ingest:
         except Exception:
             _log.exception("ingest could not do its housekeeping; it will try again")
 
-    def _open_partitions(self) -> None:
-        for partition in self.log.partitions():
-            if partition not in self._sources and partition not in RESERVED:
-                mark = self._positions.setdefault(partition, 0)
-                source = Source(self.log, partition, mark)
-                end = mark if self._ends is None else self._ends().get(partition, mark)
-                # A log that knows where ingest stood is the same log: after a power loss its end
-                # may look too small until its writer has opened it.
-                if end < mark and not source.is_known:
-                    _log.error(
-                        "the store has messages of partition %s up to offset %d, but the log ends "
-                        "at %d: the log is another one; reading it from its beginning",
-                        partition, mark, end,
-                    )  # fmt: skip
-                    self._positions[partition] = 0
-                    self._held = {**self._held, partition: 0}
-                    self.store.append(EMPTY, self._positions)
-                    self.store.flush()
-                    source.restart()
-                self._sources[partition] = source
-
     def _commit(self) -> None:
-        for partition, mark in self.store.marks.items():
-            if partition in self._sources:
-                done = mark if self._tap is None else self._tap.dealt_with(partition, mark)
-                self._sources[partition].commit(done)
-        self.meters.corrupt = sum(source.corrupt for source in self._sources.values())
+        self.partitions.commit(self._tap)
+        self.meters.corrupt = self.partitions.corrupt
 
     def _replay_enrolled(self) -> None:
         """Replay letters that wait for a device once it is enrolled."""
@@ -467,13 +414,6 @@ class Ingest:
             self._commit()
         except Exception:
             _log.exception("the store was not flushed; what is missing is read again from the log")
-        for source in self._sources.values():
-            source.close()
+        self.partitions.close()
         self.letters.close()
-        with self._moved:
-            self._moved.notify_all()
-
-
-def _of_log(marks: Marks) -> Marks:
-    """Return the marks that are positions in the log."""
-    return {name: at for name, at in marks.items() if ":" not in name and "." not in name}
+        self.partitions.give_up()

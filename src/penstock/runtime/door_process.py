@@ -15,6 +15,7 @@ import msgspec
 from penstock.core.clock import SystemClock
 from penstock.door.door import Door
 from penstock.door.journal import Journal
+from penstock.door.posted import Source
 from penstock.door.settings import DoorSettings
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
@@ -23,8 +24,8 @@ from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.data_dir import door_folder, door_stats_file, write_stats
 from penstock.runtime.open_files import allow_connections
 
-#: Log partition that the door writes.
-PARTITION = "door"
+#: Log partition that the door writes, and the hub's, which it follows.
+PARTITION, HUB_PARTITION = "door", "hub"
 #: How often the door's counters are left for the hub, in seconds.
 STATS_EVERY_S = 1.0
 #: Looking through ten thousand connections for garbage takes a quarter of a second, in which
@@ -59,6 +60,7 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
         internal_secret=internal_secret,
         journal=journal,
         organisation=access_file(data),
+        posted=Source(log.reader(HUB_PARTITION), lambda: log.ends().get(HUB_PARTITION, 0)),
     )
     await door.start()
     gc.freeze()

@@ -325,9 +325,7 @@ async def test_releases_behind_too_many_messages_do_not_make_it_right(
 async def test_a_client_that_reads_late_still_gets_our_last_words(
     open_door: OpenDoor, meet: Meet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penstock.door import connection
-
-    monkeypatch.setattr(connection, "GOODBYE_S", 0.05)
+    monkeypatch.setattr("penstock.door.parting.GOODBYE_S", 0.05)
     door = await open_door(receive_maximum=200)
     peer = await meet(door, "p", 5)
     peer.send(*[Publish("t", b"", 2, packet_id=n) for n in range(1, 202)])

@@ -125,7 +125,9 @@ def test_an_unknown_partition_is_an_error_that_names_the_known_ones(data_dir: Pa
 
 
 def test_a_replay_without_a_hub_says_how_to_start_one(data_dir: Path) -> None:
-    result = run("replay", "--data-dir", data_dir, "--http", "127.0.0.1:9", error=NotConnected)
+    result = run(
+        "replay", "--data-dir", data_dir, "--url", "http://127.0.0.1:9", error=NotConnected
+    )
     assert "penstock up" in str(result.exception)
 
 
@@ -171,7 +173,7 @@ class Broker:
         )
         assert self.process.stdout is not None
         words = self.process.stdout.readline().split()
-        self.http = words[3].removeprefix("http://")
+        self.http = words[3]
         self.mqtt = words[6].rstrip(",")
 
 
@@ -192,7 +194,9 @@ def test_replays_to_a_broker_and_through_the_hub(data_dir: Path, broker: Broker)
     sent = [message for message in kept if not message["topic"].startswith("$SYS/")]
     assert [message["payload"] for message in sent] == ["0", "2", "4", "6", "8"]
     # Ingested again through the hub, they are stored as they were
-    there = ["--data-dir", broker.directory, "--http", broker.http]
+    there = ["--data-dir", broker.directory, "--url", broker.http]
     first, behind = str(sent[1]["offset"]), str(sent[4]["offset"])
     result = run("replay", *there, "--from", first, "--until", behind)
     assert result.stdout == "3 messages ingested again: 3 observations, 0 failed\n"
+    result = run("replay", *there, "--from", first, "--until", behind, "--json")
+    assert json.loads(result.stdout) == {"messages": 3, "observations": 3, "failed": 0}

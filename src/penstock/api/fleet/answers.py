@@ -106,6 +106,32 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     position: Sequence[tuple[float, ...]]
 
 
+class TrackPoint(msgspec.Struct, frozen=True, tag_field="type", tag="Point"):
+    """GeoJSON (RFC 7946) of something that was in one place."""
+
+    coordinates: Sequence[float]
+
+
+class TrackLine(msgspec.Struct, frozen=True, tag_field="type", tag="LineString"):
+    """GeoJSON of something that was in several."""
+
+    coordinates: Sequence[Sequence[float]]
+
+
+class TrackProperties(msgspec.Struct, frozen=True):
+    """Whose track it is, and when it was at each of the coordinates."""
+
+    name: str
+    time_us: Sequence[int]
+
+
+class TrackFeature(msgspec.Struct, frozen=True, tag_field="type", tag="Feature"):
+    """A track as GeoJSON; without geometry where there is none."""
+
+    properties: TrackProperties
+    geometry: TrackPoint | TrackLine | None
+
+
 class Sensor(msgspec.Struct, frozen=True, kw_only=True):
     """A vibration sensor: id, serial number and sample frequency, and how it stands."""
 
@@ -201,4 +227,5 @@ TYPES: tuple[type, ...] = (
     Task,
     Tasks,
     Track,
+    TrackFeature,
 )

@@ -47,6 +47,12 @@ _TRACK: dict[str, Any] = {
     "time_us": [1_574_729_660_000_000, 1_574_729_661_000_000],
     "position": [[13.04, 47.8], [13.05, 47.8]],
 }
+_GIVES_TRACK = gives(
+    "Places by time.",
+    answers.Track,
+    example=_TRACK,
+    geojson=(GEOJSON, answers.TrackFeature),
+)
 From = Annotated[
     str | None, Query(alias="from", description="First time wanted.", examples=["now-1h"])
 ]
@@ -155,7 +161,7 @@ async def move_target(request: Request, ctx: Ctx, who: Who, target_id: TargetId)
 @router.get(
     "/targets/{target_id}/track",
     summary="Show where a target was",
-    responses=gives("Places by time.", answers.Track, example=_TRACK, geojson=GEOJSON),
+    responses=_GIVES_TRACK,
 )
 async def get_target_track(
     ctx: Ctx,
@@ -194,7 +200,7 @@ async def list_target_devices(ctx: Ctx, who: Who, target_id: TargetId) -> Respon
 @router.get(
     "/devices/{name:path}/track",
     summary="Show where a device was",
-    responses=gives("Places by time.", answers.Track, example=_TRACK, geojson=GEOJSON),
+    responses=_GIVES_TRACK,
 )
 async def get_device_track(
     ctx: Ctx,
@@ -241,14 +247,10 @@ def _track(name: str, places: Sequence[Place], *, is_geojson: bool) -> Response:
     positions = [place.position for place in places]
     if not is_geojson:
         return Json(answers.Track(name=name, time_us=times, position=positions))
-    one = len(positions) == 1
-    shape = {
-        "type": "Point" if one else "LineString",
-        "coordinates": positions[0] if one else positions,
-    }
-    feature = {
-        "type": "Feature",
-        "properties": {"name": name, "time_us": times},
-        "geometry": shape if positions else None,
-    }
-    return Json(feature, media_type=GEOJSON)
+    shape: answers.TrackPoint | answers.TrackLine | None = None
+    if len(positions) == 1:
+        shape = answers.TrackPoint(positions[0])
+    elif positions:
+        shape = answers.TrackLine(positions)
+    about = answers.TrackProperties(name=name, time_us=times)
+    return Json(answers.TrackFeature(about, shape), media_type=GEOJSON)

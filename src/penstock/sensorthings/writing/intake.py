@@ -14,13 +14,12 @@ from penstock.core.access import Access, Principal
 from penstock.core.errors import Backpressure, Conflict
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.selection import Selection
+from penstock.core.things_topics import IMPORT
 from penstock.sensorthings.writing.areas import Areas
 from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.results import Row
 from penstock.sensorthings.writing.unfinished import Move, Note
 
-#: Where the rows are published, below the system's name; the codec `arrow` reads them.
-TOPIC = "import/sensorthings"
 #: Rows in one message.
 MAX_ROWS = 50_000
 #: Rows made into a message without leaving the event loop; more would keep others waiting.
@@ -142,11 +141,11 @@ def _client(access: Access, who: Principal) -> str:
 
 
 def topic_of(access: Access, system: int) -> str:
-    """Return the topic that rows of a system are published to."""
+    """Return the topic that rows of a system are published to; the codec `arrow` reads them."""
     if system == DEFAULT_SYSTEM:
-        return TOPIC
+        return IMPORT
     names = {one.id: one.name for one in access.organisation.systems}
-    return f"{names[system]}/{TOPIC}"
+    return f"{names[system]}/{IMPORT}"
 
 
 def _messages(topic: str, rows: Sequence[Row]) -> list[tuple[str, bytes]]:
