@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from penstock.alarms.folding import Conditions, Outcome
 from penstock.alarms.runs import Runs
-from penstock.core.alarms import Span
+from penstock.core.alarm_episodes import Span
 
 
 class Row(NamedTuple):

@@ -11,18 +11,10 @@ from penstock.alarms.suppression import Relations
 from penstock.catalog import SqlCatalog
 from penstock.catalog.alarms.notifications import SqlNotifications
 from penstock.catalog.alarms.records import SqlAlarms
+from penstock.core.alarm_episodes import Span
 from penstock.core.alarm_records import RuleRecord, Shelf, TargetRecord
-from penstock.core.alarms import (
-    ACTIVE,
-    Act,
-    Alarm,
-    AlarmMode,
-    AlarmQuery,
-    AlarmState,
-    RuleSpec,
-    Span,
-    follow,
-)
+from penstock.core.alarm_rules import AlarmMode, RuleSpec
+from penstock.core.alarms import ACTIVE, Act, Alarm, AlarmQuery, AlarmState, follow
 from penstock.core.clock import ManualClock
 from penstock.core.errors import Conflict
 from penstock.core.notifications import TargetKind, TargetSpec

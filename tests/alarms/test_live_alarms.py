@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from tests.alarms.living import PRESENT, Caller, eventually, now_us
 from tests.alarms.receivers import WebhookReceiver, webhook
 from tests.api.live_house import LiveHouse
+from typer.testing import CliRunner
 
+from penstock.cli.main import app
 from penstock.core.catalog import Policy
 from penstock.core.observation import observations
 from penstock.core.series import Series
@@ -272,7 +275,7 @@ def spans_of(key: str, span: Any, until_us: int) -> tuple[Any, ...]:
 
 
 def test_a_backtest_tells_how_far_it_is_and_ends_when_it_is_cancelled(
-    ask: Caller, house: LiveHouse
+    ask: Caller, house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (rule,) = ask.rules("-- alarm: long\nSELECT time, name, result FROM observations\n"
                         "WHERE name = 'long.x' AND result > 0.5\n")  # fmt: skip
@@ -294,8 +297,46 @@ def test_a_backtest_tells_how_far_it_is_and_ends_when_it_is_cancelled(
         assert found["state"] == "running"
         shares.append(found["progress"])
     assert shares == sorted(shares)
-    ask("DELETE", path, 204)
-    ask("GET", path, 404)
+    left = ask("DELETE", path)
+    assert left["state"] == "cancelled"
+    assert 0.1 <= left["progress"] < 1
+    assert 0 < left["rows"] < count
+    assert abs(left["ended_us"] - now_us()) < 600e6
     # There is one worker: the next one runs as soon as the one that was cancelled has ended.
     done = ask.backtest(rule["id"], first, first + 1000 * step)
     assert (done["rows"], done["count"]) == (1000, 500)
+    # It stays as it was when it was cancelled; one that is done cannot be cancelled any more.
+    assert (ask("GET", path), ask("DELETE", path)) == (left, left)
+    assert ask("DELETE", f"/alarm-rules/backtests/{done['id']}")["state"] == "done"
+
+    def leave(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("penstock.cli.alarm_rules.time", SimpleNamespace(sleep=leave))
+    words = ["alarm-rules", "backtest", "long", "--from", rng["from"], "--to", rng["to"]]
+    typed = CliRunner().invoke(app, words, env={"PENSTOCK_URL": house.url})
+    assert typed.exit_code == 130, typed.output
+    assert "Cancelled at " in typed.output
+
+
+def test_a_check_tells_where_a_mistake_is_in_the_sql_as_it_was_written(ask: Caller) -> None:
+    def check(text: str, status: int = 400) -> Any:
+        plain = {"Content-Type": "text/plain"}
+        return ask("POST", "/alarm-rules/check", status, data=text.encode(), headers=plain)
+
+    sql = "SELECT time, thing, result\nFROM observations WHERE resul > 80\n"
+    rule = f"-- alarm: checked\n-- clear: result < 75\n{sql}"
+    at = {"line": 2, "column": 25}
+    assert at.items() <= check(rule)["error"].items()
+    body = {"rule": {"name": "checked", "sql": sql}, "from": "now-1h"}
+    told = ask("POST", "/alarm-rules/backtests", 400, json=body)["error"]
+    assert at.items() <= told.items()
+    # What is wrong in a condition of the header has no place in the SQL.
+    right = rule.replace("resul >", "result >")
+    wrong = check(right.replace("result < 75", "resul < 75"))["error"]
+    assert wrong["message"].startswith("clear: ")
+    assert "line" not in wrong
+    assert check(right, 204) == ""
+    assert not [
+        one for one in ask("GET", "/alarm-rules")["items"] if one["spec"]["name"] == "checked"
+    ]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.alarms.rule_text import parse_rule, parse_rules, print_rule, print_rules
-from penstock.core.alarms import RuleSpec, Severity
+from penstock.core.alarm_rules import RuleSpec, Severity
 from penstock.core.errors import InvalidInput
 
 WORDS = st.from_regex(r"[A-Za-z0-9{}<>=.']+( [A-Za-z0-9{}<>=.']+){0,3}", fullmatch=True)

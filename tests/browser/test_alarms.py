@@ -105,6 +105,8 @@ def rules(platform: Running) -> Any:
 def test_a_mistake_in_a_rule_is_said_and_nothing_is_kept(platform: Running, page: Any) -> None:
     page.get_by_role("button", name="New rule").click()
     page.get_by_label("The rule as text").fill(RULE.format(name="wrong").replace("thing,", "thin,"))
+    page.locator(".rule-editor mark").get_by_text("thin", exact=True).wait_for()
+    page.locator(".things-mistake", has_text="line 1, column 14").wait_for()
     page.get_by_role("button", name="Try it on the last").click()
     page.locator(".backtest [role=alert]", has_text="thin").wait_for()
     page.get_by_role("button", name="Save").click()

@@ -10,7 +10,7 @@ from penstock.alarms.rule_text import parse_rules, print_rule
 from penstock.alarms.suppression import check_suppression
 from penstock.alarms.watching import query_of, shape_of
 from penstock.cli.main import app
-from penstock.core.alarms import RuleSpec
+from penstock.core.alarm_rules import RuleSpec
 from penstock.sql.language import compile_query
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/alarms.md").read_text()

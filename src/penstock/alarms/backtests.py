@@ -13,7 +13,8 @@ import msgspec
 
 from penstock.alarms.episodes import Progress, Tally, Trial, fold_over, stretches_of
 from penstock.alarms.folding import Outcome
-from penstock.core.alarms import AlarmBacktest, BacktestState
+from penstock.core.alarm_episodes import AlarmBacktest, BacktestState
+from penstock.core.clock import Clock
 from penstock.core.errors import InvalidInput, NotFound, PenstockError, TooManyRequests
 from penstock.core.queries import Streams
 
@@ -35,11 +36,13 @@ class Backtests:
     Args:
         streams: Computes queries over the past.
         max_episodes: How many are listed at most.
+        clock: Tells when they end.
     """
 
-    def __init__(self, streams: Streams, max_episodes: int) -> None:
+    def __init__(self, streams: Streams, max_episodes: int, clock: Clock) -> None:
         self._streams = streams
         self._max_episodes = max_episodes
+        self._clock = clock
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._known: dict[int, tuple[object, AlarmBacktest]] = {}
@@ -97,11 +100,15 @@ class Backtests:
             raise NotFound(msg)
         return found
 
-    def cancel(self, owner: object, id_: int) -> None:
-        """End one and forget it."""
+    def cancel(self, owner: object, id_: int) -> AlarmBacktest:
+        """End one, and return it as it is remembered: with what it had found when it last told.
+
+        Raises:
+            NotFound: There is none of this owner.
+        """
         self.get(owner, id_)
-        with self._lock:
-            self._known.pop(id_, None)
+        self._end(id_, BacktestState.CANCELLED)
+        return self.get(owner, id_)
 
     def close(self) -> None:
         """Cancel all."""
@@ -129,15 +136,16 @@ class Backtests:
 
             tell = self._teller(made, parts - 1, parts, tally.summary)
             fold_over(self._streams, trial, start_us, end_us, take, tell)
-            done = msgspec.structs.replace(tally.summary(1.0), state=BacktestState.DONE)
-            self._tell(done)
+            self._tell(tally.summary(1.0))
+            self._end(made.id, BacktestState.DONE)
         except _Cancelled:
             return
         except PenstockError as error:
-            self._fail(made, str(error))
+            self._end(made.id, BacktestState.FAILED, str(error))
         except Exception:
             _log.exception("a backtest of %s failed", trial.spec.name)
-            self._fail(made, "it failed; the log of the platform says why")
+            why = "it failed; the log of the platform says why"
+            self._end(made.id, BacktestState.FAILED, why)
 
     def _teller(
         self,
@@ -164,18 +172,27 @@ class Backtests:
 
     def _still(self, id_: int) -> None:
         with self._lock:
-            if id_ not in self._known:
-                raise _Cancelled
+            self._running(id_)
 
     def _tell(self, now: AlarmBacktest) -> None:
         with self._lock:
-            if now.id not in self._known:
-                raise _Cancelled
-            self._known[now.id] = (self._known[now.id][0], now)
+            owner, _ = self._running(now.id)
+            self._known[now.id] = (owner, now)
 
-    def _fail(self, made: AlarmBacktest, message: str) -> None:
+    def _running(self, id_: int) -> tuple[object, AlarmBacktest]:
+        """Return one that somebody still wants; the lock is held."""
+        owner, held = self._known.get(id_, (None, None))
+        if held is None or held.state is not BacktestState.RUNNING:
+            raise _Cancelled
+        return owner, held
+
+    def _end(self, id_: int, state: BacktestState, message: str = "") -> None:
+        """Let one that runs be over, with what it last told."""
         with self._lock:
-            if made.id in self._known:
-                owner, last = self._known[made.id]
-                failed = msgspec.structs.replace(last, state=BacktestState.FAILED, message=message)
-                self._known[made.id] = (owner, failed)
+            owner, held = self._known.get(id_, (None, None))
+            if held is None or held.state is not BacktestState.RUNNING:
+                return
+            ended = msgspec.structs.replace(
+                held, state=state, message=message, ended_us=self._clock.now_us()
+            )
+            self._known[id_] = (owner, ended)

@@ -12,6 +12,7 @@ import msgspec
 from penstock.alarms.changing import differences
 from penstock.alarms.step import Step
 from penstock.alarms.suppression import Relations, Suppressor
+from penstock.core.alarm_episodes import Span
 from penstock.core.alarm_records import (
     AlarmRecords,
     Changes,
@@ -19,13 +20,8 @@ from penstock.core.alarm_records import (
     Shelf,
     TargetRecord,
 )
-from penstock.core.alarms import (
-    ACTIVE,
-    Act,
-    Alarm,
-    AlarmMode,
-    Span,
-)
+from penstock.core.alarm_rules import AlarmMode
+from penstock.core.alarms import ACTIVE, Act, Alarm
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, PenstockError
 

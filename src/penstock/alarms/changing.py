@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from penstock.core.alarms import Span
+from penstock.core.alarm_episodes import Span
 
 
 class Difference(NamedTuple):

@@ -17,7 +17,8 @@ from penstock.alarms.runs import Runs
 from penstock.alarms.step import FLAPPING_US, default_message
 from penstock.alarms.suppression import spot_of
 from penstock.alarms.watching import fold_of, query_of, shape_of
-from penstock.core.alarms import AlarmBacktest, Episode, RuleSpec, Span
+from penstock.core.alarm_episodes import AlarmBacktest, Episode, Span
+from penstock.core.alarm_rules import RuleSpec
 from penstock.core.queries import Query, Streams
 
 #: Called with the share that is done, 0 to 1; raises to give up.

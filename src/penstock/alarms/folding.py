@@ -19,7 +19,7 @@ import pyarrow as pa
 from penstock.alarms.columns import Columns
 from penstock.alarms.machine import Machine, Phase, Signal, Timing, Turn, spans_of
 from penstock.alarms.rows import Rows, Shape
-from penstock.core.alarms import Span
+from penstock.core.alarm_episodes import Span
 
 #: Turns kept of one key; the oldest become its snapshot, and later data before them is too late.
 MAX_TURNS = 300

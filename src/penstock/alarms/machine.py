@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.alarms import Span
+from penstock.core.alarm_episodes import Span
 
 
 class Signal(IntEnum):

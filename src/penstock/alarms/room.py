@@ -15,8 +15,9 @@ from penstock.alarms.settings import AlarmSettings
 from penstock.alarms.targets import Targets
 from penstock.alarms.watching import Expected
 from penstock.core.access import Access, Action
+from penstock.core.alarm_episodes import Span
 from penstock.core.alarm_records import AlarmRecords, NotificationRecords, RuleRecord, Shelf
-from penstock.core.alarms import Act, Alarm, AlarmEvent, AlarmQuery, AlarmWatch, Span
+from penstock.core.alarms import Act, Alarm, AlarmEvent, AlarmQuery, AlarmWatch
 from penstock.core.clock import Clock
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.people import Actor

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from penstock.alarms.machine import Signal
 from penstock.core.queries import END, ROW, SERIES, TIME
 
-#: Columns by which a query says what it finds; see `core.alarms.RuleSpec`.
+#: Columns by which a query says what it finds; see `core.alarm_rules.RuleSpec`.
 RAISED, CLEARED = "raised", "cleared"
 _HIDDEN = frozenset({TIME, END, SERIES, ROW, RAISED, CLEARED})
 #: Columns that say best what an alarm is about, in this order.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from penstock.core.alarms import RuleSpec, Severity
+from penstock.core.alarm_rules import RuleSpec, Severity
 from penstock.core.errors import InvalidInput
 
 _LINE = re.compile(r"--\s*([A-Za-z][A-Za-z \-]*?)\s*:\s*(.*?)\s*$")

@@ -10,8 +10,9 @@ import msgspec
 
 from penstock.alarms.backtests import Backtests
 from penstock.alarms.board import Board
+from penstock.alarms.checking import columns_of
 from penstock.alarms.episodes import Trial, trial_of
-from penstock.alarms.permits import Permits, check_name
+from penstock.alarms.permits import Permits
 from penstock.alarms.settings import AlarmSettings
 from penstock.alarms.suppression import (
     Relations,
@@ -19,10 +20,11 @@ from penstock.alarms.suppression import (
     check_suppression,
     counts,
 )
-from penstock.alarms.watching import Expected, Watch, query_of, shape_of
+from penstock.alarms.watching import Expected, Watch, query_of
 from penstock.core.access import Action
+from penstock.core.alarm_episodes import AlarmBacktest
 from penstock.core.alarm_records import AlarmRecords, RuleRecord
-from penstock.core.alarms import AlarmBacktest, AlarmMode, RuleInfo, RuleSpec
+from penstock.core.alarm_rules import AlarmMode, RuleInfo, RuleSpec
 from penstock.core.clock import Clock
 from penstock.core.errors import Conflict, InvalidInput, NotFound, PenstockError
 from penstock.core.people import Actor, Event
@@ -30,8 +32,6 @@ from penstock.core.queries import Streams
 
 _log = logging.getLogger(__name__)
 
-#: Longest time that a rule may name, in seconds: a year.
-MAX_S = 31_536_000.0
 #: What of a rule may change while it is watched; everything else begins it anew.
 _LIGHT = frozenset(
     {
@@ -54,7 +54,7 @@ Note = Callable[[Actor, Event], None]
 
 
 class Rules:
-    """Rules. See `core.alarms.AlarmRules`."""
+    """Rules. See `core.alarm_rules.AlarmRules`."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Rules:
         self._watches: dict[int, Watch] = {}
         self._troubles: dict[int, str] = {}
         self._expected_us = 0
-        self.backtests = Backtests(streams, settings.max_episodes)
+        self.backtests = Backtests(streams, settings.max_episodes, clock)
 
     def start(self) -> None:
         """Watch all rules that are enabled."""
@@ -140,7 +140,7 @@ class Rules:
     def add(self, by: Actor, spec: RuleSpec) -> RuleInfo:
         """Make one, and watch it."""
         system = self._permits.system_for(by, spec.system)
-        columns = self._check(spec, system)
+        columns = columns_of(self._streams, spec, system)
         with self._changing:
             check_suppression(spec, self._others(system, spec.name), columns)
             if len(self._rules) >= self._settings.max_rules:
@@ -158,7 +158,7 @@ class Rules:
                 system = self._permits.system_for(by, spec.system)
                 together = {one.name: one for one in self._others(system, spec.name)}
                 together |= {one.name: one for one in specs if one.name != spec.name}
-                check_suppression(spec, together.values(), self._check(spec, system))
+                check_suppression(spec, together.values(), columns_of(self._streams, spec, system))
             except InvalidInput as error:
                 if len(specs) == 1:
                     raise
@@ -169,7 +169,7 @@ class Rules:
         """Replace what was said of one."""
         with self._changing:
             held = self._find(by, rule, Action.MANAGE)
-            columns = self._check(spec, held.system_id)
+            columns = columns_of(self._streams, spec, held.system_id)
             check_suppression(spec, self._others(held.system_id, held.spec.name), columns)
             if spec.name != held.spec.name:
                 check_not_needed(held.spec.name, self._board.relations.below(rule))
@@ -236,9 +236,8 @@ class Rules:
     ) -> AlarmBacktest:
         """Begin to find out what a rule would have raised."""
         system = self._permits.system_for(by, spec.system)
-        self._check_plain(spec)
+        columns = columns_of(self._streams, spec, system)
         trial = self._trial(spec, system)
-        columns = [column.name for column in self._streams.explain(trial.query).columns]
         check_suppression(spec, self._others(system, spec.name), columns)
         above = [
             self._trial(one.spec, system)
@@ -251,9 +250,9 @@ class Rules:
         """Return how a backtest fares."""
         return self.backtests.get(by.who, id_)
 
-    def cancel_backtest(self, by: Actor, id_: int) -> None:
-        """End a backtest and forget it."""
-        self.backtests.cancel(by.who, id_)
+    def cancel_backtest(self, by: Actor, id_: int) -> AlarmBacktest:
+        """End a backtest, and return what it had found."""
+        return self.backtests.cancel(by.who, id_)
 
     # How
 
@@ -316,34 +315,6 @@ class Rules:
             self._streams.forget(watch.id)
         keys = list(self._records.keys(rule.id))
         self._board.withdraw(rule, by, comment, keys)
-
-    def _check(self, spec: RuleSpec, system: int) -> Iterable[str]:
-        """Refuse what cannot be a rule, and return the columns of its query."""
-        self._check_plain(spec)
-        query = query_of(spec, system)
-        if spec.sql and not spec.absent_s:
-            # The place of a mistake is told in the query as it was written.
-            self._streams.explain(msgspec.structs.replace(query, sql=spec.sql))
-        meaning = self._streams.explain(query)
-        shape_of(spec, meaning)
-        return [column.name for column in meaning.columns]
-
-    def _check_plain(self, spec: RuleSpec) -> None:
-        check_name(spec.name, "alarm rule")
-        for name in ("hold_s", "off_delay_s", "absent_s", "lateness_s", "idle_s", "reach_s"):
-            value = getattr(spec, name)
-            if not 0 <= value <= MAX_S:
-                msg = f"{name} is {value}; 0 to {MAX_S:.0f} seconds are allowed"
-                raise InvalidInput(msg)
-        if not 0 <= spec.flapping <= 1000:
-            msg = f"flapping is {spec.flapping}; 0 to 1000 are allowed"
-            raise InvalidInput(msg)
-        if spec.absent_s and (spec.raise_ or spec.clear or spec.hold_s or spec.off_delay_s):
-            msg = "a rule about absence has no `raise`, `clear`, `hold` and `off-delay`"
-            raise InvalidInput(msg)
-        if spec.expect and not spec.absent_s:
-            msg = "`expect` needs `absent`: how long the datastreams may send nothing"
-            raise InvalidInput(msg)
 
     def _info(self, rule: RuleRecord) -> RuleInfo:
         watch = self._watches.get(rule.id)

@@ -18,7 +18,7 @@ from penstock.alarms.columns import Columns
 from penstock.alarms.folding import LATE_US, Outcome
 from penstock.alarms.groups import Groups
 from penstock.alarms.rows import Rows, Shape
-from penstock.core.alarms import Span
+from penstock.core.alarm_episodes import Span
 
 _NEVER = -(2**62)
 #: Runs kept of one key.

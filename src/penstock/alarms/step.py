@@ -13,7 +13,9 @@ from penstock.alarms.changing import Difference
 from penstock.alarms.messages import render
 from penstock.alarms.rows import subject_of
 from penstock.alarms.suppression import Suppressor
+from penstock.core.alarm_episodes import Span
 from penstock.core.alarm_records import Changes, RuleRecord, TargetRecord
+from penstock.core.alarm_rules import AlarmMode, RuleSpec, Severity
 from penstock.core.alarms import (
     ACTIVE,
     QUIETING,
@@ -21,11 +23,7 @@ from penstock.core.alarms import (
     Act,
     Alarm,
     AlarmEvent,
-    AlarmMode,
     AlarmState,
-    RuleSpec,
-    Severity,
-    Span,
     follow,
 )
 from penstock.core.notifications import Delivery, DeliveryState

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from penstock.core.alarm_records import RuleRecord
-from penstock.core.alarms import ACTIVE, Alarm, AlarmMode, RuleSpec
+from penstock.core.alarm_rules import AlarmMode, RuleSpec
+from penstock.core.alarms import ACTIVE, Alarm
 from penstock.core.errors import Conflict, InvalidInput
 
 

@@ -14,7 +14,8 @@ from penstock.alarms.step import delivery
 from penstock.alarms.webhooks import check_url
 from penstock.core.access import Action
 from penstock.core.alarm_records import NotificationRecords, TargetRecord
-from penstock.core.alarms import Act, Severity
+from penstock.core.alarm_rules import Severity
+from penstock.core.alarms import Act
 from penstock.core.clock import Clock
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.notifications import (

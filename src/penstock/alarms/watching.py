@@ -17,8 +17,9 @@ from penstock.alarms.machine import Timing
 from penstock.alarms.messages import check_template
 from penstock.alarms.rows import CLEARED, RAISED, Shape
 from penstock.alarms.runs import Runs, Series
+from penstock.core.alarm_episodes import Span
 from penstock.core.alarm_records import AlarmRecords, RuleRecord
-from penstock.core.alarms import RuleSpec, Span
+from penstock.core.alarm_rules import RuleSpec
 from penstock.core.errors import InvalidInput, PenstockError
 from penstock.core.queries import ALARM_IDS_FROM, ColumnKind, Meaning, Query, RunState, Streams
 

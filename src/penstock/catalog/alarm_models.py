@@ -14,7 +14,7 @@ _NUMBERED = {"sqlite_autoincrement": True}
 
 
 class AlarmRuleRow(Base):
-    """A rule; `spec` is a `core.alarms.RuleSpec`."""
+    """A rule; `spec` is a `core.alarm_rules.RuleSpec`."""
 
     __tablename__ = "alarm_rule"
     __table_args__ = (UniqueConstraint("system_id", "name"), _NUMBERED)

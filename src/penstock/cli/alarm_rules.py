@@ -154,7 +154,7 @@ def backtest(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a rule would have raised over a range of the past."""
+    """Show what a rule would have raised over a range of the past. Ctrl-C cancels it."""
     body: dict[str, Any] = {"from": from_, "to": to}
     if name == "-" or Path(name).is_file():
         begun = ask("POST", url, "/alarm-rules/backtests", {**body, "text": read_text(Path(name))})
@@ -168,15 +168,24 @@ def backtest(
             if sys.stderr.isatty():
                 sys.stderr.write(f"\r{begun['progress']:.0%} ")
     except KeyboardInterrupt:
-        ask("DELETE", url, path)
+        _show_backtest(ask("DELETE", url, path), as_json)
         raise
+    _show_backtest(begun, as_json)
+
+
+def _show_backtest(found: dict[str, Any], as_json: bool) -> None:
+    """Show what a backtest found, also when somebody cancelled it."""
     if as_json:
-        print_json(begun)
+        print_json(found)
         return
-    if begun["state"] == "failed":
-        raise InvalidInput(begun["message"])
+    if found["state"] == "failed":
+        raise InvalidInput(found["message"])
+    is_cancelled = found["state"] == "cancelled"
+    if is_cancelled:
+        ended = moment(found["ended_us"])
+        typer.echo(f"Cancelled at {found['progress']:.0%}, {ended} UTC. Until then it found:")
     show(
-        begun["episodes"],
+        found["episodes"],
         [
             ("Raised (UTC)", lambda e: moment(e["span"]["raised_us"])),
             ("Returned (UTC)", lambda e: moment(e["span"]["cleared_us"])),
@@ -185,15 +194,15 @@ def backtest(
             ("Subject", "subject"),
             ("Message", "message"),
         ],
-        "It would have raised nothing.",
+        "Nothing." if is_cancelled else "It would have raised nothing.",
     )
     typer.echo(
-        f"{begun['count']} episodes of {begun['keys']} subjects, {begun['active_s']:g} s active in "
-        f"all, the longest {begun['longest_s']:g} s; {begun['rows']} rows looked at. People would "
-        f"have been told of {begun['told']}."
+        f"{found['count']} episodes of {found['keys']} subjects, {found['active_s']:g} s active in "
+        f"all, the longest {found['longest_s']:g} s; {found['rows']} rows looked at. People would "
+        f"have been told of {found['told']}."
     )
-    if begun["suppressed_s"]:
-        typer.echo(f"Other rules suppress {begun['suppressed_s']:g} s of it.")
+    if found["suppressed_s"]:
+        typer.echo(f"Other rules suppress {found['suppressed_s']:g} s of it.")
 
 
 def _told(episode: Any) -> str:

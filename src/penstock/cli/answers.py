@@ -33,24 +33,32 @@ def backtest_to(
         return
     columns: list[Mapping[str, str]] = []
     shown: list[dict[str, Any]] = []
-    rows = 0
-    with posting_long(url, "/apps/backtest", {**query, "format": "ndjson"}) as answer:
-        for line in map(msgspec.json.decode, answer.iter_lines()):
-            if "error" in line:
-                raise PenstockError(line["error"]["message"])
-            columns = line.get("columns", columns)
-            if "progress" in line:
-                tell(line["progress"])
-            for row in objects([one["name"] for one in columns], line.get("values", ())):
-                rows += 1
-                if as_json:
-                    sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
-                elif len(shown) < MAX_SHOWN:
-                    shown.append(row)
+    rows, share = 0, 0.0
+    left: KeyboardInterrupt | None = None
+    try:
+        with posting_long(url, "/apps/backtest", {**query, "format": "ndjson"}) as answer:
+            for line in map(msgspec.json.decode, answer.iter_lines()):
+                if "error" in line:
+                    raise PenstockError(line["error"]["message"])
+                columns = line.get("columns", columns)
+                share = line.get("progress", share)
+                if "progress" in line:
+                    tell(share)
+                for row in objects([one["name"] for one in columns], line.get("values", ())):
+                    rows += 1
+                    if as_json:
+                        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+                    elif len(shown) < MAX_SHOWN:
+                        shown.append(row)
+    except KeyboardInterrupt as error:
+        left = error
     tell(None)
     if not as_json:
         table(columns, shown)
         typer.echo(f"{rows} rows" + (f", of which {MAX_SHOWN} are shown" * (rows > MAX_SHOWN)))
+    if left is not None:
+        typer.echo(f"Cancelled at {share:.0%} of the range.", err=True)
+        raise left
 
 
 def verification(url: str, app: int, from_: str, to: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 import msgspec
 
-from penstock.core.alarms import Alarm, AlarmEvent, AlarmMode, AlarmQuery, RuleSpec, Span
+from penstock.core.alarm_episodes import Span
+from penstock.core.alarm_rules import AlarmMode, RuleSpec
+from penstock.core.alarms import Alarm, AlarmEvent, AlarmQuery
 from penstock.core.notifications import Delivery, TargetSpec
 
 

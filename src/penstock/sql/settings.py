@@ -87,7 +87,12 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 60.0
     catalog_age_s: Annotated[
         float,
-        Meta(description="How old what queries see of the catalog may be, seconds.", ge=0, le=3600),
+        Meta(
+            description="How old what queries see of the catalog may be, seconds. Datastreams that"
+            " are new are seen at once.",
+            ge=0,
+            le=3600,
+        ),
     ] = 10.0
     question_memory_bytes: Annotated[
         int,

@@ -49,6 +49,34 @@ def test_a_past_range_is_computed_in_parts_and_equals_what_ran_live(bench: Bench
     assert told[-1] == 1.0
 
 
+def test_a_datastream_that_is_new_is_seen_at_once_by_whoever_looks_at_the_past(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, SqlSettings(catalog_age_s=3600))
+    try:
+        fill(bench, 100)
+        past = Query(sql=mean(10)), EPOCH, EPOCH + 300 * SECOND
+        (before,) = bench.engine.over(*past)
+        (b,) = bench.datastreams(["two.t"])
+        bench.send((b, 5, 2.5))
+        (after,) = bench.engine.over(*past)
+        assert after["mean"].to_pylist().count(2.5) == before["mean"].to_pylist().count(2.5) + 1
+        (c,) = bench.datastreams(["three.t"])
+        bench.send((c, 5, 3.5))
+        questions = Questions(bench.store, bench.engine.pictures, compile_adhoc, bench.settings)
+        sql = "SELECT result FROM observations WHERE thing = 'three'"
+        answer = questions.ask(sql, EVERYTHING, max_rows=9, timeout_s=30)
+        assert answer["result"].to_pylist() == [3.5]
+        # An app that begins with the past, too.
+        (d,) = bench.datastreams(["four.t"])
+        bench.send((d, 5, 4.5))
+        bench.start(1, mean(10), start_us=EPOCH)
+        bench.turn(400)
+        assert ("four.app1.mean", 0.0, 4.5) in bench.derived()
+    finally:
+        bench.close()
+
+
 def test_a_window_with_more_rows_than_are_read_at_once_is_computed_in_pieces(bench: Bench) -> None:
     fill(bench)
     query = Query(sql=mean(1000))

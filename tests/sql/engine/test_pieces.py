@@ -105,6 +105,31 @@ def test_a_late_row_repairs_a_window_by_way_of_its_pieces(bench: Bench) -> None:
     assert (status.late_rows, status.repairs) == (1, 1)
 
 
+def test_a_late_row_repairs_all_windows_that_hop_over_it_by_way_of_one_piece(make: Make) -> None:
+    bench = make()
+    bench.datastreams(["one.t", "two.t"])
+    bench.clock.advance(MINUTE)
+    hop = "HOP(TABLE observations, DESCRIPTOR(time), INTERVAL '10' SECOND, INTERVAL '60' SECOND)"
+    bench.start(
+        1, f"SELECT window_start, thing, SUM(result) AS sum, COUNT(*) AS n FROM {hop} "
+        "GROUP BY window_start, window_end, thing",
+    )  # fmt: skip
+    fill(bench, 0, 105)
+
+    def sums() -> dict[float, float]:
+        found = {at - MINUTE: n for name, at, n in bench.derived() if name.endswith("sum")}
+        return {at: n for at, n in found.items() if at >= 0}
+
+    once = {float(at): float(sum(range(at, at + 60))) for at in (0, 10, 20, 30, 40)}
+    assert sums() == once
+    assert rows_read(bench) <= 105
+    before = rows_read(bench)
+    bench.send((1, MINUTE + 25.5, 1000.0))
+    bench.turn()
+    assert sums() == {at: n + 1000 * (at < 30) for at, n in once.items()}
+    assert rows_read(bench) - before <= 12
+
+
 def test_pieces_are_made_again_after_a_crash_amid_a_window(bench: Bench) -> None:
     bench.store.flush()
     fill(bench, 30, 35)

@@ -143,3 +143,38 @@ def test_the_store_tells_of_whatever_is_removed(bench: Bench) -> None:
     assert store.delete(Selection(datastreams=(a,))) == 1
     assert [type(one) for one in told] == [pa.Table, pa.Table, Selection, pa.Table]
     assert store.count() == 0
+
+
+@pytest.mark.parametrize("sql", [mean(10), TWICE])
+def test_who_reads_a_derived_row_follows_its_removal_when_a_kill_came_between(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    """The newest derived row is gone durably, and nobody who has read it knows."""
+    (a,) = bench.datastreams(["one.t"])
+    queries = {1: sql, 2: mean(20, source="apps.app1")}
+    for id_, one in queries.items():
+        bench.start(id_, one, idle_s=1.0)
+    bench.send((a, 1, 2.0), (a, 33, 4.0))
+    bench.turn(70)
+    bench.turn(10)
+    assert bench.derived(2)[-1][1] == 20.0
+    bench.store.flush()
+    bench.delete(rows_of(bench, a, 33))
+
+    delete = bench.store.delete_rows
+
+    class Killed(BaseException):
+        pass
+
+    def removed(rows: pa.Table) -> None:
+        delete(rows)
+        raise Killed
+
+    monkeypatch.setattr(bench.store, "delete_rows", removed)
+    with pytest.raises(Killed):
+        bench.engine.turn()
+    bench.crash()
+    for id_, one in queries.items():
+        bench.start(id_, one, idle_s=1.0)
+    bench.turn(1)
+    assert [time for _, time, _ in bench.derived(2)] == [0.0]

@@ -14,6 +14,7 @@ from tests.sql.generating import case, moment, times_of
 from tests.sql.running import FIRST, LAST, Rows, comparable, connect, matching, whole
 
 from penstock.sql.language import compile_query, pieces
+from penstock.sql.language.relations import Window
 from penstock.sql.plan import Plan, Staged
 
 SECOND = 1_000_000
@@ -29,6 +30,27 @@ def windows(
         f"SELECT window_start{keys}, {select} FROM TUMBLE(TABLE {source}, DESCRIPTOR(time), "
         f"INTERVAL {size}) GROUP BY window_start, window_end{keys}"
     )
+
+
+def hops(
+    select: str, where: str = "", by: str = "thing",
+    call: str = "HOP(TABLE observations, DESCRIPTOR(time), INTERVAL '1' MINUTE, "
+    "INTERVAL '20' MINUTE)",
+) -> str:  # fmt: skip
+    return (
+        f"SELECT window_start, window_end, {by} AS by_key, {select} FROM {call}{where} "
+        f"GROUP BY window_start, window_end, {by}"
+    )
+
+
+#: Windows that overlap, of a size that data for tests fills; the last do not end where one begins.
+OVERLAPPING = [
+    "HOP(TABLE observations, DESCRIPTOR(time), INTERVAL '10' SECOND, INTERVAL '60' SECOND)",
+    "CUMULATE(TABLE observations, DESCRIPTOR(time), INTERVAL '10' SECOND, INTERVAL '60' SECOND, "
+    "INTERVAL '3' SECOND)",
+    "HOP(TABLE observations, DESCRIPTOR(time), INTERVAL '4' SECOND, INTERVAL '62' SECOND, "
+    "INTERVAL '1' SECOND)",
+]
 
 
 def staged_of(sql: str, reach_us: int = 10 * SECOND) -> Staged | None:
@@ -137,6 +159,44 @@ def test_every_aggregate_that_follows_from_parts_does(
         assert comparable(got) == comparable(expected)
 
 
+@pytest.mark.parametrize("call", OVERLAPPING)
+def test_windows_that_overlap_have_their_pieces_in_common(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect()
+    for select in AGGREGATES:
+        sql = hops(select, where=" WHERE result > -1", call=call) + " HAVING COUNT(*) > 1"
+        plan = compile_query(sql, reach_us=10 * SECOND)
+        assert plan.staged is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(pieces, "MIN_PIECE_US", 1 << 60)
+            plain = compile_query(sql, reach_us=10 * SECOND)
+        assert plain.staged is None
+        assert plain.meaning == plan.meaning
+        made = case(0)
+        expected = comparable(whole(connection, plain, made.rows, made.tables))
+        got = in_pieces(connection, plan, made.rows, made.tables, random.Random(0))
+        assert comparable(got) == expected
+        assert comparable(whole(connection, plan, made.rows, made.tables)) == expected
+        assert expected
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "step", "piece"),
+    [
+        ("TUMBLE", 60, 60, 2), ("TUMBLE", 20, 20, 2), ("TUMBLE", 19, 19, None),
+        ("HOP", 120, 60, 4), ("HOP", 3600, 60, 60), ("HOP", 86_400, 60, 60),
+        ("HOP", 60, 1, 1), ("HOP", 9, 1, None), ("HOP", 62, 4, 2), ("HOP", 61, 4, 1),
+        ("CUMULATE", 86_400, 3600, 3600), ("CUMULATE", 3600, 60, 60),
+    ],
+)  # fmt: skip
+def test_windows_begin_and_end_where_pieces_do(
+    form: str, size: int, step: int, piece: int | None
+) -> None:
+    found = pieces.piece_us(Window(form, size * SECOND, step * SECOND))
+    assert found == (None if piece is None else piece * SECOND)
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -145,8 +205,20 @@ def test_every_aggregate_that_follows_from_parts_does(
         windows("AVG(result) AS mean, STDDEV_POP(result) AS d"),
         windows("SUM(DISTINCT result) AS s"),
         windows("LAST_VALUE(result) AS l"),
-        "SELECT window_start, COUNT(*) AS n FROM HOP(TABLE observations, DESCRIPTOR(time), "
-        "INTERVAL '1' MINUTE, INTERVAL '2' MINUTE) GROUP BY window_start, window_end",
+        # Windows that overlap have no pieces in common when rows are looked at by window.
+        hops("SUM(CASE WHEN time > window_start + INTERVAL '5' SECOND THEN 1 END) AS n"),
+        hops("COUNT(*) AS n", where=" WHERE time < window_end - INTERVAL '5' SECOND"),
+        hops("COUNT(*) AS n", by="EXTRACT(MINUTE FROM window_end)"),
+        hops(
+            "COUNT(*) AS n",
+            call="HOP(TABLE observations, DESCRIPTOR(time), INTERVAL '1' SECOND, "
+            "INTERVAL '9' SECOND)",
+        ),
+        hops(
+            "COUNT(*) AS n",
+            call="(SELECT * FROM TABLE(CUMULATE(TABLE observations, "
+            "DESCRIPTOR(time), INTERVAL '1' MINUTE, INTERVAL '1' HOUR)))",
+        ),
         f"{windows('COUNT(*) AS n')} UNION ALL SELECT time, datastream AS n FROM observations",
         "SELECT a.window_start, a.window_end, a.n "
         f"FROM ({windows('window_end, COUNT(*) AS n')}) AS a "

@@ -16,16 +16,8 @@ from penstock.api.json_answer import Json, read_json
 from penstock.api.streaming import EventStream
 from penstock.api.times import parse_time
 from penstock.api.who import By, standing
-from penstock.core.alarms import (
-    OPEN,
-    Act,
-    Alarm,
-    AlarmMode,
-    AlarmQuery,
-    AlarmState,
-    AlarmWatch,
-    Severity,
-)
+from penstock.core.alarm_rules import AlarmMode, Severity
+from penstock.core.alarms import OPEN, Act, Alarm, AlarmQuery, AlarmState, AlarmWatch
 from penstock.core.people import Actor
 
 router = APIRouter(tags=["alarms"], default_response_class=Response)

@@ -8,16 +8,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from penstock.core.alarms import (
-    Alarm,
-    AlarmBacktest,
-    AlarmEvent,
-    AlarmMode,
-    Episode,
-    RuleInfo,
-    RuleSpec,
-    Span,
-)
+from penstock.core.alarm_episodes import AlarmBacktest, Episode, Span
+from penstock.core.alarm_rules import AlarmMode, RuleInfo, RuleSpec
+from penstock.core.alarms import Alarm, AlarmEvent
 from penstock.core.notifications import Delivery, TargetInfo, TargetSpec
 
 

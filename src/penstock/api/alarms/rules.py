@@ -15,7 +15,8 @@ from penstock.api.describing import gives, takes
 from penstock.api.json_answer import Json, read_json
 from penstock.api.times import parse_time
 from penstock.api.who import By
-from penstock.core.alarms import AlarmBacktest, RuleInfo, RuleSpec
+from penstock.core.alarm_episodes import AlarmBacktest
+from penstock.core.alarm_rules import RuleInfo, RuleSpec
 from penstock.core.errors import InvalidInput
 from penstock.core.people import Actor
 
@@ -61,6 +62,7 @@ BACKTEST: dict[str, Any] = {
     "progress": 0.25,
     "start_us": 1_574_643_260_000_000,
     "end_us": 1_574_729_660_000_000,
+    "ended_us": None,
     "rows": 86_400,
     "episodes": [],
     "count": 0,
@@ -120,6 +122,22 @@ async def import_alarm_rules(request: Request, ctx: Ctx, by: By) -> Response:
 
 
 @router.post(
+    "/alarm-rules/check",
+    status_code=204,
+    summary="Check alarm rules",
+    responses={204: {"description": "They can be made, or changed."}},
+    openapi_extra=takes(
+        RuleSpec, SPEC, "A rule; JSON, or rules as text with `Content-Type: text/plain`."
+    ),
+)
+async def check_alarm_rules(request: Request, ctx: Ctx, by: By) -> Response:
+    """Check rules without keeping them; an error tells line and column in the SQL as written."""
+    specs = [await _spec(request)] if _is_json(request) else parse_rules(await _text(request))
+    await ctx.computing(ctx.alarms.rules.check, by, specs)
+    return Response(status_code=204)
+
+
+@router.post(
     "/alarm-rules/backtests",
     status_code=202,
     summary="Try an alarm rule on the past",
@@ -152,14 +170,16 @@ async def get_alarm_backtest(ctx: Ctx, by: By, backtest_id: BacktestId) -> Respo
 
 @router.delete(
     "/alarm-rules/backtests/{backtest_id}",
-    status_code=204,
     summary="Cancel a backtest",
-    responses={204: {"description": "It is cancelled and forgotten."}},
+    responses=gives(
+        "It is cancelled, and what it had found; one that has ended stays as it is.",
+        AlarmBacktest,
+        example={**BACKTEST, "state": "cancelled", "ended_us": 1_574_729_661_000_000},
+    ),
 )
 async def cancel_alarm_backtest(ctx: Ctx, by: By, backtest_id: BacktestId) -> Response:
-    """End a backtest."""
-    await ctx.blocking(ctx.alarms.rules.cancel_backtest, by, backtest_id)
-    return Response(status_code=204)
+    """End a backtest; it is remembered with what it had found, as those that are done are."""
+    return Json(await ctx.blocking(ctx.alarms.rules.cancel_backtest, by, backtest_id))
 
 
 @router.get(
@@ -263,9 +283,13 @@ async def _begin(ctx: Context, by: Actor, spec: RuleSpec, wanted: AlarmRange) ->
 
 
 async def _spec(request: Request) -> RuleSpec:
-    if request.headers.get("content-type", "").startswith("text/"):
-        return parse_rule(await _text(request))
-    return await read_json(request, RuleSpec)
+    if _is_json(request):
+        return await read_json(request, RuleSpec)
+    return parse_rule(await _text(request))
+
+
+def _is_json(request: Request) -> bool:
+    return not request.headers.get("content-type", "").startswith("text/")
 
 
 async def _text(request: Request) -> str:

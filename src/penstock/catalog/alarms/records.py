@@ -30,18 +30,10 @@ from penstock.catalog.alarms.notifications import delivery_values
 from penstock.catalog.database import Database
 from penstock.catalog.dialects.upserting import upsert
 from penstock.catalog.scoping import is_among
+from penstock.core.alarm_episodes import Span
 from penstock.core.alarm_records import Changes, RuleRecord, Shelf
-from penstock.core.alarms import (
-    Act,
-    Alarm,
-    AlarmEvent,
-    AlarmMode,
-    AlarmQuery,
-    AlarmState,
-    RuleSpec,
-    Severity,
-    Span,
-)
+from penstock.core.alarm_rules import AlarmMode, RuleSpec, Severity
+from penstock.core.alarms import Act, Alarm, AlarmEvent, AlarmQuery, AlarmState
 from penstock.core.errors import Conflict
 
 #: Written out, not a parameter: only so the index of open alarms is used.

@@ -59,7 +59,7 @@ class Questions:
 
     def _answer(self, plan: Plan, scope: Scope, max_rows: int, timeout_s: float) -> pa.Table:
         ends_s = time.monotonic() + timeout_s
-        picture = self._pictures.now()
+        picture = self._pictures.newest()
         left = self._settings.question_max_scan_rows
         parts = {}
         for one in plan.inputs:

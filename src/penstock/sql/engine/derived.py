@@ -21,7 +21,7 @@ from penstock.core.series import ObservationType, Series, Unit
 from penstock.core.store import CanSummarise, Store
 from penstock.sql.engine.outlet import Outlet
 from penstock.sql.engine.picture import Picture, Pictures
-from penstock.sql.engine.ranges import NEVER_US, Int64s, Range, within
+from penstock.sql.engine.ranges import ALWAYS_US, NEVER_US, Int64s, Range, within
 from penstock.sql.engine.tap import int64s
 from penstock.sql.signature import SOURCE_UNIT
 
@@ -102,6 +102,9 @@ class DatastreamSink:
         self._all: set[int] | None = None
         self._picture: Picture | None = None
         self._newest_us = NEVER_US
+        #: Until when something may have been derived that the store does not hold any more: it was
+        #: removed, and a crash came before those who had read it were told.
+        self._before_us = ALWAYS_US if meaning.is_rowwise else clock.now_us()
         #: Ranges that were put since the outlet was last emptied, and when that was.
         self._waiting: list[Range] = []
         self._flushes = 0
@@ -122,8 +125,10 @@ class DatastreamSink:
             if start_us <= self._newest_us:
                 self._settle(start_us, end_us)
                 made = self._replace(made, start_us, end_us)
+            last_us = max(self._newest_us, self._before_us)
+            if start_us <= last_us:
                 own = np.array(sorted(self._own()), np.int64)
-                self._outlet.touch(own, start_us, min(end_us, self._newest_us + 1))
+                self._outlet.touch(own, start_us, min(end_us, last_us + 1))
             self._waiting.append((start_us, end_us))
         for part in made:
             times = int64s(part, "time")

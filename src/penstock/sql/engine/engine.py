@@ -214,7 +214,7 @@ class Engine:
             self.tap.is_open = True
             standing = stand(
                 id_, query, plan, start_us, self._standings.get(id_), store=self._store,
-                clock=self._clock, picture=self.pictures.now(),
+                clock=self._clock, picture=self.pictures.newest(),
                 scope=self._scope_of(query.system), positions=_of_log(self._positions()),
             )  # fmt: skip
             self._standings[id_] = standing
@@ -266,7 +266,7 @@ class Engine:
         """Compute the answer for a range of event time from what is stored, in order, in parts."""
         return over(
             self._plan_of(query), start_us, end_us, store=self._store,
-            picture=self.pictures.now(), scope=self._scope_of(query.system),
+            picture=self.pictures.newest(), scope=self._scope_of(query.system),
             settings=self.settings, progress=progress,
         )  # fmt: skip
 

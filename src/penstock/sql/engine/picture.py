@@ -198,6 +198,17 @@ class Pictures:
             return self._take([])
         return self._picture
 
+    def newest(self) -> Picture:
+        """Return a picture with all datastreams that there are now.
+
+        What is told of those that there were may be as old as that of `now`.
+        """
+        picture = self.now()
+        last = int(picture.ids[-1]) if len(picture.ids) else 0
+        if not self._catalog.datastreams(after=last, limit=1):
+            return picture
+        return self._take(picture.infos)
+
     def knowing(self, ids: Int64s) -> Picture:
         """Return a picture with these datastreams; those that do not exist are left out."""
         picture = self.now()

@@ -128,7 +128,9 @@ class Pieces:
 
     def tidy(self, done_us: int) -> None:
         """Let go of what the windows at hand, and the last ones before these, do not need."""
-        first = self._begin(done_us - self._plan.meaning.grid_us)
+        # Windows that overlap are answered again as long as they are for a row that comes late.
+        again_us = max(self._plan.meaning.grid_us, self._ahead_us)
+        first = self._begin(done_us - again_us)
         if self._chunks and self._chunks[0].end_us <= first:
             self._hold(c for c in self._chunks if c.end_us > first)
 

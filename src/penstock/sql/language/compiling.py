@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 from sqlglot import exp
 
@@ -134,13 +134,17 @@ def _plan(context: Context, tree: exp.Query, made: Relation) -> Plan:
         grid_us=reach.grid,
         offset_us=reach.offset,
     )
-    text = f"{_with(context.relations())}{answer}"
+    shared = {stage.name for stage in context.stages if stage.is_shared}
+    text = f"{_with(context.relations(), shared)}{answer}"
     staged = _staged(context, answer, meaning)
     return _bounded(Plan(text, context.inputs(), tuple(context.tables), meaning, staged))
 
 
-def _with(relations: Sequence[tuple[str, str]]) -> str:
-    named = [f"{name} AS NOT MATERIALIZED ({sql})" for name, sql in relations]
+def _with(relations: Sequence[tuple[str, str]], shared: Collection[str] = ()) -> str:
+    named = [
+        f"{name} AS {'' if name in shared else 'NOT '}MATERIALIZED ({sql})"
+        for name, sql in relations
+    ]
     return f"WITH {', '.join(named)} " if named else ""
 
 

@@ -99,10 +99,10 @@ class Context:
         self.ctes.append((name, sql))
         return name
 
-    def add_stage(self, sql: str, reach: Reach) -> str:
+    def add_stage(self, sql: str, reach: Reach, *, is_shared: bool) -> str:
         """Give the pieces of windows a name that comes before the query, and return it."""
         name = self.add_cte("stage", sql)
-        self.stages.append(Stage(name, reach))
+        self.stages.append(Stage(name, reach, is_shared))
         return name
 
     def table(self, node: exp.Table) -> Relation:

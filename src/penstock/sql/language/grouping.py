@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from penstock.sql.language.context import Context
 from penstock.sql.language.expressions import Expressions
-from penstock.sql.language.pieces import Pieces, reach_of
+from penstock.sql.language.pieces import Pieces, overlapping, reach_of, single
 from penstock.sql.language.questions import NO_TIME, finished, ordering
 from penstock.sql.language.relations import (
     HIDDEN,
@@ -78,9 +78,7 @@ def grouped(
     values = {name: expressions.value(bare(item)) for name, item in items}
     having_sql = _having(context, node, expressions)
     others = [value for value in (value for _, value in groups) if not value.edge]
-    hash_ = f"hash({', '.join(value.sql for value in others)})" if others else "0"
-    time, until = (end, "NULL::TIMESTAMP") if window.form == "CUMULATE" else (start, end)
-    row = hash_ if window.form != "CUMULATE" else f"hash({start}, {hash_})"
+    identity = _identity(window, start, end, [value.sql for value in others])
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
     if context.is_adhoc:
         extra, in_order = ordering(context, node, expressions, values)
@@ -88,9 +86,7 @@ def grouped(
     by = ", ".join(dict.fromkeys([start, end, *(value.sql for _, value in keys)]))
     sql = None if context.is_adhoc else _in_pieces(context, node, source, items, where_sql, groups)
     sql = sql or (
-        f"(SELECT {time} AS __time, {until} AS __end, 0::BIGINT AS __series, "
-        f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {source.sql}{where_sql} "
-        f"GROUP BY {by}{having_sql})"
+        f"(SELECT {identity}, {columns} FROM {source.sql}{where_sql} GROUP BY {by}{having_sql})"
     )
     context.use(source.whole.identity if "ORDER BY" in columns else ())
     fields = {name: replace(value, sql=quoted(name)) for name, value in values.items()}
@@ -121,21 +117,47 @@ def _in_pieces(
         return None
     alias = next(a for a, r in source.scope.relations.items() if r.window is not None)
     bounds = _edges(context, node.args.get("group"), source, alias, window)
-    pieces = Pieces.by([*bounds, *(value.sql for _, value in groups)])
+    rows = source if window.form == "TUMBLE" else single(source)
+    if rows is None:
+        return None
+    edges = {} if window.form == "TUMBLE" else _over_pieces(bounds, groups)
+    pieces = Pieces.by([*bounds, *(value.sql for _, value in groups)], edges)
     expressions = Expressions(context, source.scope, groups=groups, pieces=pieces)
     values = {name: expressions.value(bare(item)) for name, item in items}
     having_sql = _having(context, node, expressions)
-    if not pieces.is_possible:
+    if not pieces.is_possible or (edges and pieces.names_windows(where_sql)):
         return None
-    start, end = (pieces.keys[sql] for sql in bounds)
+    start, end = (pieces.edges.get(sql) or pieces.keys[sql] for sql in bounds)
     others = [pieces.key(value).sql for _, value in groups if not value.edge]
-    row = f"hash({', '.join(others)})" if others else "0"
     columns = ", ".join(f"{value.sql} AS {quoted(name)}" for name, value in values.items())
-    name = context.add_stage(pieces.sql(source, where_sql, reach), reach)
+    name = context.add_stage(pieces.sql(rows, where_sql, reach), reach, is_shared=bool(edges))
+    by = [*([start, end] if edges else []), *pieces.keys.values()]
     return (
-        f"(SELECT {start} AS __time, {end} AS __end, 0::BIGINT AS __series, "
-        f"CAST({row} >> 1 AS BIGINT) AS __row, {columns} FROM {name} AS __s "
-        f"GROUP BY {', '.join(pieces.keys.values())}{having_sql})"
+        f"(SELECT {_identity(window, start, end, others)}, {columns} "
+        f"FROM {overlapping(window, name) if edges else f'{name} AS __s'} "
+        f"GROUP BY {', '.join(by)}{having_sql})"
+    )
+
+
+def _over_pieces(bounds: tuple[str, str], groups: list[tuple[exp.Expr, Value]]) -> dict[str, str]:
+    """Return what the bounds of windows are where pieces are joined with windows."""
+    start, end = "__w.__start", "__w.__until"
+    known = {"window_start": start, "window_end": end}
+    known["window_time"] = f"({end} - {microseconds(1)})"
+    edges = {value.sql: known[value.edge] for _, value in groups if value.edge}
+    return {**edges, bounds[0]: start, bounds[1]: end}
+
+
+def _identity(window: Window, start: str, end: str, keys: list[str]) -> str:
+    """Return the columns that tell a row of grouped windows apart, given their SQL."""
+    row = f"hash({', '.join(keys)})" if keys else "0"
+    until = end
+    if window.form == "CUMULATE":
+        # Those that share a beginning are told by their end.
+        row, start, until = f"hash({start}, {row})", end, "NULL::TIMESTAMP"
+    return (
+        f"{start} AS __time, {until} AS __end, 0::BIGINT AS __series, "
+        f"CAST({row} >> 1 AS BIGINT) AS __row"
     )
 
 

@@ -58,6 +58,8 @@ class Relation:
         order: What its `ORDER BY` was, for questions.
         weight: How often inputs and tables are used in it, when it is one that `WITH` names.
         copies: In how many windows a row of an input may be in it, at most.
+        single: Where `sql` puts each row of a relation into several windows: `sql`, and that of
+            the relation with each row once. What is made of it has another `sql`.
     """
 
     sql: str
@@ -72,6 +74,7 @@ class Relation:
     order: str = ""
     weight: int = 1
     copies: int = 1
+    single: tuple[str, str] | None = None
 
     def named(self, name: str) -> Value | None:
         """Return a field by its name, whatever the case."""

@@ -148,6 +148,7 @@ def windowed(context: Context, call: Call, relation: Relation) -> Relation:
         is_rowwise=relation.is_rowwise and window.form == "TUMBLE",
         keys=None,
         copies=copies,
+        single=None if window.form == "TUMBLE" else (f"({sql})", relation.sql),
     )
 
 

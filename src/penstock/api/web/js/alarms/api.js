@@ -42,12 +42,17 @@ export async function ruleText(id) {
   return response.text();
 }
 
-/** Make the rules of a text, or change those of the same name. */
-export async function saveRules(text) {
-  const response = await fetch(address("alarm-rules/import"), {
+async function sendText(path, text) {
+  const response = await fetch(address(path), {
     method: "POST", body: text, headers: { "Content-Type": "text/plain; charset=utf-8" },
   });
   const answer = await response.json().catch(() => null);
   if (!response.ok) throw new ApiError(answer?.error?.message ?? `The server answered ${response.status}.`, response.status);
-  return answer.items;
+  return answer;
 }
+
+/** Make the rules of a text, or change those of the same name. */
+export const saveRules = async (text) => (await sendText("alarm-rules/import", text)).items;
+
+/** Throws what is wrong with the rules of a text, if something is. */
+export const checkRules = (text) => sendText("alarm-rules/check", text);

@@ -30,16 +30,16 @@ function useBacktest() {
     ), LOOK_MS);
     return () => clearTimeout(timer);
   }, [found]);
-  const leave = () => running.current !== null && cancelBacktest(running.current).catch(() => {});
+  const leave = async () => (running.current === null ? null : cancelBacktest(running.current).catch(() => null));
   // Nobody looks at it any more.
   useEffect(() => () => leave(), []);
   const begin = (text, range) => beginBacktest(text, range).then(
     (next) => setState({ found: next, problem: "" }),
     (error) => setState({ found: null, problem: error.message }),
   );
-  const cancel = () => {
-    leave();
-    setState({ found: null, problem: "It was cancelled." });
+  const cancel = async () => {
+    const left = await leave();
+    if (left) setState({ found: left, problem: left.message });
   };
   return { ...state, begin, cancel };
 }
@@ -54,9 +54,14 @@ function Range({ range, set }) {
   return html`${edge("from", "From")}<span class="muted">to</span>${edge("to", "To")}`;
 }
 
+function Cancelled({ found }) {
+  const utc = useApp((state) => state.utc);
+  return html`<p role="status"><strong>Cancelled</strong> at ${Math.floor(found.progress * 100)} % of the range, ${formatTime(found.ended_us, utc)}. What it found until then:</p>`;
+}
+
 function Summary({ found }) {
   const { count, keys, told, active_s: active, longest_s: longest, suppressed_s: suppressed, rows } = found;
-  if (count === 0) return html`<p role="status">It would have raised nothing; ${many(rows, "row was", "rows were")} looked at.</p>`;
+  if (count === 0) return html`<p role="status">${found.state === "cancelled" ? "Nothing" : "It would have raised nothing"}; ${many(rows, "row was", "rows were")} looked at.</p>`;
   return html`<p role="status">It would have raised <strong>${many(count, "episode", "episodes")}</strong> of ${many(keys, "subject", "subjects")}, and told
     people of <strong>${formatCount(told)}</strong>. Active ${secondsText(active)} in all, the longest ${secondsText(longest)}${suppressed > 0 && `; other rules suppress ${secondsText(suppressed)} of it`}.
     ${" "}<span class="muted">${many(rows, "row was", "rows were")} looked at.</span></p>`;
@@ -83,7 +88,7 @@ function Found({ found }) {
   const subject = found.episodes.some((one) => one.key === chosen) ? chosen : found.episodes[0]?.key;
   const some = found.episodes.filter((one) => one.key === subject);
   const datastream = useDatastream(subject ?? "", some[0]?.span.values);
-  return html`<${Summary} found=${found} />
+  return html`${found.state === "cancelled" && html`<${Cancelled} found=${found} />`}<${Summary} found=${found} />
     ${some.length > 0 && html`<${Lanes} found=${found} subject=${subject} pick=${setChosen} />
       <h3>${some[0].subject}</h3>
       ${datastream && html`<${EpisodeChart} datastream=${datastream} name=${some[0].subject} episodes=${some}

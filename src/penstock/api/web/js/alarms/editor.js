@@ -1,9 +1,11 @@
 /** A rule as text, with controls for what its header says, to change and to try. */
 
-import { html, useEffect, useRef } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { Field, Said, Tick } from "../form.js";
+import { Mistake } from "../mistake.js";
+import { checkRules } from "./api.js";
 import { BacktestPanel } from "./backtest.js";
-import { readHeader, writeHeader } from "./header.js";
+import { readHeader, sqlOf, writeHeader } from "./header.js";
 import { SEVERITIES } from "./severity.js";
 
 export const EXAMPLE = `-- alarm: too-hot
@@ -13,6 +15,24 @@ export const EXAMPLE = `-- alarm: too-hot
 -- message: {thing} is at {result} {unit}
 SELECT time, thing, result, unit FROM observations WHERE result > 80
 `;
+
+const SETTLE_MS = 500;
+
+/** What the server says is wrong with a text, a moment after the last change; "" for nothing. */
+function useProblem(text) {
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    let isOver = false;
+    const say = (what) => isOver || setProblem(what);
+    const check = () => text.trim() && checkRules(text).then(() => say(""), (error) => say(error.message));
+    const timer = setTimeout(check, SETTLE_MS);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [text]);
+  return text.trim() ? problem : "";
+}
 
 const list = (text = "") => text.split(",").map((one) => one.trim()).filter(Boolean);
 
@@ -56,6 +76,7 @@ function Controls({ text, set, rules, targets }) {
 
 export function RuleEditor({ text, set, save, close, doing, rules, targets }) {
   const place = useRef(null);
+  const problem = useProblem(text);
   // Where it opens is where one types next, wherever the list was scrolled to.
   useEffect(() => {
     place.current.scrollIntoView({ block: "start" });
@@ -65,7 +86,8 @@ export function RuleEditor({ text, set, save, close, doing, rules, targets }) {
   return html`<section ref=${place} class="card rule-editor" aria-label="Rule editor">
     <h2>${readHeader(text).alarm || "A rule"}</h2>
     <${Controls} text=${text} set=${set} rules=${rules} targets=${targets} />
-    <${Field} label="The rule as text" as="textarea" rows=${rows} value=${text} onValue=${set} />
+    <${Field} label="The rule as text" as="textarea" rows=${rows} value=${text} onValue=${set} aria-invalid=${Boolean(problem)} />
+    ${problem && html`<${Mistake} sql=${sqlOf(text)} problem=${problem} />`}
     <div class="actions">
       <button class="primary" disabled=${doing.isBusy || !text.trim()} onClick=${save}>Save</button>
       <button onClick=${close}>Close</button>

@@ -10,6 +10,12 @@ function headerEnd(lines) {
 
 const keyOf = (line) => LINE.exec(line)?.[1].toLowerCase().replaceAll(" ", "-");
 
+/** The SQL of a rule's text, as the server counts its lines. */
+export function sqlOf(text) {
+  const lines = text.split("\n");
+  return lines.slice(headerEnd(lines)).join("\n").trim();
+}
+
 /** What the header says, by key. */
 export function readHeader(text) {
   const lines = text.split("\n");

@@ -21,21 +21,23 @@ export function Backtest({ spec, isValid }) {
     setFound(null);
     let columns = [];
     const values = [];
+    let reached = 0;
+    let isCancelled = false;
     try {
       const { sql, system, lateness_s, idle_s, reach_s } = spec;
       await backtest({ sql, lateness_s, idle_s, reach_s, from, ...(system ? { system } : {}) }, (said) => {
         if (said.columns) columns = said.columns;
         if (said.values) said.values.forEach((more, at) => { values[at] = (values[at] ?? []).concat(more); });
-        if (said.progress !== undefined) setShare(said.progress);
+        if (said.progress !== undefined) setShare(reached = said.progress);
       }, leave.current.signal);
     } catch (error) {
       if (error.name !== "AbortError") throw error;
-      return "It was cancelled.";
+      isCancelled = true;
     } finally {
       setShare(null);
     }
     setFound({ columns, values: columns.map((_, at) => values[at] ?? []), count: values[0]?.length ?? 0 });
-    return "";
+    return isCancelled ? `Cancelled at ${Math.floor(reached * 100)} % of the range. What was found until then:` : "";
   }, (said) => said);
   return html`<div class="inline-form">
       <${Field} as="select" label="Try it on" value=${from} onValue=${setFrom}>

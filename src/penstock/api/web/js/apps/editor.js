@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../html.js";
 import { Field, Said } from "../form.js";
+import { Mistake } from "../mistake.js";
 import { useDoing } from "../loading.js";
 import { readableSpan } from "../spans.js";
 import { addApp, changeApp, explain } from "./api.js";
@@ -29,18 +30,6 @@ function useMeaning(spec) {
     };
   }, [spec.sql, spec.system, spec.reach_s]);
   return state;
-}
-
-/** The line that an error speaks of, with its place marked. */
-function Mistake({ sql, problem }) {
-  const place = /^line (\d+), column (\d+): /.exec(problem);
-  const line = place ? sql.split("\n")[place[1] - 1] ?? "" : "";
-  const at = place ? place[2] - 1 : 0;
-  const word = /^\w+|./.exec(line.slice(at))?.[0] ?? "";
-  return html`<div class="things-mistake" role="alert">
-    ${place && html`<code>${line.slice(0, at)}<mark>${word || "\u00a0"}</mark>${line.slice(at + word.length)}</code>`}
-    <span class="bad-text">${problem}</span>
-  </div>`;
 }
 
 function Meaning({ meaning }) {
