@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from penstock.core.access import Access, Principal
 from penstock.core.errors import Backpressure, Conflict
+from penstock.core.imports import WRITTEN
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.selection import Selection
 from penstock.sensorthings.writing.areas import Areas
@@ -19,8 +20,6 @@ from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.results import Row
 from penstock.sensorthings.writing.unfinished import Move, Note
 
-#: Where the rows are published, below the system's name; the codec `arrow` reads them.
-TOPIC = "import/sensorthings"
 #: Rows in one message.
 MAX_ROWS = 50_000
 #: Rows made into a message without leaving the event loop; more would keep others waiting.
@@ -144,9 +143,9 @@ def _client(access: Access, who: Principal) -> str:
 def topic_of(access: Access, system: int) -> str:
     """Return the topic that rows of a system are published to."""
     if system == DEFAULT_SYSTEM:
-        return TOPIC
+        return WRITTEN
     names = {one.id: one.name for one in access.organisation.systems}
-    return f"{names[system]}/{TOPIC}"
+    return f"{names[system]}/{WRITTEN}"
 
 
 def _messages(topic: str, rows: Sequence[Row]) -> list[tuple[str, bytes]]:
