@@ -23,7 +23,7 @@ from penstock.cli.hub import (
     send_text,
     tell,
 )
-from penstock.cli.tables import moment, show, show_one
+from penstock.cli.tables import duration, moment, show, show_one
 from penstock.core.errors import InvalidInput
 
 app = typer.Typer(
@@ -188,12 +188,12 @@ def backtest(
         "It would have raised nothing.",
     )
     typer.echo(
-        f"{begun['count']} episodes of {begun['keys']} subjects, {begun['active_s']:g} s active in "
-        f"all, the longest {begun['longest_s']:g} s; {begun['rows']} rows looked at. People would "
-        f"have been told of {begun['told']}."
+        f"{begun['count']} episodes of {begun['keys']} subjects, active for "
+        f"{duration(begun['active_s'])} in all, the longest for {duration(begun['longest_s'])}; "
+        f"{begun['rows']} rows looked at. People would have been told of {begun['told']}."
     )
     if begun["suppressed_s"]:
-        typer.echo(f"Other rules suppress {begun['suppressed_s']:g} s of it.")
+        typer.echo(f"Other rules suppress {duration(begun['suppressed_s'])} of it.")
 
 
 def _told(episode: Any) -> str:
