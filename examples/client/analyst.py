@@ -23,7 +23,9 @@ def main(url: str = "http://127.0.0.1:8080") -> None:
         while client.count("Tank 7.level") < 1440:
             pass
 
-        [level] = client.datastreams("tank level")
+        # The search also finds what is called alike.
+        found = client.datastreams("tank level")
+        level = next(one for one in found if one.name == "Tank 7.level")
         hours = client.observations(level, "2026-01-01", "2026-01-02", every="1h").arrow()
         for time, mean in zip(hours["time"][:3], hours["mean"][:3], strict=True):
             print(f"{time}: {mean.as_py():.2f} {level.unit.symbol}")

@@ -53,6 +53,8 @@ def test_devices_are_found_by_name_type_and_status(site: Any, pages: Any) -> Non
     site.catalog.enrol([Series(thing="lab/esp 1", name="x")], Policy.APPROVAL, 1)
     site.fleet.records.decide(1, "lab/esp 1", DeviceStatus.REFUSED)
     page = pages.open("#view=devices")
+    names(page, "AAD-1", "AAD-2", "lab/esp 1")
+    page.get_by_label("with what apps and imports made").check()
     names(page, "AAD-1", "AAD-2", "boiler", "lab/esp 1")
     page.get_by_label("Any status").select_option("refused")
     names(page, "lab/esp 1")
@@ -210,3 +212,14 @@ def test_a_device_is_fixed_to_a_new_target_and_its_data_is_one_click_away(
     page.get_by_text("on Pump 3").wait_for()
     page.get_by_role("link", name="acceleration").click()
     until(page, f"penstock.app.get().view === 'chart' && penstock.points({id_})[0].length > 20")
+
+
+def test_names_that_begin_alike_are_told_apart_on_a_phone(site: Any, pages: Any) -> None:
+    long = "is.iceland.iot4cps-wp5-WeatherService.Stations.Station"
+    register(site, f"{long}1", f"{long}2")
+    page = pages.open("#view=devices", phone=True)
+    ends = "[...document.querySelectorAll('.column-name .cut-end')]"
+    until(page, f"{ends}.map((e) => e.innerText.slice(-8)).join() === 'Station1,Station2'")
+    until(page, f"{ends}.every((e) => e.getBoundingClientRect().right <= innerWidth)")
+    # All are enrolled: that needs no column of its own.
+    until(page, "getComputedStyle(document.querySelector('td.column-status')).display === 'none'")

@@ -229,6 +229,39 @@ def test_a_device_is_online_while_the_client_that_sends_its_data_is_here(room: R
     assert (room.device("UPB/RPi_1").online, room.device("UPB/RPi_1").reason) == (False, "will")
 
 
+def test_a_gateway_that_sends_on_keeps_a_device_online_whose_own_client_left(room: Room) -> None:
+    # Given a gateway that has been here for long, and the device's own client, here for a moment
+    name = "UPB/RPi_1"
+    (answer,) = room.catalog.enrol([Series(thing=name, name="TMP")], Policy.AUTOMATIC, 1)
+    room.say_presence("gateway-3", online=True, at_us=1_000, reason="connect")
+    room.say_presence(name, online=True, at_us=2_000, reason="connect")
+    room.say_presence(name, online=False, at_us=3_000, reason="clean")
+    assert room.device(name).online is False
+    # When the gateway sends what the device measured
+    room.room.listener.saw([Sighting(answer.datastream or 0, 4_000, "gateway-3", name, "flat")])
+    room.room.write_seen()
+    # Then the device is there as long as the gateway is
+    assert (room.device(name).online, room.device(name).client) == (True, "gateway-3")
+    room.say_presence("gateway-3", online=False, at_us=5_000, reason="will")
+    assert (room.device(name).online, room.device(name).reason) == (False, "will")
+
+
+def test_things_that_others_made_are_told_from_devices(room: Room) -> None:
+    def names(*, heard: bool | None) -> list[str]:
+        return [one.name for one in room.room.records.devices(ALL, heard=heard)]
+
+    for thing in ("of an app", "UPB/RPi_1"):
+        (answer,) = room.catalog.enrol([Series(thing=thing, name="TMP")], Policy.AUTOMATIC, 1)
+    room.catalog.enrol([Series(thing="waits", name="TMP")], Policy.APPROVAL, 1)
+    register(room)
+    assert names(heard=True) == [SENSOR, "waits"]
+    assert names(heard=False) == ["UPB/RPi_1", "of an app"]
+    room.room.listener.saw([Sighting(answer.datastream or 0, 5_000, "a", "UPB/RPi_1", "flat")])
+    room.room.write_seen()
+    assert names(heard=True) == [SENSOR, "UPB/RPi_1", "waits"]
+    assert names(heard=None) == [SENSOR, "UPB/RPi_1", "of an app", "waits"]
+
+
 def test_a_door_that_starts_has_nobody_yet(room: Room) -> None:
     register(room)
     room.say_presence(SENSOR, online=True, at_us=1_000)

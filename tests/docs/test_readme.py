@@ -12,7 +12,7 @@ from penstock.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^\.venv/bin/penstock (.*?)(?:\s+#.*)?$", TEXT, re.MULTILINE)
+COMMANDS = re.findall(r"^penstock (.*?)(?:\s+#.*)?$", TEXT, re.MULTILINE)
 
 
 def test_the_readme_fits_one_screen() -> None:

@@ -16,6 +16,7 @@ import pytest
 from penstock.catalog import SqlCatalog
 from penstock.core.clock import SystemClock
 from penstock.core.codec import Failure, Messages, Readings
+from penstock.core.listening import Listener
 from penstock.core.observation import SCHEMA
 from penstock.core.publish import encode_publish
 from penstock.core.series import Series
@@ -144,6 +145,7 @@ class Plant:
         self.store = ScriptedStore()
         self.settings = IngestSettings()
         self.codecs: dict[str, Callable[[], object]] = dict(CODECS)
+        self.listener: Listener | None = None
         self.log: SegmentLog | None = None
         self.ingest: Ingest | None = None
 
@@ -165,7 +167,7 @@ class Plant:
         )
         self.ingest = Ingest(
             self.log, self.catalog, self.store, lambda name: self.codecs[name](),
-            self.settings, self.clock, ends=self.log.ends,
+            self.settings, self.clock, ends=self.log.ends, listener=self.listener,
         )  # fmt: skip
         self.ingest.start()
         return self.ingest

@@ -23,7 +23,7 @@ from penstock.cli.hub import (
     send_text,
     tell,
 )
-from penstock.cli.tables import moment, show, show_one
+from penstock.cli.tables import duration, moment, show, show_one
 from penstock.core.errors import InvalidInput
 
 app = typer.Typer(
@@ -197,12 +197,12 @@ def _show_backtest(found: dict[str, Any], as_json: bool) -> None:
         "Nothing." if is_cancelled else "It would have raised nothing.",
     )
     typer.echo(
-        f"{found['count']} episodes of {found['keys']} subjects, {found['active_s']:g} s active in "
-        f"all, the longest {found['longest_s']:g} s; {found['rows']} rows looked at. People would "
-        f"have been told of {found['told']}."
+        f"{found['count']} episodes of {found['keys']} subjects, active for "
+        f"{duration(found['active_s'])} in all, the longest for {duration(found['longest_s'])}; "
+        f"{found['rows']} rows looked at. People would have been told of {found['told']}."
     )
     if found["suppressed_s"]:
-        typer.echo(f"Other rules suppress {found['suppressed_s']:g} s of it.")
+        typer.echo(f"Other rules suppress {duration(found['suppressed_s'])} of it.")
 
 
 def _told(episode: Any) -> str:

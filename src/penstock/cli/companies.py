@@ -8,7 +8,7 @@ import typer
 
 from penstock.cli import finding
 from penstock.cli.hub import DEFAULT_URL, AsJson, Url, Yes, ask, confirm, pages, print_json, tell
-from penstock.cli.tables import show, show_one, time_of
+from penstock.cli.tables import moment, show, show_one
 
 app = typer.Typer(
     name="companies",
@@ -33,7 +33,8 @@ def list_companies(search: str = "", *, url: Url = DEFAULT_URL, as_json: AsJson 
             ("Company", "name"),
             ("Administrators", lambda c: names(c["administrators"])),
             ("Description", "description"),
-            ("Since (UTC)", time_of("created_us")),
+            # The default company was always there.
+            ("Since (UTC)", lambda c: moment(c["created_us"] or None)),
         ],
         "No companies.",
     )

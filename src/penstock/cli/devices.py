@@ -49,11 +49,18 @@ def list_devices(
     online: Annotated[
         bool | None, typer.Option("--online/--offline", help="Only those connected, or not.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Things that apps, imports and people made, too.")
+    ] = False,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Show devices by name."""
-    devices = list(pages(url, "/devices", search=search, status=status, type=type_, online=online))
+    """Show devices by name: those that have sent or registered, wait or were refused."""
+    heard = None if everything else True
+    found = pages(
+        url, "/devices", search=search, status=status, type=type_, online=online, heard=heard
+    )
+    devices = list(found)
     if as_json:
         print_json(devices)
         return

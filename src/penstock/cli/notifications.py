@@ -163,11 +163,13 @@ def list_notifications(
     if as_json:
         print_json(found)
         return
+    targets = ask("GET", url, "/notification-targets")["items"]
+    names = {one["id"]: one["spec"]["name"] for one in targets}
     show(
         found,
         [
             ("Time (UTC)", lambda d: moment(d["created_us"])),
-            ("Target", "target_id"),
+            ("Target", lambda d: names.get(d["target_id"], d["target_id"])),
             ("Alarm", "alarm_id"),
             ("Event", "event"),
             ("State", "state"),

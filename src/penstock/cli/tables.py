@@ -83,11 +83,16 @@ def ago(time_us: int | None) -> str:
     """Return how long ago a time was, in one unit: `12 s`, `3 min`, `5 h`, `2 d`."""
     if time_us is None:
         return ""
-    seconds = (datetime.now(UTC) - (_EPOCH + timedelta(microseconds=time_us))).total_seconds()
+    past = datetime.now(UTC) - (_EPOCH + timedelta(microseconds=time_us))
+    return duration(max(0.0, past.total_seconds()))
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in one unit: `12 s`, `3 min`, `5 h`, `2 d`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+    return f"{seconds:.0f} s"
 
 
 def when(given: str | None) -> int | None:

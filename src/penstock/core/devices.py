@@ -238,6 +238,7 @@ class DeviceRecords(Protocol):
         things: Sequence[int] | None = None,
         type_: str | None = None,
         status: DeviceStatus | None = None,
+        heard: bool | None = None,
     ) -> Sequence[Device]:
         """Return devices by name and system, those that `scope` holds.
 
@@ -249,6 +250,8 @@ class DeviceRecords(Protocol):
             things: Only those with these Things.
             type_: Only those of this type.
             status: Only those that stand like this.
+            heard: Only those that have sent or registered, wait or were refused; or, with False,
+                only the others: Things that apps, imports and people made.
         """
         ...
 

@@ -12,9 +12,6 @@ from penstock.core.organisation import is_system_name
 VERSION = "v1.1"
 _FIRST = f"{VERSION}/"
 _WITHIN = f"/{VERSION}/"
-#: Topic by which Observations made by the SensorThings API go through the log, below the name of
-#: their system; other systems than the default one have `SYSTEM/` in front.
-IMPORT = "import/sensorthings"
 #: Topic on which the door tells the platform what somebody listens to; see `door.wanted`.
 WANTED = "$SYS/penstock/wanted"
 
@@ -25,11 +22,6 @@ def is_things_topic(topic: str) -> bool:
         return True
     system, within, _ = topic.partition(_WITHIN)
     return bool(within) and is_system_name(system)
-
-
-def is_import_topic(topic: str) -> bool:
-    """Tell whether the platform's own Observations go through the log by this topic."""
-    return topic == IMPORT or topic.endswith(f"/{IMPORT}")
 
 
 def split_things_topic(topic: str) -> tuple[str, str]:

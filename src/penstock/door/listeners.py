@@ -184,7 +184,12 @@ def _places(settings: DoorSettings) -> Iterator[Place]:
 
 def is_exposed(settings: DoorSettings) -> bool:
     """Say whether others can reach the door, and TLS alone does not keep them out."""
-    return any(_is_open_house(place, settings) for place in _places(settings))
+    return bool(exposed(settings))
+
+
+def exposed(settings: DoorSettings) -> list[Place]:
+    """Return where others can reach the door, and TLS alone does not keep them out."""
+    return [place for place in _places(settings) if _is_open_house(place, settings)]
 
 
 def _is_open_house(place: Place, settings: DoorSettings) -> bool:

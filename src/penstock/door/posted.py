@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 from penstock.core.access import PLATFORM
 from penstock.core.errors import Corrupt
+from penstock.core.imports import is_written
 from penstock.core.log import Block, LogReader
-from penstock.core.things_topics import is_import_topic, is_things_topic
+from penstock.core.things_topics import is_things_topic
 from penstock.door.auth import INTERNAL
 from penstock.door.broker import Broker
 from penstock.door.commit import GroupCommit
@@ -161,4 +162,4 @@ class Posted:
 
 
 def _is_of_things(topic: str) -> bool:
-    return is_things_topic(topic) or is_import_topic(topic)
+    return is_things_topic(topic) or is_written(topic)

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from penstock.core.codec import Int64s
+from penstock.core.imports import is_recording
 from penstock.core.listening import PLATFORM_CLIENT, Heard, Kind, Listener, Sighting, Unheard
 from penstock.ingest.decoding import Part, Rejected
 from penstock.ingest.messages import Batch
@@ -101,7 +102,8 @@ class Hearing:
 def sightings_of(batch: Batch, parts: Sequence[Part], ids: Sequence[Int64s]) -> Sequence[Sighting]:
     """Return the newest message of each Datastream in a batch.
 
-    Costs next to nothing for a row: of rows with one key, the last one stays.
+    Costs next to nothing for a row: of rows with one key, the last one stays. A file that is
+    imported is left out: no device said anything.
     """
     return list(chain.from_iterable(map(_sightings, [batch] * len(parts), parts, ids)))
 
@@ -121,4 +123,5 @@ def _sightings(batch: Batch, part: Part, ids: Int64s) -> list[Sighting]:
             messages.tolist(),
             strict=True,
         )
+        if not is_recording(batch.topics[m].path)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from penstock.catalog.database import Database, connect
 from penstock.catalog.schema import HEAD
@@ -41,6 +41,30 @@ def _url(config: Config) -> str:
 def catalog_health(config: Config) -> Finding:
     """Look at the catalog without making or changing anything."""
     return _server(config) if config.catalog.url else _file(config)
+
+
+def has_users(config: Config) -> bool:
+    """Tell whether a catalog has users, without making or changing it; one that fails may have."""
+    try:
+        if config.catalog.url:
+            with closing(connect(_url(config), config.catalog.busy_timeout_s)) as database:
+                return _has_users(database)
+        file = config.data_path / FILE
+        if not file.exists():
+            return False
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT 1 FROM account LIMIT 1").fetchone() is not None
+    except sqlite3.OperationalError as error:
+        return "no such table" not in str(error)
+    except (sqlite3.Error, PenstockError):
+        return True
+
+
+def _has_users(database: Database) -> bool:
+    with database.read() as connection:
+        if not inspect(connection).has_table("account"):
+            return False
+        return connection.execute(text("SELECT 1 FROM account LIMIT 1")).first() is not None
 
 
 def _file(config: Config) -> Finding:

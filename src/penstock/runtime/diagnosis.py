@@ -18,6 +18,7 @@ from penstock.runtime.catalog import catalog_health
 from penstock.runtime.certificate_health import certificates
 from penstock.runtime.config import Config, load
 from penstock.runtime.finding import Finding, Level
+from penstock.runtime.people import accounts_health
 from penstock.runtime.stores import look_at_store
 
 #: Open files that one connection each needs, beside those of the platform itself.
@@ -48,7 +49,7 @@ def diagnose(file: Path | None, overrides: dict[str, object]) -> Sequence[Findin
     running = any(finding.what == "instance" for finding in folder)
     if all(finding.level is not Level.PROBLEM for finding in folder):
         findings += [_filesystem(config), _disk(config)]
-        findings += [catalog_health(config), look_at_store(config)]
+        findings += [catalog_health(config), look_at_store(config), *accounts_health(config)]
     findings += _doors(config, running=running)
     findings.append(_address("HTTP", config.api.host, config.api.port, "--http", running=running))
     findings += [*certificates(config), _files(config), _clock()]

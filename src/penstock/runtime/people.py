@@ -15,11 +15,12 @@ from penstock.core.clock import Clock, SystemClock
 from penstock.core.errors import ConfigError
 from penstock.core.passwords import Passwords
 from penstock.core.people import Actor, NewUser, UserInfo
-from penstock.door.listeners import is_exposed
+from penstock.door.listeners import exposed, is_exposed
 from penstock.runtime.access_file import access_file, write_access
-from penstock.runtime.catalog import open_catalog
+from penstock.runtime.catalog import has_users, open_catalog
 from penstock.runtime.config import Config
 from penstock.runtime.data_dir import lock
+from penstock.runtime.finding import Finding, Level
 
 
 def needs_accounts(config: Config) -> bool:
@@ -49,14 +50,27 @@ def open_identities(
         publish=partial(write_access, access_file(config.data_path)),
     )
     if needs_accounts(config) and not identities.organisation().users:
-        msg = (
-            f"[api] host = {config.api.host!r} and [door] host = {config.door.host!r} let others "
-            "reach this platform, and it has no user who could let them in; make one first with "
-            f"`penstock users add NAME --administrator --data-dir {config.data_dir}`, or listen on "
-            "127.0.0.1"
-        )
-        raise ConfigError(msg)
+        found, do = without_users(config)
+        raise ConfigError(f"{found}; {do}")
     return identities
+
+
+def without_users(config: Config) -> tuple[str, str]:
+    """Return what is wrong with a platform that others reach while it has no user, and a remedy."""
+    door = [] if config.door.users else exposed(config.door)
+    places = [f"{place.scheme} on {place.host}:{place.port}" for place in door]
+    if not is_loopback(config.api.host):
+        places.insert(0, f"HTTP on {config.api.host}:{config.api.port}")
+    where = ", ".join(places)
+    make = f"penstock users add NAME --administrator --data-dir {config.data_dir}"
+    found = f"others can reach this platform ({where}), and it has no user who could let them in"
+    return found, f"make one first with `{make}`, or listen on 127.0.0.1"
+
+
+def accounts_health(config: Config) -> Iterator[Finding]:
+    """Look whether there is a user where one is needed, without making or changing anything."""
+    if needs_accounts(config) and not has_users(config):
+        yield Finding("accounts", Level.PROBLEM, *without_users(config))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.errors import Backpressure, InvalidInput, NotConnected
+from penstock.core.imports import IMPORTS
 from penstock.simulators.record_files import BadRow
 from penstock.simulators.recordings import Block, Recording
 
@@ -268,7 +269,7 @@ def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
 def topic_of(name: str) -> str:
     """Return the topic to which a recording of this name goes."""
     plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-    return f"import/{plain or 'recording'}"
+    return f"{IMPORTS}{plain or 'recording'}"
 
 
 def shown(bad: Sequence[BadRow]) -> str:

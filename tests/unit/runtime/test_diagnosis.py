@@ -88,3 +88,23 @@ def test_a_catalog_of_a_newer_penstock_is_a_problem(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     outcome = CliRunner().invoke(app, ["doctor", "--mqtt", address])
     assert "is not an address" in str(outcome.exception)
+
+
+def test_a_platform_that_others_reach_without_a_user_is_a_problem(tmp_path: Path) -> None:
+    open_house = {"door": {"host": "0.0.0.0", "port": 0}}
+    finding = found("accounts", tmp_path, **open_house)
+    assert finding.level is Level.PROBLEM
+    assert "mqtt on 0.0.0.0:0" in finding.found
+    assert "127.0.0.1:" not in finding.found
+    assert "penstock users add NAME --administrator" in finding.do
+    # The door's own list of device accounts keeps others out; so does a user.
+    kept = {"door": {**open_house["door"], "users": {"car": "$argon2id$"}}}
+    with pytest.raises(StopIteration):
+        found("accounts", tmp_path, **kept)
+    words = ["users", "add", "ada@example.com", "--password-stdin", "--administrator"]
+    outcome = CliRunner().invoke(
+        app, [*words, "--data-dir", str(tmp_path / "data")], input="correct horse\n"
+    )
+    assert outcome.exit_code == 0, outcome.output
+    with pytest.raises(StopIteration):
+        found("accounts", tmp_path, **open_house)

@@ -75,6 +75,13 @@ async def list_devices(
     online: Annotated[
         bool | None, Query(description="Only those that are connected, or are not.")
     ] = None,
+    heard: Annotated[
+        bool | None,
+        Query(
+            description="Only those that have sent or registered, wait or were refused; `false`: "
+            "only the others, Things that apps, imports and people made."
+        ),
+    ] = None,
     search: Annotated[str, Query(description="Only names that hold this.", max_length=200)] = "",
     target: Annotated[
         int | None, Query(ge=1, le=MAX_ID, description="Only those fixed to this target.")
@@ -86,7 +93,9 @@ async def list_devices(
 ) -> Response:
     """Return devices by name: those that send, those that wait, those refused."""
     scope = scope_of(ctx, who)
-    found = await ctx.blocking(ctx.fleet.records.devices, scope, status=status, type_=type_)
+    found = await ctx.blocking(
+        ctx.fleet.records.devices, scope, status=status, type_=type_, heard=heard
+    )
     wanted = [
         one
         for one in found

@@ -67,6 +67,7 @@ class SqlDevices:
         things: Sequence[int] | None = None,
         type_: str | None = None,
         status: DeviceStatus | None = None,
+        heard: bool | None = None,
     ) -> Sequence[Known]:
         """Return devices by name and system, those that `scope` holds; see the contract."""
         query = select_devices().where(seen_by(scope, Device.system_id, Device.thing_id))
@@ -85,6 +86,9 @@ class SqlDevices:
             query = query.where(DeviceFact.type == type_)
         if status is not None:
             query = query.where(Device.status == status)
+        if heard is not None:
+            is_heard = or_(Device.status != DeviceStatus.ENROLLED, DeviceFact.thing_id.is_not(None))
+            query = query.where(is_heard if heard else ~is_heard)
         query = query.order_by(Device.name, Device.system_id)
         found: list[Known] = []
         with self._database.read() as connection:

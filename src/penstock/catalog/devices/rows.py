@@ -19,8 +19,12 @@ def select_devices() -> Any:
     named, sender = ClientPresence.__table__.alias("named"), ClientPresence.__table__.alias("last")
     newest = or_(
         sender.c.client.is_(None),
-        # Its own connection counts while it is there, whoever else said something in its name.
-        and_(named.c.client.is_not(None), or_(named.c.online, named.c.at_us >= sender.c.at_us)),
+        # Its own connection counts while it is there, whoever else said something in its name;
+        # once it is gone, who last sent counts while that one is there.
+        and_(
+            named.c.client.is_not(None),
+            or_(named.c.online, and_(~sender.c.online, named.c.at_us >= sender.c.at_us)),
+        ),
     )
 
     def pick(column: str) -> Any:

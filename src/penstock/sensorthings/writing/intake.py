@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from penstock.core.access import Access, Principal
 from penstock.core.errors import Backpressure, Conflict
+from penstock.core.imports import WRITTEN
 from penstock.core.organisation import DEFAULT_SYSTEM
 from penstock.core.selection import Selection
-from penstock.core.things_topics import IMPORT
 from penstock.sensorthings.writing.areas import Areas
 from penstock.sensorthings.writing.asked import Parts
 from penstock.sensorthings.writing.results import Row
@@ -143,9 +143,9 @@ def _client(access: Access, who: Principal) -> str:
 def topic_of(access: Access, system: int) -> str:
     """Return the topic that rows of a system are published to; the codec `arrow` reads them."""
     if system == DEFAULT_SYSTEM:
-        return IMPORT
+        return WRITTEN
     names = {one.id: one.name for one in access.organisation.systems}
-    return f"{names[system]}/{IMPORT}"
+    return f"{names[system]}/{WRITTEN}"
 
 
 def _messages(topic: str, rows: Sequence[Row]) -> list[tuple[str, bytes]]:

@@ -4,7 +4,7 @@ import { html } from "./html.js";
 import { DeadLetters } from "./deadletters.js";
 import { Waiting } from "./fleet/waiting.js";
 import { readHealth } from "./catalog.js";
-import { formatCount, formatRate, formatTime } from "./format.js";
+import { formatAge, formatCount, formatRate, formatTime } from "./format.js";
 import { readableSpan } from "./spans.js";
 import { nowUs } from "./api.js";
 import { app, useApp } from "./state.js";
@@ -53,7 +53,7 @@ function Figures({ health }) {
     ["Datastreams", formatCount(health.datastreams_total)],
     ["Dead letters", formatCount(health.dead_letters)],
     ["Devices waiting", formatCount(health.devices_pending)],
-    ["Running for", readableSpan(Math.max(0, nowUs() - health.started_us))],
+    ["Running for", formatAge(Math.max(2e6, nowUs() - health.started_us))],
     ["Version", health.version],
   ];
   return html`<dl class="figures-grid">

@@ -121,7 +121,7 @@ export function StreamList() {
     </p>
     <div class="streams-scroll">
       ${byThing(found.items).map(([thing, items]) => html`<section key=${thing} class="thing">
-        <h3 title=${thing}>${thing}</h3>
+        <h3 title=${thing} aria-label=${thing}><${Name} text=${thing} /></h3>
         <ul>${items.map((info) => html`<${Row} key=${info.id} info=${info}
           isPicked=${picked.includes(info.id)} onPick=${pick} />`)}</ul>
       </section>`)}

@@ -33,7 +33,7 @@ const TABS = [
   ["organisation", "Organisation"],
 ];
 /** Views that need the whole width: the list of datastreams makes room. */
-const WIDE = ["alarms", "devices", "apps", "things", "organisation", "account"];
+const WIDE = ["alarms", "devices", "apps", "things", "health", "organisation", "account"];
 
 function Tabs({ view, health }) {
   const session = useApp((state) => state.session);

@@ -21,10 +21,15 @@ export function UserMenu() {
     };
     addEventListener("pointerdown", away);
     addEventListener("keydown", escape);
+    // Tabbed out of it: it would cover what has the focus.
+    const leave = (event) => event.relatedTarget && !box.current.contains(event.relatedTarget) && setOpen(false);
+    const held = box.current;
+    held.addEventListener("focusout", leave);
     box.current.querySelector(".menu button").focus();
     return () => {
       removeEventListener("pointerdown", away);
       removeEventListener("keydown", escape);
+      held.removeEventListener("focusout", leave);
     };
   }, [isOpen]);
   if (session?.kind !== "user") return null;
@@ -33,7 +38,7 @@ export function UserMenu() {
     app.set({ view: "account", part });
   };
   return html`<div class="user" ref=${box}>
-    <button class="quiet user-button" aria-haspopup="true" aria-expanded=${isOpen}
+    <button class="quiet user-button" aria-expanded=${isOpen}
         aria-label=${`Signed in as ${session.name}`} onClick=${() => setOpen(!isOpen)}>
       <${Icon} name="person" /><span class="user-name">${session.name}</span>
     </button>

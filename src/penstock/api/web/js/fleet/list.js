@@ -1,9 +1,11 @@
 /** All devices: a table page by page, with search and filters, and marks for commanding several. */
 
 import { html, useEffect, useState } from "../html.js";
+import { Tick } from "../form.js";
 import { Icon } from "../icons.js";
 import { formatNumber } from "../format.js";
 import { useLoaded, useTick } from "../loading.js";
+import { Name as Cut } from "../names.js";
 import { may } from "../session.js";
 import { app, hashWith, useApp } from "../state.js";
 import { listDevices, listTargets, listTypes } from "./api.js";
@@ -17,6 +19,8 @@ const SETTLE_MS = 200;
 /** The most that one question can count; far above what one platform is made for. */
 const MOST = 10000;
 const NO_FILTER = { search: "", type: "", status: "", online: "", target: "" };
+/** Things that apps, imports and people made are no devices, unless one asks for them. */
+const HEARD = { heard: "true" };
 
 export const deviceLink = ({ name, system }) => hashWith({ view: "devices", device: { name, system } });
 const keyOf = (device) => `${device.system} ${device.name}`;
@@ -45,6 +49,8 @@ function Filters({ filter, set, types, targets }) {
     ${pick("status", "Any status", [["enrolled", "enrolled"], ["pending", "pending"], ["refused", "refused"]])}
     ${pick("online", "Online or not", [["true", "online"], ["false", "not online"]])}
     ${targets.length > 0 && pick("target", "Any target", targets.map(({ id, name }) => [String(id), name]))}
+    <${Tick} label="with what apps and imports made" checked=${!filter.heard}
+      onChange=${(isAll) => set({ ...filter, heard: isAll ? "" : HEARD.heard })} />
   </div>`;
 }
 
@@ -53,8 +59,9 @@ function Name({ device }) {
   const systems = useApp((state) => state.session?.systems ?? []);
   const system = systems.find(({ id }) => id === device.system)?.name;
   const before = system && device.name.startsWith(`${system}.`) ? `${system}.` : "";
-  return html`<a href=${deviceLink(device)} title=${device.name}>${before
-    && html`<span class="name-before">${before}</span>`}<span class="name-own">${device.name.slice(before.length)}</span></a>`;
+  return html`<a href=${deviceLink(device)} title=${device.name} aria-label=${device.name}>${before
+    ? html`<span class="name-before">${before}</span><span class="name-own">${device.name.slice(before.length)}</span>`
+    : html`<${Cut} text=${device.name} />`}</a>`;
 }
 
 function Row({ device, isMarked, mark, isMarkable }) {
@@ -128,7 +135,7 @@ function Bulk({ marks, clear, filter, types }) {
 }
 
 export function DeviceList() {
-  const [filter, setFilter] = useState(NO_FILTER);
+  const [filter, setFilter] = useState({ ...NO_FILTER, ...HEARD });
   const [pages, setPages] = useState([null]);
   const [marks, mark, setMarks] = useMarks();
   const session = useApp((state) => state.session);
@@ -144,7 +151,7 @@ export function DeviceList() {
     setPages([null]);
   };
   const devices = found.data?.items ?? [];
-  const isFiltered = Object.values(settled).some(Boolean);
+  const isFiltered = Object.keys(NO_FILTER).some((name) => settled[name]);
   const mine = devices.filter((device) => device.status === "enrolled" && may.runSystem({ session }, device.system));
   const isAll = mine.length > 0 && mine.every((device) => marks.has(keyOf(device)));
   const markAll = () => mine.filter((device) => isAll || !marks.has(keyOf(device))).forEach(mark);
@@ -154,8 +161,9 @@ export function DeviceList() {
     ${found.error && html`<p class="bad-text" role="alert">${found.error.message}</p>`}
     ${found.data && devices.length === 0 && html`<p class="nothing">
       ${isFiltered ? "No device is like that." : session.administrator
-        ? "No device has sent or registered yet." : "No device of your systems has sent or registered yet."}</p>`}
-    ${devices.length > 0 && html`<div class="table-scroll fleet" tabindex="0" aria-label="Table of devices"><table class="fleet-table">
+        ? "No device has sent or registered yet. One that sends by MQTT appears here by itself." : "No device of your systems has sent or registered yet."}</p>`}
+    ${devices.length > 0 && html`<div class="table-scroll fleet" tabindex="0" aria-label="Table of devices"><table
+        class=${`fleet-table ${devices.every(({ status }) => status === "enrolled") ? "all-enrolled" : ""}`}>
       <thead><tr>
         <th class="column-pick" scope="col">${mine.length > 0 && html`<input type="checkbox" checked=${isAll}
           aria-label="Mark all on this page" onChange=${markAll} />`}</th>

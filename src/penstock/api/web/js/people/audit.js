@@ -43,11 +43,11 @@ function changes({ before, after }, utc) {
 export function Audit() {
   const utc = useApp((state) => state.utc);
   const [kind, setKind] = useState("");
-  const [page, setPage] = useState({ items: [], next: null, error: "" });
+  const [page, setPage] = useState({ items: [], next: null, error: "", isLoaded: false });
   const load = async (before) => {
     try {
       const found = await listAudit(kind, before, PAGE);
-      setPage((now) => ({ items: before ? [...now.items, ...found.items] : found.items, next: found.next, error: "" }));
+      setPage((now) => ({ items: before ? [...now.items, ...found.items] : found.items, next: found.next, error: "", isLoaded: true }));
     } catch (error) {
       setPage((now) => ({ ...now, error: error.message }));
     }
@@ -66,12 +66,12 @@ export function Audit() {
       <thead><tr>${COLUMNS.map((label) => html`<th key=${label} scope="col">${label}</th>`)}</tr></thead>
       <tbody>${page.items.map((entry) => html`<tr key=${entry.id}>
         <td class="number">${formatTime(entry.at_us, utc)}</td>
-        <td class="text">${entry.by || "nobody"}${entry.address && html` <span class="muted small">${entry.address}</span>`}</td>
+        <td class="text who">${entry.by || "nobody"}${entry.address && html` <span class="muted small">${entry.address}</span>`}</td>
         <td>${entry.action}</td>
         <td class="text">${entry.kind} <strong>${entry.name}</strong></td>
-        <td class="text muted">${changes(entry, utc).join(", ")}</td>
+        <td class="text muted change">${changes(entry, utc).join(", ")}</td>
       </tr>`)}
-      ${page.items.length === 0 && html`<tr><td colspan="5" class="nothing">Nothing was changed yet.</td></tr>`}</tbody>
+      ${page.isLoaded && page.items.length === 0 && html`<tr><td colspan="5" class="nothing">Nothing was changed yet.</td></tr>`}</tbody>
     </table></div>
     ${page.next && html`<button onClick=${() => load(page.next)}>More</button>`}
   </section>`;

@@ -30,7 +30,7 @@ function Head({ kind, place, mayChange, save, remove, reload }) {
       ${place.company && html` › <a href=${placeLink("company", place.company_id)}>${place.company}</a>`}</p>
     <h1 class="place-name">${place.name}</h1>
     <${Description} key=${place.id} text=${place.description} mayChange=${mayChange} save=${save} />
-    <p class="muted">${kind} ${place.id}, made ${formatDate(place.created_us, utc)}
+    <p class="muted">${kind} ${place.id}${place.created_us > 0 && `, made ${formatDate(place.created_us, utc)}`}
       ${place.created_by && ` by ${place.created_by}`}</p>
     ${mayChange && !isDefault(place) && html`<div class="actions">
       <${Sure} label=${`Remove this ${kind.toLowerCase()}`} sure="Really remove?" act=${go}

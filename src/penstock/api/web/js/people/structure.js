@@ -3,6 +3,7 @@
 import { html, useState } from "../html.js";
 import { Field, Said } from "../form.js";
 import { useDoing, useLoaded } from "../loading.js";
+import { Name } from "../names.js";
 import { learnSession } from "../session.js";
 import { app, useApp } from "../state.js";
 import { addCompany, listCompanies, listSystems } from "./api.js";
@@ -34,7 +35,7 @@ const within = (system, company) =>
 
 function Node({ kind, place, label, isCurrent }) {
   return html`<a class=${`node node-${kind}`} href=${placeLink(kind, place.id)}
-    aria-current=${isCurrent ? "true" : undefined} title=${place.name}>${label}</a>`;
+    aria-current=${isCurrent ? "true" : undefined} title=${place.name} aria-label=${label}><${Name} text=${label} /></a>`;
 }
 
 function Tree({ companies, systems, place, reload, isWelcomed }) {

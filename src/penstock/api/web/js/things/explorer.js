@@ -30,6 +30,19 @@ function Trail({ path, go }) {
   </nav>`;
 }
 
+/** All sets: in a row, or where there is no room for it, to choose from. */
+function Sets({ path, go }) {
+  return html`<div class="range-buttons not-phone" role="group" aria-label="Entity sets">
+      ${SETS.map((one) => html`<button key=${one} class="segment" aria-pressed=${path === one}
+        onClick=${() => go(one)}>${one}</button>`)}
+    </div>
+    <select class="only-phone things-set" aria-label="Entity set" value=${SETS.includes(path) ? path : ""}
+      onChange=${(event) => go(event.currentTarget.value)}>
+      ${!SETS.includes(path) && html`<option value="" disabled>another set \u2026</option>`}
+      ${SETS.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}
+    </select>`;
+}
+
 function Question({ asked, problem, ask }) {
   const [filter, setFilter] = useState(asked.filter);
   const [order, setOrder] = useState(asked.order);
@@ -59,7 +72,7 @@ function Question({ asked, problem, ask }) {
     </div>
     ${place && html`<${Mistake} place=${place} value=${{ filter: asked.filter, orderby: asked.order, expand: asked.expand.join(",") }[place.option] ?? ""} />`}
     ${problem && !place && html`<p class="bad-text" role="alert">${problem.message}</p>`}
-    <div class="actions" role="group" aria-label="Expand">
+    <div class="actions things-expand" role="group" aria-label="Expand">
       <span class="muted small">Expand</span>
       ${linksOf(setAt(asked.path)).map((link) => html`<button type="button" key=${link} class="segment things-link"
         aria-pressed=${asked.expand.includes(link)} onClick=${() => turn(link)}>${link}</button>`)}
@@ -97,10 +110,7 @@ export function ThingsView({ isShown }) {
   const go = (path) => app.set({ things: { ...FIRST, path } });
   const set = setAt(asked.path);
   return html`<section class="view things-view" hidden=${!isShown} ref=${top} aria-label="SensorThings API">
-    <div class="range-buttons" role="group" aria-label="Entity sets">
-      ${SETS.map((one) => html`<button key=${one} class="segment" aria-pressed=${asked.path === one}
-        onClick=${() => go(one)}>${one}</button>`)}
-    </div>
+    <${Sets} path=${asked.path} go=${go} />
     <div class="card">
       ${segmentsOf(asked.path).length > 1 && html`<${Trail} path=${asked.path} go=${go} />`}
       <${Question} asked=${asked} problem=${error} ask=${ask} />
@@ -114,7 +124,7 @@ export function ThingsView({ isShown }) {
           <button onClick=${onward || undefined} disabled=${!onward}>Next</button>
         </div>
       </div>
-      ${page?.entities.length === 0 && html`<p class="muted">Nothing matches.</p>`}
+      ${page?.entities.length === 0 && html`<p class="muted">${asked.filter ? "Nothing matches." : "There is none yet."}</p>`}
       <ul class="rows">${(page?.entities ?? []).map((entity) => html`<${Entity}
         key=${entity["@iot.selfLink"] ?? entity["@iot.id"]} set=${set} entity=${entity} go=${go} />`)}</ul>
     </div>
