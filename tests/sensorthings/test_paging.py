@@ -250,7 +250,7 @@ def test_what_is_expanded_is_refused_before_it_is_made(
     made: list[int] = []
     monkeypatch.setattr(sizes, "MAX_ENTITIES", 10)
     monkeypatch.setattr(reading_observations, "MAX_TOGETHER", together)
-    monkeypatch.setattr(reading, "rows_of", lambda table, *_: made.append(table.num_rows))
+    monkeypatch.setattr(reading, "ObservationTexts", lambda table, *_: made.append(table.num_rows))
     with pytest.raises(NotSupported, match="more than 10"):
         ask(house, "Datastreams?$expand=Observations")
     assert made == []

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from penstock.core.errors import NotSupported
-from penstock.sensorthings.grammar import Expand, Options
-from penstock.sensorthings.sizes import MAX_ENTITIES, check_size
-
-
-def _nested(depth: int) -> tuple[list[dict[str, Any]], Options]:
-    entities: list[dict[str, Any]] = [{"@iot.id": 1, "properties": {"a": 1}}]
-    options = Options()
-    for _ in range(depth):
-        entities = [{"@iot.id": at, "Things": entities, "Thing": entities[0]} for at in range(3)]
-        options = Options(expand=(Expand("Things", options), Expand("Thing", options)))
-    return entities, options
+from penstock.sensorthings.showing import Shown
+from penstock.sensorthings.sizes import MAX_ENTITIES
 
 
 def test_entities_that_show_again_and_again_count_each_time() -> None:
-    check_size(*_nested(3))
+    inner = Shown(3)
+    for depth in range(3):
+        outer = Shown(3)
+        outer.grow([inner.size(0, 3)] * 3)
+        outer.grow([inner.size(0, 1)] * 3)
+        inner = outer
+        assert inner.size(0, 3) == (15, 63, 255)[depth]
     with pytest.raises(NotSupported, match=f"more than {MAX_ENTITIES}; choose fewer"):
-        check_size(*_nested(19))
+        inner.grow([MAX_ENTITIES // 3] * 3)
 
 
 def test_many_entities_can_be_shown() -> None:
-    check_size([{"@iot.id": at} for at in range(MAX_ENTITIES)], Options())
+    shown = Shown(1)
+    shown.grow([MAX_ENTITIES - 1])
+    assert shown.size(0, 1) == MAX_ENTITIES

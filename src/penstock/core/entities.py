@@ -264,6 +264,43 @@ SETS: Mapping[str, EntityType] = {kind.set_name: kind for kind in _ALL}
 Row = Mapping[str, object]
 
 
+class Columns(msgspec.Struct, frozen=True, kw_only=True):
+    """Entities as columns: what an answer in JSON is put together from.
+
+    Attributes:
+        ids: Of the entities, in order.
+        values: By property, in the order in which they are shown: JSON as text, or times in
+            microseconds; None where there is none.
+        kinds: Of Datastreams the words of `core.series.ObservationType`.
+        next: The `@sort` of the last one, when the limit left some out.
+    """
+
+    ids: Sequence[int]
+    values: Mapping[str, Sequence[str | int | None]]
+    kinds: Sequence[str] = ()
+    next: tuple[object, ...] | None = None
+
+    def take(self, rows: Sequence[int]) -> Columns:
+        """Return those at some places, in that order."""
+        return Columns(
+            ids=[self.ids[row] for row in rows],
+            values={name: [column[row] for row in rows] for name, column in self.values.items()},
+            kinds=[self.kinds[row] for row in rows] if self.kinds else (),
+        )
+
+
+class ColumnsAlong(Columns, frozen=True, kw_only=True):
+    """Entities at the end of a link of several others.
+
+    Attributes:
+        sizes: How many there are of each of the others, in order: first all of the first one.
+        nexts: The `@sort` of the last one of those of which the limit left some out.
+    """
+
+    sizes: Mapping[int, int]
+    nexts: Mapping[int, tuple[object, ...]] = {}
+
+
 class Step(msgspec.Struct, frozen=True):
     """From entities of a type along one of their links: `Things(1)/Datastreams`."""
 
@@ -388,8 +425,12 @@ class EntityReader(Protocol):
         """
         ...
 
-    def find_along(self, query: Query) -> Mapping[int, Sequence[Row]]:
-        """Answer `find` for each id of `query.along.ids` by itself, limit and skip for each.
+    def columns(self, query: Query) -> Columns:
+        """Return what `find` does, as columns; `query.links` are left out."""
+        ...
+
+    def columns_along(self, query: Query) -> ColumnsAlong:
+        """Answer `columns` for each id of `query.along.ids` by itself, limit and skip for each.
 
         One statement for all of them: this is what `$expand` asks.
         """

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from penstock.core.entities import Row
 from penstock.core.errors import InvalidInput
 from penstock.sensorthings.grammar import Options, print_options
 
@@ -17,14 +15,11 @@ from penstock.sensorthings.grammar import Options, print_options
 _SAFE = "$=,/()';:@*!"
 
 
-def next_option(rows: Sequence[Row], top: int, options: Options) -> str:
-    """Return the option that leads to the rows behind a page of `top`."""
-    if len(rows) <= top or not top:
+def next_option(last: tuple[object, ...] | None) -> str:
+    """Return the option that leads to what is behind a row, by its `@sort`; empty without one."""
+    if last is None:
         return ""
-    values = rows[top - 1].get("@sort")
-    if values is None:
-        return f"$skip={options.skip + top}"
-    text = base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+    text = base64.urlsafe_b64encode(msgspec.json.encode(last)).decode().rstrip("=")
     return f"$skiptoken={text}"
 
 

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+from msgspec.structs import replace
 
 from penstock.core.access import Scope
-from penstock.core.entities import TYPES, Query, Row, Step
+from penstock.core.entities import TYPES, Columns, ColumnsAlong, Step
 from penstock.core.expression import Expression
+from penstock.core.observation import SCHEMA
 from penstock.sensorthings.continuing import following, next_option
 from penstock.sensorthings.grammar import Expand, Options
-from penstock.sensorthings.observation_pages import Found, Paging
-from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind
-from penstock.sensorthings.showing import COUNT, NEXT, Page, id_of_row
+from penstock.sensorthings.observation_pages import Paging
+from penstock.sensorthings.observation_rows import Kind
+from penstock.sensorthings.showing import COUNT, NEXT, Shown, inner_text
 from penstock.sensorthings.sizes import check_count
 from penstock.sensorthings.sources import ID, Sources, among, both
 
 if TYPE_CHECKING:
     from penstock.sensorthings.reading import Reading
+
+
+Kinds = Mapping[int, Kind]
+_NOTHING = (0, 0)
+
+
+class Within(NamedTuple):
+    """Entities that are within others, all of one behind all of the other.
+
+    Attributes:
+        shown: They.
+        sizes: How many are within each of the others, by its id, in order.
+        counts: How many there are in all, where that was asked for.
+        nexts: The options that lead to the next page, where there is one.
+    """
+
+    shown: Shown
+    sizes: Mapping[int, int]
+    counts: Mapping[int, int]
+    nexts: Mapping[int, str]
 
 
 class Expanding:
@@ -38,177 +62,168 @@ class Expanding:
         self._root = root
 
     def expand(
-        self,
-        type_: str,
-        rows: Sequence[Row],
-        shown: list[dict[str, Any]],
-        options: Options,
-        kinds: Mapping[int, Kind],
+        self, type_: str, ids: Sequence[int], shown: Shown, options: Options, kinds: Kinds
     ) -> None:
-        """Put what is expanded into entities as they are shown."""
+        """Put what is expanded into entities of the catalog as they are shown."""
         for expand in options.expand:
             link = TYPES[type_].link(expand.link)
             assert link is not None
-            if type_ == "Observation":
-                self._expand_observations(rows, shown, expand, kinds)
-            elif link.many:
-                self._expand_many(type_, rows, shown, expand, kinds)
+            if not link.many:
+                self._expand_one(type_, ids, shown, expand)
+            elif link.target == "Observation":
+                within = self._observations_along(type_, ids, expand.options, kinds)
+                self._put_many(type_, ids, shown, expand, within)
             else:
-                self._expand_one(type_, rows, shown, expand)
+                along = Step(type_, tuple(ids), link.name)
+                within = self._entities_along(along, expand.options)
+                self._put_many(type_, ids, shown, expand, within)
 
-    def _expand_many(
-        self,
-        type_: str,
-        rows: Sequence[Row],
-        shown: list[dict[str, Any]],
-        expand: Expand,
-        kinds: Mapping[int, Kind],
+    def expand_observations(
+        self, table: pa.Table, shown: Shown, options: Options, kinds: Kinds
     ) -> None:
-        link = TYPES[type_].link(expand.link)
-        assert link is not None
-        ids: list[Any] = [row[ID] for row in rows]
-        if link.target == "Observation":
-            pages = self._observations_along(type_, ids, expand.options, kinds)
-        else:
-            pages = self._entities_along(Step(type_, tuple(ids), link.name), expand.options)
-        nothing = Page([], 0 if expand.options.count else None)
-        stem = f"{self._root}/{TYPES[type_].set_name}("
-        kept = f")/{link.name}?{following(expand.options)}"
-        name, count, next_ = link.name, link.name + COUNT, link.name + NEXT
-        for id_, one in zip(ids, shown, strict=True):
-            page = pages.get(id_, nothing)
-            if page.count is not None:
-                one[count] = page.count
-            one[name] = page.values
-            if page.next:
-                one[next_] = f"{stem}{id_}{kept}{page.next}"
+        """Put what is expanded into Observations as they are shown."""
+        for expand in options.expand:
+            keys: Sequence[int | None]
+            if expand.link == "FeatureOfInterest":
+                keys = self._features(table)
+            else:
+                is_multi = expand.link == "MultiDatastream"
+                keys = [
+                    key if key in kinds and kinds[key].is_multi is is_multi else None
+                    for key in table["datastream"].to_pylist()
+                ]
+            wanted = frozenset(key for key in keys if key is not None)
+            where = self._reading.joins.of_catalog(expand.options.where, expand.link)
+            query = self._reading.query(expand.link, expand.options)
+            query = replace(query, where=both(among((ID,), wanted), where))
+            found = self._sources.reader.columns(query)
+            place_of: dict[int | None, int] = {id_: at for at, id_ in enumerate(found.ids)}
+            places = [place_of.get(key) for key in keys]
+            self._put_one(places, found, shown, expand, expand.link)
 
-    def _entities_along(self, along: Step, options: Options) -> Mapping[int, Page]:
+    def _put_many(
+        self, type_: str, ids: Sequence[int], shown: Shown, expand: Expand, within: Within
+    ) -> None:
+        """Show behind each entity those that are within it."""
+        stops = accumulate(within.sizes.values())
+        spans = {
+            id_: (stop - size, stop)
+            for (id_, size), stop in zip(within.sizes.items(), stops, strict=True)
+        }
+        of_each = [spans.get(id_, _NOTHING) for id_ in ids]
+        shown.grow([within.shown.size(start, stop) for start, stop in of_each])
+        members = within.shown.members()
+        arrays = [
+            f"[{{{'},{'.join(members[start:stop])}}}]" if start < stop else "[]"
+            for start, stop in of_each
+        ]
+        if expand.options.count:
+            counts = [str(within.counts.get(id_, 0)) for id_ in ids]
+            shown.add(f"{expand.link}{COUNT}", counts)
+        shown.add(expand.link, arrays)
+        if within.nexts:
+            stem = inner_text(f"{self._root}/{TYPES[type_].set_name}(")
+            kept = inner_text(f")/{expand.link}?{following(expand.options)}")
+            nexts = [(id_, within.nexts.get(id_)) for id_ in ids]
+            # What leads on is plain: a word and numbers, or base64.
+            texts = [f'"{stem}{id_}{kept}{next_}"' if next_ else None for id_, next_ in nexts]
+            shown.add(f"{expand.link}{NEXT}", texts)
+
+    def _entities_along(self, along: Step, options: Options) -> Within:
         link = TYPES[along.type].link(along.link)
         assert link is not None
-        top = self._reading.top(options)
-        query = Query(
-            type=link.target,
-            scope=self._scope,
+        query = replace(
+            self._reading.query(link.target, options),
             along=along,
             where=self._reading.joins.of_catalog(options.where, link.target),
             order=options.order,
-            limit=top + 1,
+            limit=self._reading.top(options),
             skip=options.skip,
-            properties=self._reading.wanted(link.target, options),
         )
         counts = self._sources.reader.count_along(query) if options.count else {}
-        found = self._sources.reader.find_along(query)
-        pages = {id_: rows[:top] for id_, rows in found.items()}
-        every = [row for rows in pages.values() for row in rows]
-        check_count(len(every))
-        shown = iter(self._reading.show(link.target, every, options, is_nested=True))
-        return {
-            id_: Page(
-                list(islice(shown, len(pages[id_]))),
-                counts.get(id_),
-                next_option(rows, top, options),
-            )
-            for id_, rows in found.items()
-        }
+        found = self._sources.reader.columns_along(query)
+        check_count(len(found.ids))
+        shown = self._reading.show(link.target, found, options, is_nested=True)
+        nexts = {id_: next_option(sort) for id_, sort in found.nexts.items()}
+        return Within(shown, found.sizes, counts, nexts)
 
     def _observations_along(
-        self, type_: str, ids: Sequence[int], options: Options, kinds: Mapping[int, Kind]
-    ) -> Mapping[int, Page]:
+        self, type_: str, ids: Sequence[int], options: Options, kinds: Kinds
+    ) -> Within:
         where = self._reading.joins.of_observations(options.where)
         paging = self._reading.paging(options)
         if type_ == "FeatureOfInterest":
-            return {id_: self._of_feature(id_, where, paging, options) for id_ in ids}
+            return self._of_features(ids, where, paging, options)
         found = self._reading.observations.along(ids, where, paging)
         check_count(found.table.num_rows)
         counts = self._reading.observations.counts(ids, where) if options.count else {}
-        shown = self._reading.show_observations(Found(found.table), options, kinds, is_nested=True)
-        pages: dict[int, Page] = {id_: Page([], count) for id_, count in counts.items()}
-        at = 0
-        for id_, size in found.sizes.items():
-            pages[id_] = Page(shown[at : at + size], counts.get(id_), found.next.get(id_, ""))
-            at += size
-        return pages
+        shown = self._reading.show_observations(found.table, options, kinds, is_nested=True)
+        return Within(shown, found.sizes, counts, found.next)
 
-    def _of_feature(
-        self, feature: int, where: Expression | None, paging: Paging, options: Options
-    ) -> Page:
-        whole = both(self._reading.observations.of_feature(feature), where)
-        choice = self._reading.observations.choose(whole)
-        found = self._reading.observations.page(choice, paging)
-        count = self._reading.observations.count(choice) if options.count else None
-        kinds = self._reading.observations.kinds(found.table)
-        values = self._reading.show_observations(found, options, kinds, is_nested=True)
-        return Page(values, count, found.next)
+    def _of_features(
+        self, features: Sequence[int], where: Expression | None, paging: Paging, options: Options
+    ) -> Within:
+        observations = self._reading.observations
+        tables, total = [SCHEMA.empty_table()], 0
+        sizes, counts, nexts = dict[int, int](), dict[int, int](), dict[int, str]()
+        for feature in features:
+            choice = observations.choose(both(observations.of_feature(feature), where))
+            found = observations.page(choice, paging)
+            if options.count:
+                counts[feature] = observations.count(choice)
+            sizes[feature] = found.table.num_rows
+            nexts[feature] = found.next
+            tables.append(found.table)
+            total += found.table.num_rows
+            check_count(total)
+        table = pa.concat_tables(tables)
+        kinds = observations.kinds(table)
+        shown = self._reading.show_observations(table, options, kinds, is_nested=True)
+        return Within(shown, sizes, counts, nexts)
 
-    def _expand_one(
-        self, type_: str, rows: Sequence[Row], shown: list[dict[str, Any]], expand: Expand
-    ) -> None:
+    def _expand_one(self, type_: str, ids: Sequence[int], shown: Shown, expand: Expand) -> None:
         link = TYPES[type_].link(expand.link)
         assert link is not None
-        ids = [id_of_row(row) for row in rows]
-        query = Query(
-            type=link.target,
-            scope=self._scope,
+        query = replace(
+            self._reading.query(link.target, expand.options),
             along=Step(type_, tuple(ids), link.name),
             where=self._reading.joins.of_catalog(expand.options.where, link.target),
-            properties=self._reading.wanted(link.target, expand.options),
         )
-        targets = {
-            id_: found[0] for id_, found in self._sources.reader.find_along(query).items() if found
-        }
-        self._put(ids, targets, shown, expand, link.target)
+        found = self._sources.reader.columns_along(query)
+        distinct, of_each = _distinct(found)
+        self._put_one([of_each.get(id_) for id_ in ids], distinct, shown, expand, link.target)
 
-    def _expand_observations(
-        self,
-        rows: Sequence[Row],
-        shown: list[dict[str, Any]],
-        expand: Expand,
-        kinds: Mapping[int, Kind],
-    ) -> None:
-        keys: list[Any]
-        if expand.link == "FeatureOfInterest":
-            keys = self.feature_ids(rows)
-        else:
-            is_multi = expand.link == "MultiDatastream"
-            keys = [row[DATASTREAM] for row in rows]
-            keys = [
-                key if key in kinds and kinds[key].is_multi is is_multi else None for key in keys
-            ]
-        wanted = {key for key in keys if key is not None}
-        query = Query(
-            type=expand.link,
-            scope=self._scope,
-            where=both(
-                among((ID,), frozenset(wanted)),
-                self._reading.joins.of_catalog(expand.options.where, expand.link),
-            ),
-            properties=self._reading.wanted(expand.link, expand.options),
-        )
-        targets = {row[ID]: row for row in self._sources.reader.find(query)} if wanted else {}
-        self._put(keys, targets, shown, expand, expand.link)
-
-    def feature_ids(self, rows: Sequence[Row]) -> list[int | None]:
+    def _features(self, table: pa.Table) -> list[int | None]:
         """Return the FeatureOfInterest of each observation; None where it has none."""
-        own: Mapping[int, int] = {}
-        streams = {int(str(row[DATASTREAM])) for row in rows if not row[FEATURE]}
-        if streams:
-            own = self._sources.features.own_features(sorted(streams))
-        return [int(str(row[FEATURE])) or own.get(int(str(row[DATASTREAM]))) for row in rows]
+        features, streams = table["feature"].to_pylist(), table["datastream"].to_pylist()
+        without = {stream for stream, one in zip(streams, features, strict=True) if not one}
+        own = self._sources.features.own_features(sorted(without)) if without else {}
+        return [one or own.get(stream) for stream, one in zip(streams, features, strict=True)]
 
-    def _put(
+    def _put_one(
         self,
-        keys: Sequence[Any],
-        targets: Mapping[Any, Row],
-        shown: list[dict[str, Any]],
+        places: Sequence[int | None],
+        found: Columns,
+        shown: Shown,
         expand: Expand,
         type_: str,
     ) -> None:
-        """Show each entity once, wherever it is expanded."""
-        distinct = {row[ID]: row for row in targets.values()}
-        looks = self._reading.show(type_, list(distinct.values()), expand.options, is_nested=True)
-        by_id = dict(zip(distinct, looks, strict=True))
-        for key, one in zip(keys, shown, strict=True):
-            row = targets.get(key)
-            if row is not None:
-                one[expand.link] = by_id[row[ID]]
+        """Show behind each entity the one it is linked to, by its place among those found."""
+        if not found.ids:
+            return
+        inner = self._reading.show(type_, found, expand.options, is_nested=True)
+        shown.grow([0 if at is None else inner.size(at, at + 1) for at in places])
+        texts = inner.texts()
+        shown.add(expand.link, [None if at is None else texts[at] for at in places])
+
+
+def _distinct(found: ColumnsAlong) -> tuple[Columns, dict[int, int]]:
+    """Return entities without those that come again, and for each of the others where its is."""
+    place_of: dict[int, int] = {}
+    rows: list[int] = []
+    for row, id_ in enumerate(found.ids):
+        if place_of.setdefault(id_, len(rows)) == len(rows):
+            rows.append(row)
+    parents = [id_ for id_, size in found.sizes.items() if size]
+    of_each = {parent: place_of[id_] for parent, id_ in zip(parents, found.ids, strict=True)}
+    return found.take(rows), of_each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as csv_writer
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,8 @@ import msgspec
 from penstock.core.entities import TYPES
 from penstock.core.errors import InvalidInput
 from penstock.sensorthings.grammar import Options
-from penstock.sensorthings.showing import COUNT, NAVIGATION, NEXT, SELF, decoded
+from penstock.sensorthings.observation_texts import ObservationTexts
+from penstock.sensorthings.showing import COUNT, NAVIGATION, NEXT, SELF
 from penstock.sensorthings.sources import ID
 
 #: Properties with a geometry, by type.
@@ -31,7 +32,7 @@ COMPONENTS = (
 _UNIT = ("name", "symbol", "definition")
 
 
-def csv(type_: str, values: Sequence[Mapping[str, Any]], options: Options) -> bytes:
+def csv(type_: str, values: Iterable[Mapping[str, Any]], options: Options) -> bytes:
     """Return entities as CSV (RFC 4180): a column for each property, `Link/name` for expanded ones.
 
     Raises:
@@ -77,7 +78,6 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         if isinstance(value, list):
             value = value[0] if value else None
-        value = decoded(value)
         if not isinstance(value, Mapping):
             return None
         value = value.get(name)
@@ -85,7 +85,6 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _cell(value: Any) -> str:
-    value = decoded(value)
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
@@ -93,7 +92,7 @@ def _cell(value: Any) -> str:
 
 def geojson(
     type_: str,
-    values: Sequence[Mapping[str, Any]],
+    values: Iterable[Mapping[str, Any]],
     options: Options,
     count: int | None,
     next_: str,
@@ -127,10 +126,9 @@ def _collect(
     for name, part in value.items():
         if name.endswith(NAVIGATION) or name in expanded or name in {ID, SELF}:
             continue
-        plain = decoded(part)
-        if name == _GEOMETRIES.get(type_) and _take_geometry(feature, plain):
+        if name == _GEOMETRIES.get(type_) and _take_geometry(feature, part):
             continue
-        _flatten(feature["properties"], f"{prefix}{name}", plain)
+        _flatten(feature["properties"], f"{prefix}{name}", part)
     for link, inner in expanded.items():
         target = TYPES[type_].link(link)
         assert target is not None
@@ -177,15 +175,15 @@ def _flatten(into: dict[str, Any], name: str, value: Any) -> None:
 
 
 def data_array(
-    rows: Sequence[Mapping[str, Any]],
+    rows: ObservationTexts,
     streams: Sequence[tuple[str, int]],
     options: Options,
     root: str,
-) -> list[dict[str, Any]]:
+) -> list[str]:
     """Return observations as arrays, one for each Datastream, in the order of its first one.
 
     Args:
-        rows: Observations, as they are shown.
+        rows: Observations.
         streams: The type and id of the Datastream of each.
         options: Which components are wanted.
         root: Address of the service.
@@ -196,16 +194,19 @@ def data_array(
         for name in COMPONENTS
         if chosen is None or name in chosen or (name == "id" and ID in chosen)
     ]
-    keys = [ID if name == "id" else name for name in names]
-    found: dict[tuple[str, int], list[list[Any]]] = {}
-    for row, stream in zip(rows, streams, strict=True):
-        found.setdefault(stream, []).append([row.get(key) for key in keys])
-    return [
-        {
+    ids = [msgspec.json.encode(id_).decode() for id_ in rows.ids]
+    missing = ["null"] * len(ids)
+    columns = [ids if name == "id" else rows.columns.get(name, missing) for name in names]
+    found: dict[tuple[str, int], list[str]] = {}
+    for stream, *cells in zip(streams, *columns, strict=True):
+        found.setdefault(stream, []).append(f"[{','.join([cell or 'null' for cell in cells])}]")
+    arrays = []
+    for (type_, id_), array in found.items():
+        head = {
             f"{type_}{NAVIGATION}": f"{root}/{TYPES[type_].set_name}({id_})",
             "components": names,
             f"dataArray{COUNT}": len(array),
-            "dataArray": array,
         }
-        for (type_, id_), array in found.items()
-    ]
+        members = msgspec.json.encode(head).decode()[:-1]
+        arrays.append(f'{members},"dataArray":[{",".join(array)}]}}')
+    return arrays

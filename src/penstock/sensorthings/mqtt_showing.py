@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import quote
 
-import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Scope
@@ -15,7 +14,6 @@ from penstock.core.errors import NotFound
 from penstock.sensorthings.columns import Facts, mask
 from penstock.sensorthings.grammar import Options
 from penstock.sensorthings.linked import linked_values
-from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.observation_rows import place_of, shown_ids
 from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.service import Service, Wanted
@@ -68,5 +66,5 @@ class ServiceShow:
             ids = partial(shown_ids, moved=self._sources.moved)
             facts = Facts(kinds, own, self._sources.clock.now_us(), linked, ids)
             rows = rows.filter(pa.array(mask(where, rows, facts)))
-        shown = reading.show_observations(Found(rows), options, kinds)
-        return [msgspec.json.encode(one) for one in shown]
+        shown = reading.show_observations(rows, options, kinds)
+        return [one.encode() for one in shown.texts()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from penstock.sensorthings.times import isos
 
 #: Members of `parameters` that are something else (see `core.observation`).
 ID, QUALITY, VALID = "@iot.id", "@iot.resultQuality", "@iot.validTime"
-_RESERVED = b'"@iot.'
+RESERVED = '"@iot.'
 #: Under these a row tells which Datastream and feature it is of.
 DATASTREAM, FEATURE = "@datastream", "@feature"
 
@@ -53,8 +53,8 @@ def rows_of(
         ID: ids_of(table),
     }
     makers: dict[str, Callable[[], list[Any]]] = {
-        "phenomenonTime": lambda: _phenomenon_times(table),
-        "resultTime": lambda: _maybe_times(table["result_time"]),
+        "phenomenonTime": lambda: phenomenon_times(table),
+        "resultTime": lambda: maybe_times(table["result_time"]),
         "result": lambda: _results(table, datastreams, kinds),
     }
     for name, make in makers.items():
@@ -65,23 +65,8 @@ def rows_of(
     if table["parameters"].null_count < table.num_rows:
         for row, text in zip(rows, table["parameters"].to_pylist(), strict=True):
             if text is not None:
-                _add_parameters(row, text.encode())
+                _add_parameters(row, text)
     return rows
-
-
-def plain_columns(
-    table: pa.Table, kinds: Mapping[int, Kind]
-) -> Iterator[tuple[int | str, str, str | None, Any]] | None:
-    """Return id, phenomenonTime, resultTime and result of rows that have no more; None else."""
-    if table["parameters"].null_count < table.num_rows:
-        return None
-    columns = (
-        ids_of(table),
-        _phenomenon_times(table),
-        _maybe_times(table["result_time"]),
-        _results(table, table["datastream"].to_pylist(), kinds),
-    )
-    return zip(*columns, strict=True)
 
 
 def own_id(parameters: str | None) -> int | str | None:
@@ -182,17 +167,19 @@ def _may_carry(table: pa.Table) -> bool:
     return bool(pc.any(pc.match_substring(column, ID)).as_py())
 
 
-def _phenomenon_times(table: pa.Table) -> list[str]:
+def phenomenon_times(table: pa.Table) -> list[str]:
+    """Return when each row was, or from when to when."""
     starts = isos(_us(table["time"]))
     if table["end_time"].null_count == table.num_rows:
         return starts
-    ends = _maybe_times(table["end_time"])
+    ends = maybe_times(table["end_time"])
     return [
         start if end is None else f"{start}/{end}" for start, end in zip(starts, ends, strict=True)
     ]
 
 
-def _maybe_times(column: pa.ChunkedArray) -> list[str | None]:
+def maybe_times(column: pa.ChunkedArray) -> list[str | None]:
+    """Return times as texts; None where there is none."""
     if column.null_count == len(column):
         return [None] * len(column)
     is_null = column.is_null().to_numpy()
@@ -207,7 +194,7 @@ def _us(column: pa.ChunkedArray) -> Any:
 
 
 def _results(table: pa.Table, datastreams: list[int], kinds: Mapping[int, Kind]) -> list[Any]:
-    results = _numbers(table["number"])
+    results = json_numbers(table["number"])
     unknown = Kind("")
     truths = {d for d in set(datastreams) if kinds.get(d, unknown).type == ObservationType.TRUTH}
     if truths:
@@ -223,7 +210,7 @@ def _results(table: pa.Table, datastreams: list[int], kinds: Mapping[int, Kind])
     return results
 
 
-def _numbers(column: pa.ChunkedArray) -> list[Any]:
+def json_numbers(column: pa.ChunkedArray) -> list[Any]:
     """Return numbers; whole ones as integers, and null for those that JSON cannot say."""
     numbers = column.to_numpy(zero_copy_only=False)
     is_finite = np.isfinite(numbers)
@@ -245,9 +232,9 @@ def _json(text: str) -> Any:
         return text
 
 
-def _add_parameters(row: dict[str, Any], text: bytes) -> None:
-    if _RESERVED not in text:
-        row["parameters"] = msgspec.Raw(text)
+def _add_parameters(row: dict[str, Any], text: str) -> None:
+    if RESERVED not in text:
+        row["parameters"] = msgspec.Raw(text.encode())
         return
     found = msgspec.json.decode(text)
     if ID in found:

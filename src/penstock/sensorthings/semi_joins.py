@@ -255,11 +255,13 @@ class DerivedTimes:
         ]
 
     def texts(self, name: str) -> list[str | None]:
-        """Return each as it is written; None where there is none."""
+        """Return each as JSON; None where there is none."""
         start, end = (
             isos(column.cast(pa.int64()).fill_null(0).to_numpy()) for column in self._columns[name]
         )
-        texts: list[str | None] = [f"{one}/{other}" for one, other in zip(start, end, strict=True)]
+        texts: list[str | None] = [
+            f'"{one}/{other}"' for one, other in zip(start, end, strict=True)
+        ]
         for at in np.flatnonzero(~self.is_known(name)).tolist():
             texts[at] = None
         return texts

@@ -12,7 +12,6 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Scope
-from penstock.core.entities import Query, Row
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.expression import Expression
 from penstock.sensorthings import formats
@@ -26,16 +25,15 @@ from penstock.sensorthings.grammar import (
     parse_path,
 )
 from penstock.sensorthings.members import member
-from penstock.sensorthings.observation_pages import Found
 from penstock.sensorthings.places import Place, Places
 from penstock.sensorthings.reading import Reading
 from penstock.sensorthings.root import service_root
-from penstock.sensorthings.showing import COUNT, NEXT, Page, decoded, refs
-from penstock.sensorthings.sizes import check_size
+from penstock.sensorthings.showing import COUNT, NEXT, Page, refs
 from penstock.sensorthings.sources import ID, Sources, both
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 _NO_CONTENT, _OK = 204, 200
+_NULL = msgspec.Raw(b"null")
 #: Steps of a path that count in a list; what is longer counts further than any list is long.
 _INDEX = re.compile(r"[0-9]{1,18}")
 #: Observations that a filtered request to remove some may mean at once.
@@ -101,14 +99,14 @@ class Service:
             return Reply(str(reading.count(place, options)).encode(), TEXT)
         if place.is_set:
             return _Sets(reading, wanted).answer(place, path, options)
-        return _Ones(self._sources, reading, wanted).answer(place, path, options)
+        return _Ones(reading, wanted).answer(place, path, options)
 
     def render(self, table: pa.Table, options: Options, root: str, scope: Scope) -> list[bytes]:
         """Return each row as GET of that Observation shows it; the rows themselves are given."""
         reading = Reading(self._sources, scope, root)
         kinds = reading.observations.kinds(table)
-        shown = reading.show_observations(Found(table), options, kinds)
-        return [msgspec.json.encode(one) for one in shown]
+        shown = reading.show_observations(table, options, kinds)
+        return [one.encode() for one in shown.texts()]
 
     def find_observations(self, scope: Scope, path: ResourcePath, options: Options) -> pa.Table:
         """Return the rows that a path leads to and the filter holds for, at most `MAX_FOUND`.
@@ -162,15 +160,16 @@ class _Sets:
         if options.format is ResultFormat.DATA_ARRAY:
             return self._data_array(place, options)
         page = self._reading.page(place, options)
-        check_size(page.values, options)
         if path.ending is Ending.REF:
-            ids = [one[ID] for one in page.values]
+            ids = [one[ID] for one in map(msgspec.json.decode, page.values)]
             page = Page(refs(place.type, ids, self._wanted.root), page.count, page.next)
         if options.format is ResultFormat.CSV:
-            return Reply(formats.csv(place.type, page.values, options), "text/csv; charset=utf-8")
+            values = map(msgspec.json.decode, page.values)
+            return Reply(formats.csv(place.type, values, options), "text/csv; charset=utf-8")
         next_ = "" if options.metadata is Metadata.OFF else self._next(page)
         if options.format is ResultFormat.GEOJSON:
-            body = formats.geojson(place.type, page.values, options, page.count, next_)
+            values = map(msgspec.json.decode, page.values)
+            body = formats.geojson(place.type, values, options, page.count, next_)
             return Reply(msgspec.json.encode(body), "application/geo+json")
         return Reply(_set(page.values, page.count, next_))
 
@@ -178,8 +177,8 @@ class _Sets:
         if place.type != "Observation" or options.expand:
             msg = "$resultFormat=dataArray shows Observations, without $expand"
             raise InvalidInput(msg)
-        page, columns = self._reading.data_array(place, options)
-        return Reply(_set(columns, page.count, self._next(page)))
+        page = self._reading.data_array(place, options)
+        return Reply(_set(page.values, page.count, self._next(page)))
 
     def _next(self, page: Page) -> str:
         if not page.next:
@@ -196,8 +195,7 @@ class _Sets:
 class _Ones:
     """Answers with one entity, or a part of it."""
 
-    def __init__(self, sources: Sources, reading: Reading, wanted: Wanted) -> None:
-        self._sources = sources
+    def __init__(self, reading: Reading, wanted: Wanted) -> None:
         self._reading = reading
         self._wanted = wanted
 
@@ -208,44 +206,43 @@ class _Ones:
             msg = "$value is of a property; name one"
             raise InvalidInput(msg)
         if path.ending is Ending.REF:
-            id_ = self._show(place, msgspec.structs.replace(options, select=((ID,),), expand=()))
-            return Reply(msgspec.json.encode(refs(place.type, [id_[ID]], self._wanted.root)[0]))
+            options = msgspec.structs.replace(options, select=((ID,),), expand=())
+            id_ = msgspec.json.decode(self._show(place, options))[ID]
+            return Reply(refs(place.type, [id_], self._wanted.root)[0].encode())
         shown = self._show(place, options)
         if options.format is ResultFormat.CSV:
-            return Reply(formats.csv(place.type, [shown], options), "text/csv; charset=utf-8")
+            values = [msgspec.json.decode(shown)]
+            return Reply(formats.csv(place.type, values, options), "text/csv; charset=utf-8")
         if options.format is ResultFormat.GEOJSON:
-            body = formats.geojson(place.type, [shown], options, None, "")
+            body = formats.geojson(place.type, [msgspec.json.decode(shown)], options, None, "")
             return Reply(msgspec.json.encode(body), "application/geo+json")
-        return Reply(msgspec.json.encode(shown))
+        return Reply(shown.encode())
 
-    def _show(self, place: Place, options: Options) -> dict[str, Any]:
+    def _show(self, place: Place, options: Options) -> str:
         if place.observation is not None:
-            one = self._reading.one_observation(place.observation, options)
-            check_size([one], options)
-            return one
-        rows = self._sources.reader.find(
-            Query(type=place.type, scope=self._wanted.scope, id=place.id, limit=1)
-        )
-        if not rows:
+            return self._reading.one_observation(place.observation, options)
+        assert place.id is not None
+        shown = self._reading.one(place.type, place.id, options)
+        if shown is None:
             msg = f"there is no {place.type} with id {place.id}"
             raise NotFound(msg)
-        shown = self._reading.show(place.type, rows, options)
-        check_size(shown, options)
-        return shown[0]
+        return shown
 
     def _property(self, place: Place, path: ResourcePath) -> Reply:
         name, *members = path.properties
-        shown: Row = self._show(place, Options(select=((name,),)))
-        value: Any = decoded(shown.get(name)) if members else shown.get(name)
-        value = member(value, members)
-        if value is None:
+        shown = self._show(place, Options(select=((name,),)))
+        # What is not taken apart stays as it was written, to the last digit.
+        raw = msgspec.json.decode(shown, type=dict[str, msgspec.Raw]).get(name, _NULL)
+        plain: Any = member(msgspec.json.decode(raw), members)
+        if plain is None or (name == "properties" and not members and not plain):
             return Reply(status=_NO_CONTENT)
-        if not members and name == "properties" and not decoded(value):
-            return Reply(status=_NO_CONTENT)
-        key = _last_name(path.properties)
-        if path.ending is Ending.VALUE:
-            return _value(value)
-        return Reply(msgspec.json.encode({key: value}))
+        value = plain if members else raw
+        if path.ending is not Ending.VALUE:
+            return Reply(msgspec.json.encode({_last_name(path.properties): value}))
+        if isinstance(plain, str):
+            return Reply(plain.encode(), TEXT)
+        media = JSON if isinstance(plain, (dict, list)) else TEXT
+        return Reply(msgspec.json.encode(value), media)
 
 
 def _last_name(properties: Sequence[str]) -> str:
@@ -258,21 +255,13 @@ def _last_name(properties: Sequence[str]) -> str:
     return numbers
 
 
-def _value(value: Any) -> Reply:
-    """Return a value itself: text as it is, everything else as JSON."""
-    if isinstance(value, str):
-        return Reply(value.encode(), TEXT)
-    if isinstance(value, msgspec.Raw):
-        plain = decoded(value)
-        if isinstance(plain, str):
-            return Reply(plain.encode(), TEXT)
-    media = JSON if isinstance(value, (dict, list, msgspec.Raw)) else TEXT
-    return Reply(msgspec.json.encode(value), media)
-
-
-def _set(values: list[Any], count: int | None, next_: str) -> bytes:
-    body: dict[str, Any] = {} if count is None else {COUNT: count}
+def _set(values: Sequence[str], count: int | None, next_: str) -> bytes:
+    """Return a set, whose values are JSON already."""
+    head = "" if count is None else f'"{COUNT}":{count},'
     if next_:
-        body[NEXT] = next_
-    body["value"] = values
-    return msgspec.json.encode(body)
+        head += f'"{NEXT}":{msgspec.json.encode(next_).decode()},'
+    # Large as it may be, it is copied once.
+    parts = [value.encode() for value in values] or [b""]
+    parts[0] = f'{{{head}"value":['.encode() + parts[0]
+    parts[-1] += b"]}"
+    return b",".join(parts)

@@ -1,17 +1,24 @@
-"""Entities as JSON shows them: annotations, properties, links."""
+"""Entities as JSON shows them: annotations, properties, links.
+
+They are put together from columns of JSON, all rows at once: no object is made of what only passes
+through. A page of a thousand Things with all that is in them is some ten thousand texts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
 
-from penstock.core.entities import TYPES, EntityType, Row
+from penstock.core.entities import TYPES, Columns, EntityType
 from penstock.sensorthings.grammar import Metadata, Options
 from penstock.sensorthings.members import position
 from penstock.sensorthings.observation_ids import quoted
-from penstock.sensorthings.observation_rows import DATASTREAM, FEATURE, Kind
+from penstock.sensorthings.observation_rows import Kind
+from penstock.sensorthings.observation_texts import ObservationTexts
+from penstock.sensorthings.sizes import check_count
 from penstock.sensorthings.sources import ID
 from penstock.sensorthings.times import iso
 
@@ -21,33 +28,81 @@ SELF, NAVIGATION, COUNT, NEXT = (
     "@iot.count",
     "@iot.nextLink",
 )
-#: Properties that are shown when they are null, too.
-_NULLS = frozenset({"result", "resultTime"})
-#: What rows have for themselves.
-_HIDDEN = ("@kind", "@sort", DATASTREAM, FEATURE)
 #: Times that the catalog has as numbers.
 _MOMENTS = frozenset({"time", "creationTime"})
+#: Links of Observations of which each has one.
+_STREAMS = ("Datastream", "MultiDatastream")
+
+
+class Shown:
+    """Entities as they are shown: columns of JSON, and what stands between them.
+
+    Args:
+        rows: How many there are.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._parts: list[str | Sequence[str]] = []
+        self._sizes: list[int] | None = None
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def add(self, name: str, values: Sequence[str | None]) -> None:
+        """Add a member; an entity of which the value is None or empty goes without."""
+        if all(values):
+            self.put(f',"{name}":', values)  # type: ignore[arg-type]
+        elif any(values):
+            member = f',"{name}":'
+            self.put([member + value if value else "" for value in values])
+
+    def put(self, *parts: str | Sequence[str]) -> None:
+        """Add text: the same for all, or a column with one for each."""
+        self._parts += parts
+
+    def size(self, start: int, stop: int) -> int:
+        """Return how many entities some of these are, with those within them."""
+        return stop - start if self._sizes is None else sum(self._sizes[start:stop])
+
+    def grow(self, more: Sequence[int]) -> None:
+        """Count what is put within each, before it is.
+
+        Raises:
+            NotSupported: They are too many to be shown in one answer.
+        """
+        sizes = self._sizes or [1] * self._rows
+        self._sizes = [size + one for size, one in zip(sizes, more, strict=True)]
+        check_count(sum(self._sizes))
+
+    def members(self) -> list[str]:
+        """Return of each what is between its braces."""
+        if not self._parts:
+            return [""] * self._rows
+        first, *others = self._parts
+        # Each member has a comma before it, and the first one needs none.
+        first = first[1:] if isinstance(first, str) else [text[1:] for text in first]
+        parts = [repeat(one) if isinstance(one, str) else one for one in (first, *others)]
+        texts = zip(*parts, strict=False)
+        return list(map("".join, texts))
+
+    def texts(self) -> list[str]:
+        """Return each as a JSON object."""
+        return [f"{{{members}}}" for members in self.members()]
 
 
 class Page(msgspec.Struct, frozen=True):
     """Entities as they are shown.
 
     Attributes:
-        values: The entities.
+        values: The entities, each as JSON.
         count: How many there are in all, where that was asked for.
         next: The option that leads to the next page; empty on the last.
     """
 
-    values: list[dict[str, Any]]
+    values: Sequence[str]
     count: int | None = None
     next: str = ""
-
-
-def id_of_row(row: Row) -> int:
-    """Return the id of an entity of the catalog."""
-    id_ = row[ID]
-    assert isinstance(id_, int)
-    return id_
 
 
 class Looks:
@@ -64,142 +119,91 @@ class Looks:
         kind: EntityType = TYPES[type_]
         chosen = None if options.select is None else {path[0] for path in options.select}
         self._deep = _members(options.select or ())
-        self._is_full = options.metadata is Metadata.FULL
-        self._has_id = chosen is None or ID in chosen
-        self._has_self = self._is_full and (chosen is None or SELF in chosen)
+        is_full = options.metadata is Metadata.FULL
         self.properties = tuple(p for p in kind.properties if chosen is None or p in chosen)
-        self._plain = tuple(p for p in self.properties if p not in _MOMENTS)
-        self._moments = tuple(p for p in self.properties if p in _MOMENTS)
         expanded = {one.link for one in options.expand}
         links = (
             [link.name for link in kind.links if link.name not in expanded]
             if chosen is None and not is_nested
             else [link.name for link in kind.links if link.name in (chosen or ())]
         )
-        self._links = tuple((f"{name}{NAVIGATION}", name) for name in links if self._is_full)
-        self._stem = f"{root}/{kind.set_name}("
-        # `rows_of` leaves out what an Observation does not have.
-        self._nullable = tuple(
-            p
-            for p in kind.properties
-            if p not in kind.required and p not in kind.derived and type_ != "Observation"
-        )
-        self._is_whole = chosen is None and not self._moments
-        self._is_observation = type_ == "Observation"
-
-    @property
-    def wanted(self) -> tuple[str, ...] | None:
-        """The properties that are needed; None is all."""
-        return self.properties
+        self._links = tuple(links) if is_full else ()
+        self._stem = inner_text(f"{root}/{kind.set_name}(")
+        self._has_id = chosen is None or ID in chosen
+        self._has_self = is_full and (chosen is None or SELF in chosen)
 
     def show(
-        self,
-        rows: Sequence[Row],
-        kinds: Mapping[int, Kind],
-        more: Mapping[str, Mapping[int, object]] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Return what is shown of rows, without what is expanded; links last.
+        self, entities: Columns, more: Mapping[str, Mapping[int, str | None]] | None = None
+    ) -> Shown:
+        """Return what is shown of entities, without what is expanded; links last.
 
         Args:
-            rows: As the catalog or `rows_of` gives them, all with the same members.
-            kinds: Of the Datastreams of Observations.
-            more: Further properties by name, each by the id of the row; None is not shown.
+            entities: As the catalog gives them.
+            more: Further properties by name, each by id; None is not shown.
         """
-        shown = []
-        further = list((more or {}).items())
-        hidden = [name for name in _HIDDEN if rows and name in rows[0]]
-        for row in rows:
-            id_: Any = row[ID]
-            address = f"{self._stem}{id_ if type(id_) is int else quoted(str(id_))})"
-            one: dict[str, Any]
-            if self._is_whole:
-                # Taking all and giving back is several times faster than taking one by one.
-                one = {ID: id_, SELF: address, **row} if self._has_self else {ID: id_, **row}
-                for name in hidden:
-                    del one[name]
-                for name in self._nullable:
-                    if one.get(name, True) is None:
-                        del one[name]
-            else:
-                one = self._chosen(id_, address, row)
-            for name, by_id in further:
-                value = by_id.get(id_)
-                if value is not None:
-                    one[name] = value
-            if self._deep:
-                self._cut(one)
-            if self._is_observation and self._links:
-                self._link_observation(one, address, row, kinds)
-            else:
-                for annotation, name in self._links:
-                    one[annotation] = f"{address}/{name}"
-            shown.append(one)
+        shown, ids = Shown(len(entities.ids)), list(map(str, entities.ids))
+        self._annotate(shown, ids, ids)
+        for name, values in entities.values.items():
+            self._add(shown, name, values)
+        for name, by_id in (more or {}).items():
+            shown.add(name, [by_id.get(id_) for id_ in entities.ids])
+        self._link(shown, ids, self._links)
         return shown
 
-    @property
-    def is_bare(self) -> bool:
-        """Whether all properties are shown and no links."""
-        return self._is_whole and self._has_id and self._has_self and not self._links
+    def show_observations(self, rows: ObservationTexts, kinds: Mapping[int, Kind]) -> Shown:
+        """Return what is shown of observations, without what is expanded; links last."""
+        keys = places = list(map(str, rows.ids))
+        if not all(type(id_) is int for id_ in rows.ids):
+            keys = [msgspec.json.encode(id_).decode() for id_ in rows.ids]
+            places = [inner_text(quoted(id_)) for id_ in rows.ids]
+        shown = Shown(len(rows.ids))
+        self._annotate(shown, keys, places)
+        for name, texts in rows.columns.items():
+            self._add(shown, name, texts)
+        multi = {one for one, kind in kinds.items() if kind.is_multi}
+        is_multi = [stream in multi for stream in rows.datastreams]
+        for name in self._links:
+            if name not in _STREAMS or not multi:
+                self._link(shown, places, [name] if name != _STREAMS[1] else [])
+                continue
+            stem, wanted = self._stem, name == _STREAMS[1]
+            links = zip(places, is_multi, strict=True)
+            shown.add(
+                f"{name}{NAVIGATION}",
+                [f'"{stem}{at})/{name}"' if one is wanted else None for at, one in links],
+            )
+        return shown
 
-    def show_bare(
-        self, observations: Iterable[tuple[int | str, str, str | None, Any]]
-    ) -> list[dict[str, Any]]:
-        """Return what `show` would of Observations that have nothing else, much faster."""
-        stem = self._stem
-        return [
-            {
-                ID: id_,
-                SELF: f"{stem}{id_ if type(id_) is int else quoted(id_)})",
-                "phenomenonTime": phenomenon_time,
-                "resultTime": result_time,
-                "result": result,
-            }
-            for id_, phenomenon_time, result_time, result in observations
-        ]
-
-    def _chosen(self, id_: object, address: str, row: Row) -> dict[str, Any]:
-        """Return the properties that are selected."""
-        one: dict[str, Any] = {}
+    def _annotate(self, shown: Shown, ids: Sequence[str], places: Sequence[str]) -> None:
         if self._has_id:
-            one[ID] = id_
+            shown.put(f',"{ID}":', ids)
         if self._has_self:
-            one[SELF] = address
-        for name in self._plain:
-            value = row.get(name)
-            if value is not None or (name in _NULLS and name in row):
-                one[name] = value
-        for name in self._moments:
-            value = row.get(name)
-            if isinstance(value, int):
-                one[name] = iso(value)
-        return one
+            shown.put(f',"{SELF}":"{self._stem}', places, ')"')
 
-    def _link_observation(
-        self, one: dict[str, Any], at: str, row: Row, kinds: Mapping[int, Kind]
-    ) -> None:
-        datastream = row[DATASTREAM]
-        kind = kinds.get(datastream) if isinstance(datastream, int) else None
-        hidden = "Datastream" if kind is not None and kind.is_multi else "MultiDatastream"
-        for annotation, name in self._links:
-            if name != hidden:
-                one[annotation] = f"{at}/{name}"
+    def _add(self, shown: Shown, name: str, values: Sequence[Any]) -> None:
+        """Add a property: as it is, or what is selected of it."""
+        paths = self._deep.get(name)
+        if name in _MOMENTS:
+            values = [None if us is None else f'"{iso(us)}"' for us in values]
+        elif paths is not None:
+            values = [text and _cut_text(text, paths) for text in values]
+        shown.add(name, values)
 
-    def _cut(self, one: dict[str, Any]) -> None:
-        """Leave of JSON properties what is selected of them."""
-        for name, paths in self._deep.items():
-            if name in one:
-                one[name] = _cut(decoded(one[name]), paths)
+    def _link(self, shown: Shown, places: Sequence[str], names: Sequence[str]) -> None:
+        for name in names:
+            shown.put(f',"{name}{NAVIGATION}":"{self._stem}', places, f')/{name}"')
 
 
-def refs(type_: str, ids: Iterable[object], root: str) -> list[dict[str, str]]:
-    """Return the addresses of entities."""
+def inner_text(text: str) -> str:
+    """Return a text as it stands between the quotation marks of JSON."""
+    return msgspec.json.encode(text).decode()[1:-1]
+
+
+def refs(type_: str, ids: Iterable[object], root: str) -> list[str]:
+    """Return the addresses of entities, each as a JSON object."""
     stem = f"{root}/{TYPES[type_].set_name}("
-    return [{SELF: f"{stem}{quoted(id_)})"} for id_ in ids if isinstance(id_, (int, str))]
-
-
-def decoded(value: Any) -> Any:
-    """Return JSON as Python has it."""
-    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    found = [{SELF: f"{stem}{quoted(id_)})"} for id_ in ids if isinstance(id_, (int, str))]
+    return [msgspec.json.encode(one).decode() for one in found]
 
 
 def _members(select: Sequence[tuple[str, ...]]) -> dict[str, list[tuple[str, ...]]]:
@@ -210,6 +214,10 @@ def _members(select: Sequence[tuple[str, ...]]) -> dict[str, list[tuple[str, ...
         if len(path) > 1 and path[0] not in whole:
             found.setdefault(path[0], []).append(path[1:])
     return found
+
+
+def _cut_text(text: str, paths: Sequence[tuple[str, ...]]) -> str:
+    return msgspec.json.encode(_cut(msgspec.json.decode(text), paths)).decode()
 
 
 def _cut(value: Any, paths: Sequence[tuple[str, ...]]) -> Any:

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from penstock.core.errors import NotSupported
-from penstock.sensorthings.grammar import Options
 
 #: At most so many entities in one answer, those within others counted each time they show.
 MAX_ENTITIES = 200_000
-
-
-def check_size(values: Sequence[Any], options: Options) -> None:
-    """Do nothing if these entities can be shown in one answer.
-
-    Args:
-        values: The entities, with what is expanded in them.
-        options: What was asked for.
-
-    Raises:
-        NotSupported: They are too many, with those within them.
-    """
-    check_count(_Sizes().of(values, options))
 
 
 def check_count(total: int) -> None:
@@ -36,33 +19,3 @@ def check_count(total: int) -> None:
             "$top and $filter, also within $expand, or expand fewer links"
         )
         raise NotSupported(msg)
-
-
-class _Sizes:
-    """Counts; an entity that shows in several places is looked at once."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], int] = {}
-
-    def of(self, values: Sequence[Any], options: Options) -> int:
-        """Return how many entities these are, with those within them."""
-        if not options.expand:
-            return len(values)
-        if not any(expand.options.expand for expand in options.expand):
-            links = [expand.link for expand in options.expand]
-            within = (value for one in values for link in links if (value := one.get(link)))
-            return len(values) + sum(len(v) if isinstance(v, list) else 1 for v in within)
-        return sum(self._one(one, options) for one in values)
-
-    def _one(self, entity: dict[str, Any], options: Options) -> int:
-        key = id(entity), id(options)
-        total = self._known.get(key)
-        if total is None:
-            total = 1
-            for expand in options.expand:
-                value = entity.get(expand.link)
-                if value:
-                    values = value if isinstance(value, list) else [value]
-                    total += self.of(values, expand.options)
-            self._known[key] = total
-        return total

@@ -13,7 +13,16 @@ import msgspec
 import pytest
 
 from penstock.core.access import EVERYTHING, Scope
-from penstock.core.entities import EntityReader, EntityWriter, Made, New, Query, Row, Step
+from penstock.core.entities import (
+    Columns,
+    EntityReader,
+    EntityWriter,
+    Made,
+    New,
+    Query,
+    Row,
+    Step,
+)
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.expression import (
     Any,
@@ -131,6 +140,18 @@ def plain(row: Row) -> dict[str, object]:
     }
 
 
+def told(found: Columns) -> list[dict[str, object]]:
+    """Return columns as rows, as `plain` gives them."""
+    rows: list[dict[str, object]] = [{"@iot.id": id_} for id_ in found.ids]
+    if found.kinds:
+        for row, kind in zip(rows, found.kinds, strict=True):
+            row["@kind"] = kind
+    for name, values in found.values.items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = msgspec.json.decode(value) if isinstance(value, str) else value
+    return rows
+
+
 class EntityReadingContract:
     """The promises of `core.entities.EntityReader`, one test each."""
 
@@ -154,7 +175,11 @@ class EntityReadingContract:
     ) -> list[object]:
         """Return ids in the order of `find`, which agrees with `ids` and `count`."""
         query = Query(type=type_, scope=scope, where=where, **more)  # type: ignore[arg-type]
-        found = [row["@iot.id"] for row in entities.find(query)]
+        rows = entities.find(query)
+        found = [row["@iot.id"] for row in rows]
+        columns = entities.columns(query)
+        assert told(columns) == [plain(row) for row in rows]
+        assert columns.next is None or columns.next == rows[-1]["@sort"]
         if query.limit is None and not query.skip and query.after is None:
             assert list(entities.ids(query)) == sorted(found)  # type: ignore[type-var]
             assert entities.count(query) == len(found)
@@ -171,6 +196,24 @@ class EntityReadingContract:
             "description": "a oven",
             "properties": {"site": {"name": "north", "floor": 2}},
         }
+
+    @pytest.mark.parametrize("texts", [('","', "\\", '"'), ("", "\n\x01\x7f", "°😀\u2028")])
+    def test_columns_are_json_whatever_texts_hold(
+        self, entities: Entities, texts: tuple[str, str, str]
+    ) -> None:
+        for text in texts:
+            self.make(entities, thing(f"oven {text}", {text: [text]}))
+        assert len(self.ids(entities, "Thing")) == len(texts)
+        found = entities.columns(Query(type="Thing", scope=EVERYTHING))
+        assert [row["properties"] for row in told(found)] == [{text: [text]} for text in texts]
+
+    def test_columns_tell_where_they_go_on(self, entities: Entities) -> None:
+        ids = [self.make(entities, thing(str(at))).id for at in range(3)]
+        query = Query(type="Thing", scope=EVERYTHING, limit=2)
+        found = entities.columns(query)
+        assert (list(found.ids), found.next) == (ids[:2], (ids[1],))
+        rest = entities.columns(msgspec.structs.replace(query, after=found.next))
+        assert (list(rest.ids), rest.next) == (ids[2:], None)
 
     def test_a_datastream_has_its_unit_and_the_full_name_of_its_kind(
         self, entities: Entities
@@ -239,8 +282,12 @@ class EntityReadingContract:
             limit=2,
             skip=1,
         )
-        found = entities.find_along(query)
-        names = {parent: [row["name"] for row in rows] for parent, rows in found.items()}
+        found = entities.columns_along(query)
+        named = iter(told(found))
+        names = {
+            parent: [next(named)["name"] for _ in range(n)] for parent, n in found.sizes.items()
+        }
+        assert found.nexts == {}
         assert names == {
             parents[0]: [],
             parents[1]: [],
@@ -267,13 +314,14 @@ class EntityReadingContract:
             ((Order(path("name"), descending=True),), (speed, speed, other)),
         ):
             ordered = msgspec.structs.replace(query, order=order)
-            several = entities.find_along(ordered)[id_]  # type: ignore[index]
-            assert tuple(row["@iot.id"] for row in several) == wanted
+            assert tuple(entities.columns_along(ordered).ids) == wanted
             pages: list[object] = []
             page = msgspec.structs.replace(ordered, limit=1)
             while found := entities.find(page):
-                along_one = entities.find_along(page)[id_]  # type: ignore[index]
-                assert [row["@sort"] for row in along_one] == [found[0]["@sort"]]
+                along_one = entities.columns_along(page)
+                assert list(along_one.ids) == [found[0]["@iot.id"]]
+                is_last = len(pages) == len(wanted) - 1
+                assert dict(along_one.nexts) == ({} if is_last else {id_: found[0]["@sort"]})
                 pages.append(found[0]["@iot.id"])
                 page = msgspec.structs.replace(page, after=found[0]["@sort"])
             assert tuple(pages) == wanted
@@ -293,7 +341,7 @@ class EntityReadingContract:
         query = Query(type="ObservedProperty", scope=EVERYTHING, along=along, limit=2)
         first = entities.find(query)
         assert [row["@iot.id"] for row in first] == [w, u]
-        assert [row["@iot.id"] for row in entities.find_along(query)[id_]] == [w, u]  # type: ignore[index]
+        assert list(entities.columns_along(query).ids) == [w, u]
         rest = msgspec.structs.replace(query, after=first[-1]["@sort"])
         assert [row["@iot.id"] for row in entities.find(rest)] == [v]
 
@@ -303,7 +351,7 @@ class EntityReadingContract:
         along = Step("MultiDatastream", (id_,), "Thing")  # type: ignore[arg-type]
         assert self.ids(entities, "Thing", along=along) == []
         query = Query(type="Thing", scope=EVERYTHING, along=along)
-        assert entities.find_along(query) == {id_: []}
+        assert entities.columns_along(query).sizes == {id_: 0}
 
     # Pages
 
@@ -469,7 +517,7 @@ class EntityReadingContract:
         assert self.ids(entities, "Thing", scope=scope, id=theirs) == []
         step = Step("Thing", (ours, theirs), "Datastreams")
         query = Query(type="Datastream", scope=scope, along=step)
-        assert [len(rows) for rows in entities.find_along(query).values()] == [1, 0]
+        assert entities.columns_along(query).sizes == {ours: 1, theirs: 0}
         assert entities.count_along(query) == {ours: 1, theirs: 0}
 
     def test_conditions_see_nothing_that_is_out_of_scope(self, entities: Entities) -> None:

@@ -74,7 +74,7 @@ def scans(steps: list[str]) -> list[str]:
 def test_links_are_followed_by_indexes(
     catalog: SqlCatalog, scope: Scope, type_: str, link: object
 ) -> None:
-    for method in ("find", "count", "ids", "find_along", "count_along"):
+    for method in ("find", "columns", "count", "ids", "columns_along", "count_along"):
         for parents in ((1,), (1, 2, 3)):
             query = Query(
                 type=link.target,  # type: ignore[attr-defined]
@@ -109,7 +109,7 @@ def test_narrow_conditions_are_answered_by_indexes(
 def test_a_long_history_is_read_page_by_page(catalog: SqlCatalog) -> None:
     along = Step("Thing", (1,), "HistoricalLocations")
     by_id = Query(type="HistoricalLocation", scope=EVERYTHING, along=along, limit=10)
-    for method in ("find", "find_along"):
+    for method in ("find", "columns_along"):
         # The one sort that may be is of the page that was found, not of what it is chosen from.
         steps = plan(catalog, by_id, method)
         chosen = steps[: steps.index(next(s for s in steps if " i " in s or " e " in s)) + 1]
@@ -123,7 +123,7 @@ def test_a_long_history_is_read_page_by_page(catalog: SqlCatalog) -> None:
 def test_a_scope_of_many_things_is_not_gone_through_for_each_location(catalog: SqlCatalog) -> None:
     along = Step("Thing", (1, 2), "Locations")
     query = Query(type="Location", scope=SCOPES["a system"], along=along, limit=10)
-    for method in ("find_along", "count_along", "find"):
+    for method in ("columns_along", "count_along", "find"):
         steps = plan(catalog, query, method)
         assert not any("thing_id=? AND location_id=?" in step for step in steps)
 

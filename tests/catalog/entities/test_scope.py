@@ -53,13 +53,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
 def answers(reader: SqlEntities, query: Query) -> list[object]:
     """Return all that a reader says to a query."""
     said: list[object] = [[plain(row) for row in reader.find(query)], reader.count(query)]
-    said.append(list(reader.ids(query)))
+    said += [list(reader.ids(query)), reader.columns(query)]
     if query.along is not None:
-        found: Mapping[int, object] = {
-            parent: [plain(row) for row in rows]
-            for parent, rows in reader.find_along(query).items()
-        }
-        said += [found, dict(reader.count_along(query))]
+        said += [reader.columns_along(query), dict(reader.count_along(query))]
     return said
 
 

@@ -284,6 +284,8 @@ JsonQuoted = _word("JsonQuoted", func.json_quote, lambda value: func.to_json(cas
 JsonObject = _word("JsonObject", func.json_object, _called("json_build_object"))
 #: JSON as it is passed on: bytes or text, which need not be decoded.
 Raw = _word("Raw", lambda value: cast(value, LargeBinary), lambda value: cast(value, Text), Text())
+#: JSON as text that is put together with other text.
+Plain = _word("Plain", lambda value: value, lambda value: cast(value, Text), Text())
 
 
 # Sets given as one value, a JSON array: however many there are, it is one statement.

@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -13,17 +15,19 @@ from sqlalchemy import Select, bindparam, null, select
 
 from penstock.catalog.database import Database
 from penstock.catalog.entities.reading_asked import Asked
+from penstock.catalog.entities.reading_columns import columns_of, sort_of
 from penstock.catalog.entities.reading_shapes import MAX_INTEGER
 from penstock.catalog.entities.reading_statements import Builder, Statement
 from penstock.catalog.entities.reading_tables import SOURCES
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.entities import Query, Row
+from penstock.core.entities import Columns, ColumnsAlong, Query, Row
 from penstock.core.errors import NotFound, NotSupported
 
 #: Shapes of statements kept compiled; each costs some kilobytes.
 STATEMENTS = 1_000
 
 Rows = Sequence[tuple[Any, ...]]
+_PARENT = itemgetter(-1)
 
 
 class EntityReading:
@@ -62,17 +66,40 @@ class EntityReading:
             return []
         return [row[0] for row in self._run(self._statement("ids", asked), asked.values)]
 
-    def find_along(self, query: Query) -> Mapping[int, Sequence[Row]]:
-        """Answer `find` for each id of `query.along.ids` by itself."""
-        asked = self._ask(query, one_by_one=True)
-        found: dict[int, list[Row]] = {id_: [] for id_ in asked.parents}
-        if asked.is_empty or not found:
-            return found
-        statement = self._statement("find_along", asked)
-        rows = self._run(statement, asked.values)
-        for values, row in zip(rows, _named(statement, rows), strict=True):
-            found[values[-1]].append(row)
-        return found
+    def columns(self, query: Query) -> Columns:
+        """Return what `find` does, as columns."""
+        asked = self._ask(_one_more(query))
+        if asked.is_empty:
+            return Columns(ids=[], values={})
+        statement = self._statement("columns", asked)
+        rows, next_ = self._run(statement, asked.values), None
+        if query.limit is not None and len(rows) > query.limit:
+            rows = rows[: query.limit]
+            next_ = sort_of(statement, rows[-1])
+        return Columns(**columns_of(statement, rows), next=next_)
+
+    def columns_along(self, query: Query) -> ColumnsAlong:
+        """Answer `columns` for each id of `query.along.ids` by itself."""
+        asked = self._ask(_one_more(query), one_by_one=True)
+        if asked.is_empty or not asked.parents:
+            return ColumnsAlong(ids=[], values={}, sizes=dict.fromkeys(asked.parents, 0))
+        statement = self._statement("columns_along", asked)
+        rows = list(self._run(statement, asked.values))
+        rows.sort(key=_PARENT)
+        limit = MAX_INTEGER if query.limit is None else query.limit
+        kept: list[tuple[Any, ...]] = []
+        nexts: dict[int, tuple[Any, ...]] = {}
+        sizes: dict[int, int] = {}
+        for parent, group in groupby(rows, _PARENT):
+            some = list(group)
+            if len(some) > limit:
+                some = some[:limit]
+                nexts[parent] = sort_of(statement, some[-1])
+            sizes[parent] = len(some)
+            kept += some
+        for parent in asked.parents:
+            sizes.setdefault(parent, 0)
+        return ColumnsAlong(**columns_of(statement, kept), sizes=sizes, nexts=nexts)
 
     def count_along(self, query: Query) -> Mapping[int, int]:
         """Return for each id of `query.along.ids` how many entities there are."""
@@ -128,6 +155,13 @@ class EntityReading:
         return rows
 
 
+def _one_more(query: Query) -> Query:
+    """Return a query that tells whether there is more than what is asked for."""
+    if not query.limit:
+        return query
+    return msgspec.structs.replace(query, limit=query.limit + 1)
+
+
 def _whole(query: Query) -> Query:
     """Return a query without what concerns pages and the looks of rows."""
     return msgspec.structs.replace(
@@ -138,7 +172,6 @@ def _whole(query: Query) -> Query:
 def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
     """Name the values of rows, one loop for all: this is where the time of large pages goes."""
     columns, raw, raw_json = statement.columns, statement.raw, msgspec.Raw
-    first, last = len(columns), len(columns) + statement.keys
     named = []
     for values in rows:
         row = dict(zip(columns, values, strict=False))
@@ -146,10 +179,7 @@ def _named(statement: Statement, rows: Rows) -> list[dict[str, Any]]:
             value = row[name]
             if value is not None:
                 row[name] = raw_json(value)
-        if statement.has_places:
-            row["@sort"] = values[first:last]
-        else:
-            row["@sort"] = (*values[first:last], values[0]) if last > first else values[:1]
+        row["@sort"] = sort_of(statement, values)
         named.append(row)
     return named
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-from penstock.catalog.dialects.words import Raw, pages_of
+from penstock.catalog.dialects.words import Plain, Raw, Word, pages_of
 from penstock.catalog.entities.reading_conditions import Conditions
 from penstock.catalog.entities.reading_links import backward, forward, path_of
 from penstock.catalog.entities.reading_order import Sorting
@@ -64,6 +64,7 @@ class Statement:
         constants: Values of parameters that are the same for the whole shape.
         columns: Names of the members of a row, in order; the id is the first.
         raw: Names of those that are JSON.
+        texts: Names of those that are text.
         keys: How many sort keys are behind them, and the place of a row that has one.
         has_places: Rows have places among the targets of a link, which say where a page goes on.
     """
@@ -73,6 +74,7 @@ class Statement:
     constants: Mapping[str, object]
     columns: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     keys: int = 0
     has_places: bool = False
 
@@ -89,13 +91,17 @@ class Columns:
     names: list[str] = field(default_factory=list)
     values: list[Sql] = field(default_factory=list)
     raw: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
-    def add(self, name: str, value: Sql, *, is_json: bool = False) -> None:
+    def add(self, name: str, value: Sql, form: Form | None = None, way: type[Word] = Raw) -> None:
         """Add a member; JSON comes as it is kept, which need not be decoded to be passed on."""
-        if is_json:
+        if form in _AS_JSON:
             self.raw.append(name)
+            value = way(value)
+        elif form is Form.TEXT:
+            self.texts.append(name)
         self.names.append(name)
-        self.values.append((Raw(value) if is_json else value).label(None))
+        self.values.append(value.label(None))
 
 
 class Builder:
@@ -111,6 +117,7 @@ class Builder:
         self._dialect = dialect
         self._source = SOURCES[wanted.type]
         self._conditions = Conditions(wanted.visibility)
+        self._json: type[Word] = Raw
 
     # One list
 
@@ -147,6 +154,11 @@ class Builder:
         outer = outer.order_by(*sorting.order_of(page), row.c.id)
         return self._compile(outer, columns, has_places=place is not None)
 
+    def columns(self) -> Statement:
+        """Return the statement for `EntityReader.columns`."""
+        self._json = Plain
+        return self.find()
+
     def count(self) -> Statement:
         """Return the statement for `EntityReader.count`."""
         row = self._source.table.alias("e")
@@ -161,13 +173,14 @@ class Builder:
 
     # One list for each of many
 
-    def find_along(self) -> Statement:
-        """Return the statement for `EntityReader.find_along`; the parent is its last column.
+    def columns_along(self) -> Statement:
+        """Return the statement for `EntityReader.columns_along`; the parent is its last column.
 
         For each parent the ids of its page are looked up by themselves, so that what is read grows
         with what is asked for and not with what there is.
         """
         wanted = self._wanted
+        self._json = Plain
         parent, type_, link = self._parents()
         inner = self._source.table.alias("i")
         ends = forward(type_, link, parent, inner)
@@ -272,7 +285,7 @@ class Builder:
         for name in TYPES[wanted.type].properties:
             kept = source.fields.get(name)
             if kept is not None and (wanted.properties is None or name in wanted.properties):
-                columns.add(name, (kept.shown or kept.value)(row), is_json=kept.form in _AS_JSON)
+                columns.add(name, (kept.shown or kept.value)(row), kept.form, self._json)
         for name in wanted.links:
             columns.add(f"{name}@iot.id", row.c[_column_of(source, wanted.type, name)])
         return columns
@@ -293,6 +306,7 @@ class Builder:
             dict(compiled.params),
             tuple(columns.names),
             tuple(columns.raw),
+            tuple(columns.texts),
             len(self._wanted.order) + has_places,
             has_places,
         )
