@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
-import time
 from typing import Any
 
 import numpy as np
@@ -246,10 +246,8 @@ def test_a_backtest_finds_exactly_what_ran_live_also_with_late_rows(ask: Caller)
         def live(id_: int = id_, parts: int = parts) -> list[tuple[Any, ...]]:
             return [one[:parts] for one in live_spans(ask, id_, until_us)]
 
-        for _ in range(400):
-            if live() == expected:
-                break
-            time.sleep(0.05)
+        with contextlib.suppress(pytest.fail.Exception):
+            eventually(lambda live=live, expected=expected: live() == expected)
         assert live() == expected, name
 
 
@@ -291,8 +289,10 @@ def test_a_backtest_tells_how_far_it_is_and_ends_when_it_is_cancelled(
     shares = [0.0]
     while shares[-1] < 0.1:
         found = ask("GET", path)
-        assert found["state"] == "running"
         shares.append(found["progress"])
+        if found["state"] == "done":
+            break  # it was faster than we could ask
+        assert found["state"] == "running"
     assert shares == sorted(shares)
     ask("DELETE", path, 204)
     ask("GET", path, 404)

@@ -32,7 +32,7 @@ from penstock.core.publish import parse_publish
 from penstock.log import SegmentLog
 
 #: Nothing takes this long unless something is wrong.
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 #: A session has 65,535 packet identifiers, and what finds none left is dropped (decision 7): the
 #: publishers pause before so much waits for who is away, on a machine however fast.
 MOST_WAITING = 50_000

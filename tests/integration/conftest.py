@@ -36,18 +36,18 @@ class Running:
         self.mqtt = (found.group(2), int(found.group(3)))
 
     def get(self, path: str) -> object:
-        with urllib.request.urlopen(self.http + path, timeout=30) as answer:
+        with urllib.request.urlopen(self.http + path, timeout=120) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: bytes) -> object:
         request = urllib.request.Request(self.http + path, body, method="POST")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def stop(self) -> tuple[int, str]:
         """SIGTERM; return exit code and what was said on standard error."""
         self.process.send_signal(signal.SIGTERM)
-        _, said = self.process.communicate(timeout=30)
+        _, said = self.process.communicate(timeout=120)
         return self.process.returncode, said
 
 
@@ -65,7 +65,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         if one.process.poll() is None:
             one.process.terminate()
             try:
-                one.process.communicate(timeout=30)
+                one.process.communicate(timeout=120)
             except subprocess.TimeoutExpired:
                 one.process.kill()
                 one.process.communicate()

@@ -18,7 +18,7 @@ import paho.mqtt.client as paho
 import pytest
 
 Start = Callable[..., Any]
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def call(running: Any, method: str, path: str, body: object = None, **headers: str) -> Any:
@@ -30,7 +30,7 @@ def call(running: Any, method: str, path: str, body: object = None, **headers: s
             f"{running.http}/api/v1{path}", data, method=method, headers=headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 text = answer.read()
                 return json.loads(text) if text else None
         except urllib.error.HTTPError as error:
@@ -93,7 +93,7 @@ def sensors() -> Iterator[Callable[[Any], None]]:
     yield go
     for process in processes:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 class Obedient:

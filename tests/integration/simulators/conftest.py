@@ -83,7 +83,7 @@ class Witness:
         self.client.on_message = lambda _c, _u, m: self.got.append((m.topic, m.payload))
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert self._subscribed.wait(30)
+        assert self._subscribed.wait(120)
 
     def wait(self, count: int) -> None:
         for _ in range(1200):
