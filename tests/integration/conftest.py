@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.faults.victim import held_port
 
 
 class Running:
@@ -49,6 +51,20 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         _, said = self.process.communicate(timeout=120)
         return self.process.returncode, said
+
+
+@pytest.fixture
+def kept_port() -> Iterator[Callable[[], str]]:
+    """Addresses that nobody else gets while the process that listens there is away."""
+    places: list[socket.socket] = []
+
+    def another() -> str:
+        places.append(held_port())
+        return f"127.0.0.1:{places[-1].getsockname()[1]}"
+
+    yield another
+    for place in places:
+        place.close()
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class Platform:
             return json.load(answer)
 
     def until(self, observations: int) -> dict[str, int]:
-        for _ in range(800):
+        for _ in range(1800):
             health = self.health()
             if health["observations_total"] >= observations and not health["lag_messages"]:
                 break
