@@ -24,8 +24,9 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.lock requirements/recordin
 run: $(VENV)/run.stamp ## Start the platform with demo data; open the address it prints
 	$(BIN)/penstock demo
 
+# Compiled code is kept: the tests start hundreds of programs.
 test: $(VENV)/dev.stamp ## Run the tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp ## Format and lint rules, import rules
 	$(BIN)/ruff format --check .
@@ -91,7 +92,7 @@ schemathesis: $(VENV)/dev.stamp ## Ask the API 100 requests of each kind that no
 ORACLE ?= 6000
 ORACLE_ENGINE ?= 10000
 oracle: $(VENV)/dev.stamp ## Stream SQL beside one run over all data: ORACLE queries in slices, ORACLE_ENGINE in lives of the engine
-	PENSTOCK_ORACLE=$(ORACLE) PENSTOCK_ORACLE_CASES=$(ORACLE_ENGINE) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/sql/language/test_oracle.py tests/sql/language/test_pieces.py tests/sql/engine/test_oracle.py
+	PENSTOCK_ORACLE=$(ORACLE) PENSTOCK_ORACLE_CASES=$(ORACLE_ENGINE) $(BIN)/python -m pytest -n 2 --timeout 3600 tests/sql/language/test_oracle.py tests/sql/language/test_pieces.py tests/sql/engine/test_oracle.py tests/sql/attacks
 
 TRIALS ?= 200
 faults: $(VENV)/dev.stamp ## Kill door and hub TRIALS times under load; writes benchmarks/results/

@@ -36,7 +36,7 @@ import pytest
 OLDEST = 15
 
 #: How long a server may take to start or to stop.
-PATIENCE_S = 60
+PATIENCE_S = 90
 
 #: For tests only: what is lost in a power cut was worth nothing.
 _SETTINGS = {

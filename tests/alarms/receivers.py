@@ -43,7 +43,7 @@ class WebhookReceiver:
 
     def wait(self, count: int) -> None:
         with self.came:
-            assert self.came.wait_for(lambda: len(self.got) >= count, 30)
+            assert self.came.wait_for(lambda: len(self.got) >= count, 90)
 
     def close(self) -> None:
         self._server.shutdown()

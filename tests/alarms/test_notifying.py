@@ -47,7 +47,7 @@ def target(records: SqlNotifications, kind: TargetKind, address: str) -> TargetR
 
 
 def until(records: SqlNotifications, id_: int, count: int) -> list[Delivery]:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         found = [
             one

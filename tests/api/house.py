@@ -231,7 +231,7 @@ class AsgiStream:
 
     async def __aexit__(self, *_: object) -> None:
         self._gone.set()
-        await asyncio.wait_for(self.task, 30)
+        await asyncio.wait_for(self.task, 90)
 
     async def _receive(self) -> dict[str, Any]:
         if "asked" not in self.__dict__:
@@ -264,6 +264,6 @@ class AsgiStream:
     async def block(self) -> dict[str, str]:
         """Return the fields of the next event or comment."""
         while "\n\n" not in self._text:
-            self._text += (await asyncio.wait_for(self._pieces.get(), 30)).decode()
+            self._text += (await asyncio.wait_for(self._pieces.get(), 90)).decode()
         text, _, self._text = self._text.partition("\n\n")
         return dict(line.split(": ", 1) for line in text.splitlines())

@@ -76,7 +76,7 @@ class LiveHouse:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(60), "the house does not open"
+        assert self._ready.wait(120), "the house does not open"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -164,7 +164,7 @@ def obedient_device(house: LiveHouse, serial: str = SENSOR) -> Iterator[None]:
         device.subscribe(f"sensor.{serial}.commands.{command}", qos=1)
     device.loop_start()
     try:
-        assert is_there.wait(30), "the device does not get in"
+        assert is_there.wait(120), "the device does not get in"
         yield
     finally:
         device.disconnect()

@@ -225,7 +225,7 @@ async def test_all_streams_end_when_the_server_stops(house: House) -> None:
         await stream.block()
         await stream.block()
         house.app.state.context.closing.set()
-        await asyncio.wait_for(asyncio.shield(stream.task), 30)
+        await asyncio.wait_for(asyncio.shield(stream.task), 90)
     assert house.live.watchers == 0
 
 

@@ -41,7 +41,7 @@ def page(platform: Running, browser: Any) -> Iterator[Any]:
 
 
 def api(platform: Running, method: str, path: str, **more: Any) -> Any:
-    answer = httpx.request(method, f"{platform.http}/api/v1/{path}", timeout=60, **more)
+    answer = httpx.request(method, f"{platform.http}/api/v1/{path}", timeout=120, **more)
     return answer.raise_for_status().json() if answer.content else None
 
 

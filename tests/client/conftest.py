@@ -16,7 +16,7 @@ from tests.faults.victim import Victim
 from penstock.client import Client
 
 #: Seconds that anything may take on a machine with much else to do.
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def wait_until(holds: Callable[[], bool], what: str = "it") -> None:

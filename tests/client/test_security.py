@@ -50,7 +50,7 @@ class Guarded:
         self._web.close()
 
     def _ask(self, path: str, **body: Any) -> Any:
-        answer = self._web.post(path, json=body, timeout=60)
+        answer = self._web.post(path, json=body, timeout=120)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -74,7 +74,7 @@ class Guarded:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=120)
 
 
 @pytest.fixture(scope="module")

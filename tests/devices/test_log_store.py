@@ -161,10 +161,10 @@ async def test_followers_get_what_they_asked_for_as_it_is_kept(logs: LogStore) -
     everything = logs.follow(LogQuery())
     errors = logs.follow(LogQuery(levels=frozenset({Level.ERROR})))
     await asyncio.to_thread(logs.append, [line("fine"), line("bad", at=1, level=Level.ERROR)])
-    lines, is_skipped = await asyncio.wait_for(everything.next(), 20)
+    lines, is_skipped = await asyncio.wait_for(everything.next(), 90)
     assert ([one.message for one in lines], is_skipped) == (["fine", "bad"], False)
     assert all(one.id for one in lines)
-    lines, _ = await asyncio.wait_for(errors.next(), 20)
+    lines, _ = await asyncio.wait_for(errors.next(), 90)
     assert [one.message for one in lines] == ["bad"]
     everything.close()
     everything.close()

@@ -45,7 +45,7 @@ def test_the_commands_make_a_database_for_a_catalog(own_postgres_server: Postgre
     environ = {**os.environ, "PGHOST": str(server.log.parent), "PGUSER": "administrator"}
     for command in commands:
         if not command.startswith("pip "):
-            subprocess.run(["bash", "-euc", command], env=environ, check=True, timeout=60)
+            subprocess.run(["bash", "-euc", command], env=environ, check=True, timeout=120)
     config = Config(catalog=CatalogSettings(url=server.url("plant", user="plant")))
     with closing(open_catalog(config)) as catalog:
         assert catalog.count_datastreams() == 0

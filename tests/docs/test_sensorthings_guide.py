@@ -33,7 +33,7 @@ def run(running: Running, command: list[str], script: str) -> str:
     """Run what the page says, with the platform where it is here."""
     script = script.replace("http://localhost:8080", running.http)
     script = script.replace("-h localhost", f"-h {running.mqtt[0]} -p {running.mqtt[1]}")
-    done = subprocess.run([*command, script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert '"error"' not in done.stdout, done.stdout
     return done.stdout

@@ -20,7 +20,7 @@ from penstock.runtime.config import load
 from penstock.runtime.finding import Level
 
 PAGE = (Path(__file__).parents[2] / "docs/guides/tls.md").read_text()
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def blocks(language: str) -> list[str]:
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for block in blocks("sh"):
         if "openssl" in block:
             subprocess.run(
-                ["bash", "-euc", block], cwd=folder, check=True, capture_output=True, timeout=60
+                ["bash", "-euc", block], cwd=folder, check=True, capture_output=True, timeout=120
             )
     first, second = blocks("toml")
     tables = second.replace("[door.tls]\n", "")

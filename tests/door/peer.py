@@ -28,7 +28,7 @@ from penstock.door.reasons import Reason
 from penstock.log import MemoryLog
 
 #: Nothing in these tests takes this long unless something is wrong.
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Journal:

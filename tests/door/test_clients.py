@@ -22,7 +22,7 @@ from penstock.door import Door, DoorSettings
 from penstock.door.presence import DOOR
 from penstock.log import SegmentLog
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 def _tool(name: str) -> str:

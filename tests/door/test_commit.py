@@ -46,14 +46,16 @@ async def test_no_answer_and_no_delivery_before_the_sync(
     listener = await meet(door, "listener")
     await listener.subscribe("a")
     peer = await meet(door)
+    await eventually(lambda: len(slow.presence) == 3)
     peer.send(Publish("a", b"1", qos, packet_id=1))
     await eventually(lambda: "sync begins" in slow.events)
     assert await peer.silent()
     assert await listener.silent()
     assert slow.messages() == []
     # What comes meanwhile joins the next group.
+    one = door.stats()["penstock_door_unsynced_bytes"]
     peer.send(*[Publish("a", b"2", 1, packet_id=n) for n in range(2, 12)])
-    await asyncio.sleep(0.05)
+    await eventually(lambda: door.stats()["penstock_door_unsynced_bytes"] == 11 * one)
     slow.gate.set()
     kind = Kind.PUBACK if qos == 1 else Kind.PUBREC
     assert await peer.receive() == Ack(kind, 1)

@@ -20,7 +20,7 @@ from penstock.door.packets import Connect, Publish
 from penstock.door.presence import DOOR
 from penstock.log import SegmentLog
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 class Sender:

@@ -107,13 +107,13 @@ async def test_bytes_may_come_one_by_one(
             break
         except ssl.SSLWantReadError:
             await push()
-            incoming.write(await asyncio.wait_for(reader.read(65536), 20))
+            incoming.write(await asyncio.wait_for(reader.read(65536), 90))
     peer = Peer(reader, writer, MQTT_3_1_1)
     client.write(encode(Connect("slow", 4), 4) + encode(Ping(), 4))
     await push()
     answer = b""
     while len(answer) < 6:
-        incoming.write(await asyncio.wait_for(reader.read(65536), 20))
+        incoming.write(await asyncio.wait_for(reader.read(65536), 90))
         try:
             answer += client.read(100)
         except ssl.SSLWantReadError:
@@ -183,7 +183,7 @@ async def test_who_shows_no_certificate_or_a_foreign_one_is_told_and_turned_away
         with pytest.raises((ssl.SSLError, ConnectionError)) as caught:  # noqa: PT012
             peer = await call_tls(door, context)  # TLS 1.3 tells the client after its handshake
             peer.send(Connect("c", 4))
-            await asyncio.wait_for(peer.reader.readexactly(4), 20)
+            await asyncio.wait_for(peer.reader.readexactly(4), 90)
         assert isinstance(caught.value, ssl.SSLError), "the client was not told why"
         await eventually(lambda n=number: door.stats()[FAILURES] == n)
     assert "a client at 127.0.0.1 did not get in: the client showed no certificate" in caplog.text
@@ -427,7 +427,7 @@ async def test_the_door_says_goodbye_through_tls(
     await greet(peer)
     await door.close()
     assert await peer.receive() == Disconnect(Reason.SERVER_SHUTTING_DOWN)
-    assert await asyncio.wait_for(peer.reader.read(), 20) == b""
+    assert await asyncio.wait_for(peer.reader.read(), 90) == b""
 
 
 def replace(new: str, old: str) -> None:

@@ -25,7 +25,7 @@ from penstock.door.presence import DOOR
 from penstock.door.settings import DoorSettings, TlsSettings, WebSocketSettings
 from penstock.log import SegmentLog
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 ROOT = Path(__file__).parents[2]
 NODE_CLIENT = """
 const mqtt = require(process.argv[1]);

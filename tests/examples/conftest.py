@@ -32,12 +32,12 @@ class Platform:
 
     def rows(self, thing: str, name: str) -> list[tuple[int, float | str]]:
         """Return (time, result) of a Datastream by time; exactly as stored."""
-        found = httpx.get(f"{self.url}/api/v1/datastreams", params={"thing": thing}, timeout=30)
+        found = httpx.get(f"{self.url}/api/v1/datastreams", params={"thing": thing}, timeout=120)
         [number] = [d["id"] for d in found.json()["items"] if d["name"] == f"{thing}.{name}"]
         answer = httpx.get(
             f"{self.url}/api/v1/datastreams/{number}/observations",
             params={"format": "arrow"},
-            timeout=30,
+            timeout=120,
         )
         table = pa.ipc.open_stream(io.BytesIO(answer.raise_for_status().content)).read_all()
         times = table["time"].cast(pa.int64()).to_pylist()
@@ -59,7 +59,7 @@ def platform(tmp_path_factory) -> Iterator[Platform]:
     one = Platform(tmp_path_factory.mktemp("platform"))
     yield one
     one.process.terminate()
-    one.process.communicate(timeout=30)
+    one.process.communicate(timeout=120)
 
 
 @pytest.fixture(autouse=True)

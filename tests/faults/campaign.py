@@ -265,7 +265,7 @@ class Campaign:
 
     def _is_total(self, expected: int) -> bool:
         """Say whether the platform counts as many; its health report may be a second old."""
-        for _ in range(30):
+        for _ in range(600):
             if self.victim.health()["observations_total"] == expected:
                 return True
             time.sleep(0.1)

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,13 +27,14 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from tests.faults.victim import held_port
 
 from penstock.core.log import MQTT_3_1_1
 from penstock.core.publish import encode_publish, parse_publish
 from penstock.log import SegmentLog
 
 #: Nothing takes this long unless something is wrong.
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 #: A session has 65,535 packet identifiers, and what finds none left is dropped (decision 7): the
 #: publishers pause before so much waits for who is away, on a machine however fast.
 MOST_WAITING = 50_000
@@ -66,9 +66,9 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        # Nobody else gets the port while the door is away.
+        self._place = held_port()
+        self.port = int(self._place.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -81,6 +81,11 @@ class Server:
         assert self._process.stdout is not None
         if not self._process.stdout.readline():
             raise RuntimeError("the door did not start; see standard error")
+
+    def end(self) -> None:
+        """Kill it for good."""
+        self.kill()
+        self._place.close()
 
     def kill(self) -> None:
         """Kill it without warning."""
@@ -241,7 +246,7 @@ def run(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Verd
         time.sleep(0.5)  # what would come twice is given the time to come
         _check_retained(server, publishers, verdict)
     finally:
-        server.kill()
+        server.end()
         for client in clients:
             client.leave()
         poster.close()

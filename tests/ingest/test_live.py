@@ -71,7 +71,7 @@ async def test_rows_from_another_thread_wake_the_waiting_watcher():
     await asyncio.sleep(0)
     thread = threading.Thread(target=hub.publish, args=(rows(1),))
     thread.start()
-    found = await asyncio.wait_for(asyncio.gather(*waiting), 20)
+    found = await asyncio.wait_for(asyncio.gather(*waiting), 90)
     thread.join()
     assert [batch.num_rows for batch, _ in found] == [1, 1, 1]
 
@@ -112,7 +112,7 @@ def test_every_row_wanted_is_handed_over_in_order(wanted, batches):
             hub.publish(batch)
             expected += [i for i in ids if wanted is None or i in wanted]
         if expected:
-            batch, skipped = await asyncio.wait_for(watcher.next(), 20)
+            batch, skipped = await asyncio.wait_for(watcher.next(), 90)
             assert (batch.column(0).to_pylist(), skipped) == (expected, False)
         else:
             assert not watcher._batches

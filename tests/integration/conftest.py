@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.faults.victim import held_port
 
 
 class Running:
@@ -36,19 +38,33 @@ class Running:
         self.mqtt = (found.group(2), int(found.group(3)))
 
     def get(self, path: str) -> object:
-        with urllib.request.urlopen(self.http + path, timeout=30) as answer:
+        with urllib.request.urlopen(self.http + path, timeout=120) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: bytes) -> object:
         request = urllib.request.Request(self.http + path, body, method="POST")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def stop(self) -> tuple[int, str]:
         """SIGTERM; return exit code and what was said on standard error."""
         self.process.send_signal(signal.SIGTERM)
-        _, said = self.process.communicate(timeout=30)
+        _, said = self.process.communicate(timeout=120)
         return self.process.returncode, said
+
+
+@pytest.fixture
+def kept_port() -> Iterator[Callable[[], str]]:
+    """Addresses that nobody else gets while the process that listens there is away."""
+    places: list[socket.socket] = []
+
+    def another() -> str:
+        places.append(held_port())
+        return f"127.0.0.1:{places[-1].getsockname()[1]}"
+
+    yield another
+    for place in places:
+        place.close()
 
 
 @pytest.fixture
@@ -65,7 +81,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         if one.process.poll() is None:
             one.process.terminate()
             try:
-                one.process.communicate(timeout=30)
+                one.process.communicate(timeout=120)
             except subprocess.TimeoutExpired:
                 one.process.kill()
                 one.process.communicate()

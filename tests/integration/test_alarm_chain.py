@@ -25,13 +25,13 @@ def post(running: Running, path: str, body: bytes, media: str) -> None:
     request = urllib.request.Request(
         f"{running.http}/api/v1{path}", body, {"Content-Type": media}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         answer.read()
 
 
 def publish(running: Running, *numbers: int) -> None:
     """Return when all of them are acknowledged: on disk."""
-    with socket.create_connection(running.mqtt, timeout=30) as broker:
+    with socket.create_connection(running.mqtt, timeout=120) as broker:
         broker.sendall(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05chain")
         answers = broker.makefile("rb")
         assert answers.read(4)[3] == 0
@@ -61,7 +61,7 @@ def activations(running: Running) -> int:
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 90
     while not holds():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.05)
@@ -72,7 +72,7 @@ def kill_all(running: Running) -> None:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for one in (pid, *map(int, children)):
         os.kill(one, signal.SIGKILL)
-    running.process.communicate(timeout=30)
+    running.process.communicate(timeout=120)
 
 
 def test_a_number_above_the_threshold_is_told_and_counted_through_a_kill(

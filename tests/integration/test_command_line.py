@@ -17,7 +17,7 @@ from penstock.cli.main import run
 
 CAR = "cz.icecars.CarFleet.Car1"
 WEATHER = "is.iceland.Weather.Stations"
-PATIENCE_S = 45.0
+PATIENCE_S = 90.0
 
 
 class Shell:
@@ -184,7 +184,7 @@ def test_an_engineer_works_with_two_devices(platform: Any, penstock: Shell, tmp_
         assert {json.loads(one)["device"] for one in lines} == {names[0]}
     finally:
         simulator.terminate()
-        simulator.wait(30)
+        simulator.wait(120)
     until(lambda: not any(one["online"] for one in penstock.json("devices", "list")))
 
 
@@ -215,5 +215,5 @@ def test_the_sample_organisation_signs_in(
         until(lambda: penstock.json("observations", "datastreams"))
     finally:
         demo.terminate()
-        _, said = demo.communicate(timeout=60)
+        _, said = demo.communicate(timeout=120)
     assert "sue.smith@example.com" in said

@@ -18,14 +18,14 @@ def test_what_was_sent_before_does_not_bring_a_device_back(
         api = f"{house.url}/api/v1"
 
         def send(*, wait: bool) -> None:
-            answer = requests.post(f"{api}/messages/site/boiler/temp", data=b"1.5", timeout=30)
+            answer = requests.post(f"{api}/messages/site/boiler/temp", data=b"1.5", timeout=120)
             offset = answer.json()["offset"]
             if wait:
                 path = f"{api}/ingested?offset={offset}&timeout_s=30"
-                assert requests.get(path, timeout=60).json()["ingested"]
+                assert requests.get(path, timeout=120).json()["ingested"]
 
         def names() -> list[str]:
-            found = requests.get(f"{api}/devices", timeout=30).json()["items"]
+            found = requests.get(f"{api}/devices", timeout=120).json()["items"]
             return [one["name"] for one in found]
 
         send(wait=True)
@@ -36,12 +36,12 @@ def test_what_was_sent_before_does_not_bring_a_device_back(
 
         def slow(batch: Any) -> Any:
             reading.set()
-            assert go_on.wait(60)
+            assert go_on.wait(120)
             return read(batch)
 
         monkeypatch.setattr(pipeline, "read", slow)
         send(wait=False)
-        assert reading.wait(60)
+        assert reading.wait(120)
 
         # Ingest has the message in its hands and asks the catalog only after the deletion.
         remove, left = house.hub.fleet.records.remove, house.hub.fleet.records.left
@@ -59,8 +59,8 @@ def test_what_was_sent_before_does_not_bring_a_device_back(
         monkeypatch.setattr(house.hub.fleet.records, "remove", removing)
         monkeypatch.setattr(house.hub.fleet.records, "left", leaving)
         path = f"{api}/devices/site%2Fboiler?with_data=true"
-        assert requests.delete(path, timeout=60).status_code == 204
-        assert has_left.wait(60)
+        assert requests.delete(path, timeout=120).status_code == 204
+        assert has_left.wait(120)
         assert names() == []
         send(wait=True)
         assert names() == ["site/boiler"]

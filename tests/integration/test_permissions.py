@@ -20,7 +20,7 @@ from penstock.runtime.people import identities_at_rest
 
 Start = Callable[..., Any]
 CARS = ("cz.icecars.fleet.Car1", "cz.icecars.fleet.Car2")
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def connected(running: Any, key: str) -> paho.Client:
 def ask(running: Any, path: str, key: str) -> Any:
     request = urllib.request.Request(running.http + path)
     request.add_header("Authorization", f"Bearer {key}")
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
 
 

@@ -21,7 +21,7 @@ from penstock.runtime.people import identities_at_rest
 
 Start = Callable[..., Any]
 CARS = ("cz.icecars.fleet.Car1", "cz.icecars.fleet.Car2")
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_topic_is_about_the_entities_of_its_system(
         clients[name].listen(*both)
     headers = {"Authorization": f"Bearer {keys['root']}"}
     body = thing(Locations=[place()], Datastreams=[datastream()])
-    with httpx.Client(base_url=running.http, headers=headers, timeout=30) as http:
+    with httpx.Client(base_url=running.http, headers=headers, timeout=120) as http:
         for car in CARS:
             made = http.post(f"/v1.1/Things?system={car}", json={**body, "name": car})
             assert made.status_code == 201, made.text
@@ -121,7 +121,7 @@ def test_what_a_path_leads_to_in_another_system_is_told_to_nobody(
 ) -> None:
     running = clients["running"]
     headers = {"Authorization": f"Bearer {keys['root']}"}
-    with httpx.Client(base_url=running.http, headers=headers, timeout=30) as http:
+    with httpx.Client(base_url=running.http, headers=headers, timeout=120) as http:
         url = http.post(f"/v1.1/Things?system={CARS[1]}", json=thing()).headers["location"]
         path = url.rpartition("/")[2]
         clients[CARS[0]].listen(f"{CARS[0]}/v1.1/{path}", f"{CARS[0]}/v1.1/{path}/name")

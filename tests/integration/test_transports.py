@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 Start = Callable[..., Any]
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ async def test_the_health_of_the_whole_is_for_those_who_run_it(house: House, tow
 
 
 async def finished(stream: AsgiStream) -> None:
-    await asyncio.wait_for(stream.finished.wait(), 30)
+    await asyncio.wait_for(stream.finished.wait(), 90)
 
 
 def _ids(data: str) -> list[int]:

@@ -36,7 +36,7 @@ def numbers(store: LakeStore) -> list[float]:
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.005)

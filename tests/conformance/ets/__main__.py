@@ -152,7 +152,7 @@ def platform(folder: Path) -> Iterator[str]:
     """Start a platform with one Thing; give the root of its service."""
     with Running(folder / "data") as running:
         root = f"{running.http}/v1.0"
-        httpx.post(f"{root}/Things", json=SEED, timeout=30).raise_for_status()
+        httpx.post(f"{root}/Things", json=SEED, timeout=120).raise_for_status()
         yield root
 
 

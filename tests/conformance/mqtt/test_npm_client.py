@@ -14,7 +14,7 @@ from tests.door.peer import Journal, OpenDoor
 
 FOLDER = Path(__file__).parent.parent / "node"
 #: Starting node on a busy machine takes a while.
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def _node() -> str:

@@ -20,7 +20,7 @@ import penstock
 from penstock.door import Door
 
 #: Nothing here takes this long unless something is wrong.
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 def _tool(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import paho.mqtt.client as paho
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Listener:

@@ -33,7 +33,7 @@ class Service:
     def __init__(self, root: str, door: tuple[str, int]) -> None:
         self.root = root
         self.door = door
-        self.http = httpx.Client(timeout=60)
+        self.http = httpx.Client(timeout=120)
 
     def url(self, path: str) -> str:
         """Return the address of a path of the service, or of a link."""

@@ -14,7 +14,7 @@ from tests.postgres_server import PostgresServer, name_of
 pytestmark = pytest.mark.postgres
 
 PASSWORD = "never-to-be-seen"
-PATIENCE_S = 60
+PATIENCE_S = 90
 
 
 def publish(place: tuple[str, int], topic: str, payload: str) -> None:

@@ -10,17 +10,17 @@ import paho.mqtt.client as paho
 import psycopg
 import pytest
 from tests.integration.conftest import Running
-from tests.integration.test_devices import free_port
 from tests.integration.test_platform import children, numbers, publish, wait_until
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.postgres
-Start = Callable[..., Running]
+Start = Callable[[str], Running]
 
 
-def start_on(start: Start, url: str) -> Running:
-    # An address that stays when the hub is started again.
-    return start("--http", f"127.0.0.1:{free_port()}", PENSTOCK_STORE_URL=url)
+@pytest.fixture
+def start_on(start: Callable[..., Running], kept_port: Callable[[], str]) -> Start:
+    """Start platforms on a database, at addresses that stay when the hub is started again."""
+    return lambda url: start("--http", kept_port(), PENSTOCK_STORE_URL=url)
 
 
 def send(running: Any, topic: str, values: range) -> None:
@@ -37,9 +37,9 @@ def send(running: Any, topic: str, values: range) -> None:
 
 
 def test_what_comes_by_mqtt_is_in_the_database_and_in_the_api(
-    start: Start, postgres_url: str
+    start_on: Start, postgres_url: str
 ) -> None:
-    running = start_on(start, postgres_url)
+    running = start_on(postgres_url)
     publish(running, "kitchen/oven/temperature", "181.5")
     wait_until(lambda: numbers(running, "oven") == [181.5])
     with psycopg.connect(postgres_url) as connection:
@@ -50,13 +50,13 @@ def test_what_comes_by_mqtt_is_in_the_database_and_in_the_api(
     assert running.get("/api/v1/health")["ready"]
     assert not (running.data_dir / "store").exists()
     assert running.stop() == (0, "")
-    assert numbers(start_on(start, postgres_url), "oven") == [181.5]
+    assert numbers(start_on(postgres_url), "oven") == [181.5]
 
 
 def test_nothing_is_lost_when_the_hub_is_killed_while_it_writes(
-    start: Start, postgres_url: str
+    start_on: Start, postgres_url: str
 ) -> None:
-    running = start_on(start, postgres_url)
+    running = start_on(postgres_url)
     for kill in range(3):
         before = children(running.process.pid)["hub"]
         send(running, "kitchen/oven/temperature", range(kill * 1000, kill * 1000 + 1000))
@@ -67,9 +67,9 @@ def test_nothing_is_lost_when_the_hub_is_killed_while_it_writes(
 
 
 def test_a_server_that_is_away_is_waited_for(
-    start: Start, own_postgres_server: PostgresServer
+    start_on: Start, own_postgres_server: PostgresServer
 ) -> None:
-    running = start_on(start, own_postgres_server.new_database())
+    running = start_on(own_postgres_server.new_database())
     publish(running, "kitchen/oven/temperature", "1")
     wait_until(lambda: numbers(running, "oven") == [1.0])
     own_postgres_server.kill()

@@ -36,7 +36,7 @@ class Mosquitto:
         self.process = subprocess.Popen(
             [program, "-c", self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        for _ in range(400):
+        for _ in range(3600):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
@@ -83,10 +83,10 @@ class Witness:
         self.client.on_message = lambda _c, _u, m: self.got.append((m.topic, m.payload))
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert self._subscribed.wait(30)
+        assert self._subscribed.wait(120)
 
     def wait(self, count: int) -> None:
-        for _ in range(1200):
+        for _ in range(3600):
             if len(self.got) >= count:
                 return
             time.sleep(0.025)

@@ -40,11 +40,11 @@ class Platform:
         self.url, self.mqtt = found.groups()
 
     def health(self) -> dict[str, int]:
-        with urllib.request.urlopen(f"{self.url}/api/v1/health", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/health", timeout=120) as answer:
             return json.load(answer)
 
     def until(self, observations: int) -> dict[str, int]:
-        for _ in range(800):
+        for _ in range(1800):
             health = self.health()
             if health["observations_total"] >= observations and not health["lag_messages"]:
                 break
@@ -57,7 +57,7 @@ def platform(tmp_path) -> Iterator[Platform]:
     one = Platform(tmp_path / "data")
     yield one
     one.process.terminate()
-    one.process.communicate(timeout=30)
+    one.process.communicate(timeout=120)
 
 
 def values(simulator, count: int) -> int:
@@ -107,7 +107,7 @@ def test_the_demo_program_fills_the_platform_and_ends_when_told(platform):
         health = platform.until(30_000)
     finally:
         demo.send_signal(signal.SIGTERM)
-        _, said = demo.communicate(timeout=30)
+        _, said = demo.communicate(timeout=120)
     assert (demo.returncode, said) == (0, "")
     assert health["observations_total"] >= 30_000
     assert health["dead_letters"] == 0
@@ -119,7 +119,7 @@ def test_the_demo_program_says_when_there_is_no_broker():
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert demo.returncode == 1

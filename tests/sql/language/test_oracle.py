@@ -16,7 +16,7 @@ from tests.sql.running import comparable, connect, repeated, sliced, whole
 from penstock.sql.language import compile_query
 
 BEGIN = int(os.environ.get("PENSTOCK_ORACLE_FROM", "0"))
-CASES = int(os.environ.get("PENSTOCK_ORACLE", "250"))
+CASES = int(os.environ.get("PENSTOCK_ORACLE", "150"))
 TOO_LONG = "a session lasts longer than the reach"
 
 
@@ -70,4 +70,6 @@ def test_the_oracle_sees_a_reach_that_is_too_short() -> None:
         except duckdb.Error:
             continue
         wrong += comparable(expected) != comparable(got)
-    assert wrong >= 5
+        if wrong >= 5:
+            return
+    pytest.fail(f"only {wrong} cases went wrong")

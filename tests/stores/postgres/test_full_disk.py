@@ -19,7 +19,7 @@ pytestmark = pytest.mark.postgres
 #: Of the file system, and of what lies in its way at first, bytes.
 SIZE, BALLAST = 170_000_000, 60_000_000
 #: For a server that starts again, seconds.
-PATIENCE_S = 60
+PATIENCE_S = 90
 SETTINGS = {"max_wal_size": "32MB", "min_wal_size": "32MB", "wal_recycle": "off"}
 
 

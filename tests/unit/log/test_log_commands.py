@@ -182,7 +182,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     one = Broker(tmp_path / "other")
     yield one
     one.process.terminate()
-    one.process.communicate(timeout=30)
+    one.process.communicate(timeout=120)
 
 
 def test_replays_to_a_broker_and_through_the_hub(data_dir: Path, broker: Broker) -> None:

@@ -27,7 +27,7 @@ def test_the_limit_of_open_files_fits_the_connections_as_far_as_it_can(
 ) -> None:
     script = SCRIPT.format(soft=soft, hard=hard, wanted=wanted)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.split() == [str(possible), str(limit)]
     assert ("LimitNOFILE" in done.stderr) is is_said
