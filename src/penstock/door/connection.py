@@ -79,6 +79,8 @@ class Connection(asyncio.Protocol):
         self._rest: list[bytes] = []
         self._rest_bytes = 0
         self._wanted_bytes = 0
+        #: Whether others have their turn before the client's next packet.
+        self._rests = False
         self._unacknowledged = 0
         #: The session, also after it was left: its last messages are still on their way.
         self._sender: Session | None = None
@@ -129,10 +131,11 @@ class Connection(asyncio.Protocol):
             return
         self.heard_at_s = self.door.clock.monotonic_s()
         self.door.counts.received_bytes += len(data)
-        if self._rest or self.phase is Phase.GREETING:
+        if self._rest or self._rests or self.phase is Phase.GREETING:
             self._rest.append(data)
             self._rest_bytes += len(data)
-            if self._rest_bytes < self._wanted_bytes or self.phase is Phase.GREETING:
+            waits = self._rests or self.phase is Phase.GREETING
+            if waits or self._rest_bytes < self._wanted_bytes:
                 return
             data = b"".join(self._rest)
             self._rest = []
@@ -272,6 +275,18 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.GREETING
         self.hold("greeting", on=True)
 
+    def rest(self) -> None:
+        """Let others have their turn first: the client may have asked for much work."""
+        if not self._rests:
+            self._rests = True
+            self.hold("turn", on=True)
+            self.door.loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        self._rests = False
+        self.hold("turn", on=False)
+        self.go_on()
+
     def open(self, session: Session, arrival: Arrival) -> None:
         """Become the link of a session."""
         self.phase = Phase.OPEN
@@ -311,7 +326,7 @@ class Connection(asyncio.Protocol):
         return bool(self._held)
 
     def go_on(self) -> None:
-        """Take what came while the client was being let in."""
+        """Take what came while the client waited."""
         data, self._rest = b"".join(self._rest), []
         if data and self.phase is Phase.OPEN:
             self._feed(data)
@@ -360,7 +375,8 @@ class Connection(asyncio.Protocol):
             words = first_words(data)
             self.door.mistakes.report("mqtt", f"{self.caller.who} spoke {words} where MQTT is due")
             raise violation(f"the first packet must be CONNECT; this is {words}")
-        while at < size and self.phase in (Phase.NEW, Phase.OPEN):
+        self._wanted_bytes = 0
+        while at < size and self.phase in (Phase.NEW, Phase.OPEN) and not self._rests:
             if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
                 at = self.intake.take(data, at, size, self.heard_at_s)
                 self._check_window(self.intake)
