@@ -11,7 +11,14 @@ from typer.testing import CliRunner
 
 from penstock.cli import deadletters, devices
 from penstock.cli.hub import ask
-from penstock.core.errors import InvalidInput, NotConnected, NotFound, PenstockError
+from penstock.cli.main import run
+from penstock.core.errors import (
+    InvalidInput,
+    NotConnected,
+    NotFound,
+    PenstockError,
+    Unauthenticated,
+)
 
 LETTERS = [
     {
@@ -154,3 +161,23 @@ def test_nobody_listening_is_said_with_what_to_do(hub):
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(InvalidInput, match="is not an address"):
         ask("GET", "localhost:8080", "/x")
+
+
+@pytest.mark.parametrize("key", ["bad\nkey", "ключ", "two words"])
+def test_a_key_that_can_be_none_is_told_apart_from_a_hub_that_is_away(hub, monkeypatch, key):
+    monkeypatch.setenv("PENSTOCK_KEY", key)
+    with pytest.raises(Unauthenticated, match="PENSTOCK_KEY"):
+        ask("GET", hub.url, "/devices")
+    assert not hub.asked
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(hub, monkeypatch, capsys):
+    hub.answers = {"GET /apps/export": (200, b"")}
+    place = "/proc/none"
+    monkeypatch.setattr("sys.argv", ["penstock", "apps", "export", place, "--url", hub.url])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"penstock: {place} cannot be used: ")
+    assert said.count("\n") == 1

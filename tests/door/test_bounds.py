@@ -318,3 +318,64 @@ async def test_sessions_taken_over_in_a_loop_leave_one_behind(
     await eventually(lambda: door.stats()["penstock_door_connections"] == 1)
     assert door.quotas.whole.connections.used == door.quotas.whole.sessions.used == 1
     assert len(door.broker.retained) == 0
+
+
+async def test_more_properties_or_filters_than_allowed_end_the_connection(
+    open_door: OpenDoor, meet: Meet, call: Meet
+) -> None:
+    door = await open_door()
+    many = {Property.USER_PROPERTY: (("", ""),) * 1_001}
+    stranger = await call(door, 5)
+    stranger.send(Connect("stranger", 5, properties=many))
+    assert await stranger.is_closed()
+    for packet in (
+        Publish("a", b"", 1, packet_id=1, properties=many),
+        Subscribe(1, (Request("a"),) * 2_001),
+        Unsubscribe(1, ("a",) * 2_001),
+    ):
+        peer = await meet(door, "p", 5)
+        peer.send(packet)
+        assert await peer.receive() == Disconnect(Reason.QUOTA_EXCEEDED)
+    few = {Property.USER_PROPERTY: (("k", "v"),) * 1_000}
+    peer = await meet(door, "p", 5)
+    peer.send(Publish("a", b"", 1, packet_id=1, properties=few))
+    assert await peer.receive() == Ack(Kind.PUBACK, 1)
+
+
+async def test_a_filter_that_is_named_often_brings_what_is_retained_once(
+    open_door: OpenDoor, meet: Meet
+) -> None:
+    door = await open_door()
+    peer = await meet(door, "p", 5)
+    await peer.publish("a", b"kept", 1, retain=True)
+    for handling, count in ((1, 1), (1, 0), (0, 1)):
+        peer.send(Subscribe(1, (Request("#", retain_handling=handling),) * 500))
+        assert await peer.receive() == Suback(1, (0,) * 500)
+        peer.send(Ping(Kind.PINGREQ))
+        got = [await peer.receive() for _ in range(count + 1)]
+        assert [one.payload for one in got if isinstance(one, Publish)] == [b"kept"] * count
+
+
+async def test_others_have_their_turn_between_the_subscriptions_of_one(
+    open_door: OpenDoor, meet: Meet
+) -> None:
+    door = await open_door()
+    greedy, other = await meet(door, "greedy", 5), await meet(door, "other", 5)
+    asked = 0
+    subscribe = door.broker.subscribe
+
+    def counting(*given: object) -> int:
+        nonlocal asked
+        asked += 1
+        return subscribe(*given)  # type: ignore[arg-type]
+
+    door.broker.subscribe = counting  # type: ignore[method-assign]
+    greedy.send(*(Subscribe(1 + number, (Request("#"),)) for number in range(500)))
+    greedy.send(Publish("a", b"last", 0))
+    other.send(Ping(Kind.PINGREQ))
+    assert await other.receive() == Ping(Kind.PINGRESP)
+    assert asked < 500
+    assert [await greedy.receive() for _ in range(500)] == [Suback(1 + n, (0,)) for n in range(500)]
+    last = await greedy.receive()
+    assert isinstance(last, Publish)
+    assert last.payload == b"last"

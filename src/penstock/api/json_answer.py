@@ -23,13 +23,13 @@ class Json(Response):
 
 
 async def read_json(request: Request, kind: type[T]) -> T:
-    """Return the body of a request as a type.
+    """Return the body of a request as a type; none at all is an object without members.
 
     Raises:
         InvalidInput: It is not JSON, or not of this type.
     """
     try:
-        return msgspec.json.decode(await request.body(), type=kind)
+        return msgspec.json.decode(await request.body() or b"{}", type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         msg = f"the body cannot be read: {error}"
         raise InvalidInput(msg) from error

@@ -196,6 +196,12 @@ def _client(url: str) -> httpx.Client:
     import httpx
 
     secret = saved.secret_for(url)
+    if not all(" " < one < "\x7f" for one in secret or ""):
+        msg = (
+            "the key has characters that no key has; keys begin with `pnk_`: look at PENSTOCK_KEY, "
+            "or sign in anew with `penstock login`"
+        )
+        raise Unauthenticated(msg)
     return httpx.Client(
         base_url=url.rstrip("/"),
         headers={"Authorization": f"Bearer {secret}"} if secret else {},

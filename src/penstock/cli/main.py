@@ -101,6 +101,15 @@ def run() -> None:
     except PenstockError as error:
         sys.stderr.write(f"penstock: {error}\n")
         sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        what = error.strerror or type(error).__name__
+        sys.stderr.write(
+            f"penstock: {error.filename} cannot be used: {what}; name another file or folder, or "
+            "look at who may write there\n"
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

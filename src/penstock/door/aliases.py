@@ -10,6 +10,8 @@ class GivenAliases:
         maximum: How many the client takes; 0 for none.
     """
 
+    __slots__ = ("_given", "_maximum")
+
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
         self._given: dict[str, int] = {}
@@ -30,3 +32,7 @@ class GivenAliases:
         """Take back a new alias: the packet that was to bring it to the client is not sent."""
         if self._given and self._given.get(topic) == len(self._given):
             del self._given[topic]
+
+
+#: For clients that take none.
+NO_ALIASES = GivenAliases(0)

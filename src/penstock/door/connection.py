@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from penstock.core.log import MQTT_3_1_1, MQTT_5_0
 from penstock.core.shares import network
-from penstock.door.aliases import GivenAliases
+from penstock.door.aliases import NO_ALIASES
 from penstock.door.callers import Caller, caller_of
 from penstock.door.commit import Entry
 from penstock.door.control import handle
@@ -20,6 +20,7 @@ from penstock.door.encoding import goodbye
 from penstock.door.intake import Intake, Run, frame
 from penstock.door.layers import GOODBYE_S
 from penstock.door.mistakes import first_words
+from penstock.door.outlet import Outlet
 from penstock.door.parting import Goodbye
 from penstock.door.properties import Kind
 from penstock.door.quotas import Allowance
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: More than this is written at once, so that a client that reads too slowly is noticed.
-FLUSH_BYTES = 65_536
 _PUBLISH = Kind.PUBLISH << 4
 _CONNECT = Kind.CONNECT << 4
 #: Largest CONNECT: a will of 64 KiB, and as much again for all the rest. Who is not in yet gets
@@ -73,29 +72,28 @@ class Connection(asyncio.Protocol):
         self.heard_connect = False
         #: Whether something came after our goodbye.
         self.still_speaks = False
-        self.aliases = GivenAliases(0)
+        self.aliases = NO_ALIASES
         self._arrival: Arrival | None = None
         self._transport: asyncio.Transport | None = None
+        self._outlet: Outlet | None = None
         self._rest: list[bytes] = []
         self._rest_bytes = 0
         self._wanted_bytes = 0
+        #: Whether others have their turn before the client's next packet.
+        self._rests = False
         self._unacknowledged = 0
         #: The session, also after it was left: its last messages are still on their way.
         self._sender: Session | None = None
-        #: Whether the CONNACK waits for the disk, and everything else for the CONNACK.
-        self._is_sealed = False
         #: Who pays for this connection, until its socket is closed.
         self._payer: Allowance | None = None
         self._held: set[str] = set()
-        #: What is to be written at the end of this turn of the event loop.
-        self._out: list[bytes] = []
-        self._out_bytes = 0
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the door is full."""
         self._transport = cast("asyncio.Transport", transport)
+        self._outlet = Outlet(self._transport, self.door.loop, self.door.counts, self._written)
         peer = transport.get_extra_info("peername")
         self.home = network(str(peer[0])) if peer else ""
         self._transport.set_write_buffer_limits(self.door.settings.max_outbound_bytes // 8)
@@ -106,7 +104,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """End; the will is published if the client did not say goodbye."""
         self._leave(Reason.UNSPECIFIED_ERROR, with_will=True)
-        self._transport = None
+        self._transport = self._outlet = None
         if self._payer is not None:
             self._payer.connections.take(-1)
             self._payer = None
@@ -129,10 +127,11 @@ class Connection(asyncio.Protocol):
             return
         self.heard_at_s = self.door.clock.monotonic_s()
         self.door.counts.received_bytes += len(data)
-        if self._rest or self.phase is Phase.GREETING:
+        if self._rest or self._rests or self.phase is Phase.GREETING:
             self._rest.append(data)
             self._rest_bytes += len(data)
-            if self._rest_bytes < self._wanted_bytes or self.phase is Phase.GREETING:
+            waits = self._rests or self.phase is Phase.GREETING
+            if waits or self._rest_bytes < self._wanted_bytes:
                 return
             data = b"".join(self._rest)
             self._rest = []
@@ -142,15 +141,8 @@ class Connection(asyncio.Protocol):
 
     def send(self, packet: bytes) -> None:
         """Queue bytes for the client; one that never reads is cut off."""
-        transport = self._transport
-        if transport is None or self.phase is Phase.CLOSED or transport.is_closing():
-            return
-        if not self._out:
-            self.door.loop.call_soon(self._flush)
-        self._out.append(packet)
-        self._out_bytes += len(packet)
-        if self._out_bytes > FLUSH_BYTES:
-            self._flush()
+        if self._outlet is not None and self.phase is not Phase.CLOSED:
+            self._outlet.put(packet)
 
     def answer(self, packet: bytes, deliveries: Sequence[Delivery] = ()) -> None:
         """Send once all that was noted until now is on disk; at once if it is.
@@ -174,7 +166,8 @@ class Connection(asyncio.Protocol):
     def welcome(self, connack: bytes) -> None:
         """Send the CONNACK before all else, once the session is on disk; then what waited."""
         if self.door.broker.keeper.is_unsaved:
-            self._is_sealed = True
+            if self._outlet is not None:
+                self._outlet.seal()
             run = Run(b"", b"", 0, connack, 0)
             self.door.commit.add(Entry(Welcome(self), "", self.protocol, run))
         else:
@@ -182,43 +175,31 @@ class Connection(asyncio.Protocol):
 
     def unseal(self, connack: bytes) -> None:
         """Send the CONNACK, and let out what was to come behind it."""
-        self._is_sealed = False
-        if self.session is not None:
-            later, self._out = self._out, []
-            self._out_bytes = 0
-            for packet in (connack, *later):
-                self.send(packet)
+        if self._outlet is not None and self.session is not None:
+            self._outlet.unseal(connack)
             self.session.pump()
 
-    def _flush(self) -> None:
-        """Write what was sent since the last time, in one piece."""
-        transport = self._transport
-        if not self._out or transport is None or transport.is_closing() or self._is_sealed:
-            return
-        data = b"".join(self._out)
-        self._out.clear()
-        self._out_bytes = 0
-        self.door.counts.sent_bytes += len(data)
-        transport.write(data)
-        if not self.writable and self.phase is not Phase.CLOSED:
-            unread = transport.get_write_buffer_size()
-            if unread > self.door.settings.max_outbound_bytes:
-                self.end(Reason.QUOTA_EXCEEDED, f"{unread} bytes wait unread")
+    def _written(self, unread: int) -> None:
+        """Cut off a client that never reads."""
+        is_slow = not self.writable and self.phase is not Phase.CLOSED
+        if is_slow and unread > self.door.settings.max_outbound_bytes:
+            self.end(Reason.QUOTA_EXCEEDED, f"{unread} bytes wait unread")
 
     def end(self, reason: Reason, why: str, *, with_will: bool = True) -> None:
         """Say goodbye as far as the protocol can, and close."""
         if self.phase is Phase.CLOSED:
             return
         _log.debug("Ending %s: %s (%s)", self.who or "a connection", why, reason.name)
-        is_open = self.phase is Phase.OPEN and not self._is_sealed
+        outlet = self._outlet
+        is_open = self.phase is Phase.OPEN and outlet is not None and not outlet.is_sealed
         says_why = self.protocol == MQTT_5_0 and is_open
         self.phase = Phase.CLOSED
         self.door.greeted(self)
         self._leave(reason, with_will=with_will)
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or outlet is None or transport.is_closing():
             return
-        self._flush()
+        outlet.close()
         if says_why:
             transport.write(goodbye(reason, why, self.packet_limit))
         # Closing with unread input would reset the connection and with it our last words, so
@@ -247,8 +228,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         self.phase = Phase.CLOSED
         self._leave(reason, with_will=reason != Reason.SUCCESS)
-        if transport is not None:
-            self._flush()
+        if transport is not None and self._outlet is not None:
+            self._outlet.close()
             transport.close()
             self.door.loop.call_later(GOODBYE_S, transport.abort)
 
@@ -271,6 +252,18 @@ class Connection(asyncio.Protocol):
         """Wait for the password check; what else comes is kept."""
         self.phase = Phase.GREETING
         self.hold("greeting", on=True)
+
+    def rest(self) -> None:
+        """Let others have their turn first: the client may have asked for much work."""
+        if not self._rests:
+            self._rests = True
+            self.hold("turn", on=True)
+            self.door.loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        self._rests = False
+        self.hold("turn", on=False)
+        self.go_on()
 
     def open(self, session: Session, arrival: Arrival) -> None:
         """Become the link of a session."""
@@ -311,7 +304,7 @@ class Connection(asyncio.Protocol):
         return bool(self._held)
 
     def go_on(self) -> None:
-        """Take what came while the client was being let in."""
+        """Take what came while the client waited."""
         data, self._rest = b"".join(self._rest), []
         if data and self.phase is Phase.OPEN:
             self._feed(data)
@@ -360,7 +353,8 @@ class Connection(asyncio.Protocol):
             words = first_words(data)
             self.door.mistakes.report("mqtt", f"{self.caller.who} spoke {words} where MQTT is due")
             raise violation(f"the first packet must be CONNECT; this is {words}")
-        while at < size and self.phase in (Phase.NEW, Phase.OPEN):
+        self._wanted_bytes = 0
+        while at < size and self.phase in (Phase.NEW, Phase.OPEN) and not self._rests:
             if self.intake is not None and data[at] & 0xF0 == _PUBLISH:
                 at = self.intake.take(data, at, size, self.heard_at_s)
                 self._check_window(self.intake)

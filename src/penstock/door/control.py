@@ -54,8 +54,11 @@ def handle(connection: Connection, packet: Packet) -> None:
         case Ping(kind=Kind.PINGREQ):
             connection.send(encode(Ping(Kind.PINGRESP), connection.protocol))
         case Subscribe():
+            # It may look through all retained messages, and makes ways be looked up anew.
+            connection.rest()
             _subscribe(connection, session, packet)
         case Unsubscribe():
+            connection.rest()
             broker = connection.door.broker
             reasons = tuple(broker.unsubscribe(session, name) for name in packet.filters)
             _answer(connection, Unsuback(packet.packet_id, reasons))
@@ -81,14 +84,18 @@ def _subscribe(connection: Connection, session: Session, packet: Subscribe) -> N
     if who is None:
         raise violation("the first packet must be CONNECT")
     identifier = packet.properties.get(Property.SUBSCRIPTION_IDENTIFIER, (0,))[0]
-    granted = []
-    for request in packet.requests:
-        is_new = request.filter not in session.subscriptions
-        granted.append((request, broker.subscribe(who.who, session, request, identifier), is_new))
-    reasons = tuple(_for_suback(reason, connection.protocol) for _, reason, _ in granted)
+    was_there = {one.filter: one.filter in session.subscriptions for one in packet.requests}
+    granted = [
+        (request, broker.subscribe(who.who, session, request, identifier))
+        for request in packet.requests
+    ]
+    reasons = tuple(_for_suback(reason, connection.protocol) for _, reason in granted)
     retained: list[Delivery] = []
-    for request, reason, is_new in granted:
-        if reason < Reason.UNSPECIFIED_ERROR:
+    # A filter that is named a thousand times brings what is retained once.
+    last = {request.filter: request for request, _ in granted}
+    for request, reason in granted:
+        if reason < Reason.UNSPECIFIED_ERROR and last[request.filter] is request:
+            is_new = not was_there[request.filter]
             retained += broker.plan_retained(session, request, identifier, is_new=is_new)
     _answer(connection, Suback(packet.packet_id, reasons), retained)
 

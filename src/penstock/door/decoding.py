@@ -32,6 +32,8 @@ from penstock.door.reasons import (
 )
 from penstock.door.topics import check_filter, check_topic
 
+#: Most topic filters in one packet: each is checked and looked up while everybody waits.
+MAX_FILTERS = 2_000
 _FROM_3_1_1 = {code: reason for reason, code in reversed(CONNACK_3_1_1.items())}
 
 
@@ -155,12 +157,21 @@ def _ack(cursor: Cursor, kind: Kind, protocol: int) -> Ack:
     return Ack(kind, packet_id, reason, properties)
 
 
+def _bounded(count: int, kind: Kind) -> None:
+    if count > MAX_FILTERS:
+        raise ProtocolViolation(
+            Reason.QUOTA_EXCEEDED,
+            f"{kind.name} names more than {MAX_FILTERS} topic filters; send several packets",
+        )
+
+
 def _subscribe(cursor: Cursor, kind: Kind, protocol: int) -> Subscribe:
     packet_id = _packet_id(cursor)
     properties = _properties(cursor, kind, protocol)
     requests = []
     while cursor.left:
         requests.append(_request(cursor.text(), cursor.u8(), protocol))
+        _bounded(len(requests), kind)
     if not requests:
         raise violation("SUBSCRIBE names no topic filter")
     return Subscribe(packet_id, tuple(requests), properties)
@@ -191,6 +202,7 @@ def _unsubscribe(cursor: Cursor, kind: Kind, protocol: int) -> Unsubscribe:
     while cursor.left:
         filters.append(cursor.text())
         check_filter(filters[-1])
+        _bounded(len(filters), kind)
     if not filters:
         raise violation("UNSUBSCRIBE names no topic filter")
     return Unsubscribe(packet_id, tuple(filters), properties)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.access import Kind
 from penstock.core.log import MQTT_5_0
-from penstock.door.aliases import GivenAliases
+from penstock.door.aliases import NO_ALIASES, GivenAliases
 from penstock.door.auth import INTERNAL, Visitor, is_reserved
 from penstock.door.encoding import encode
 from penstock.door.intake import Intake
@@ -172,9 +172,8 @@ def _agree(connection: Connection, session: Session, packet: Connect) -> None:
     connection.receive_maximum = min(
         wishes.get(Property.RECEIVE_MAXIMUM, 65535), settings.max_inflight
     )
-    connection.aliases = GivenAliases(
-        min(wishes.get(Property.TOPIC_ALIAS_MAXIMUM, 0), settings.max_topic_aliases)
-    )
+    aliases = min(wishes.get(Property.TOPIC_ALIAS_MAXIMUM, 0), settings.max_topic_aliases)
+    connection.aliases = GivenAliases(aliases) if aliases else NO_ALIASES
 
 
 def _keep_alive_s(settings: DoorSettings, packet: Connect) -> int:

@@ -34,8 +34,9 @@ from penstock.door.subscriptions import DENIED, QUIET
 
 _log = logging.getLogger(__name__)
 
-#: Time between two looks whether there is more, in seconds.
-LOOK_S = 0.01
+#: Time between two looks whether there is more, in seconds: after there was some, growing by half
+#: each time up to the second while there is none.
+LOOK_S, IDLE_LOOK_S = 0.01, 0.05
 #: The same after it could not be read.
 TROUBLE_S = 10.0
 #: Bytes read before clients have their turn again; a single message may be larger.
@@ -75,6 +76,7 @@ class Posted:
         self._loop = asyncio.get_running_loop()
         self._routes = broker.routing.of(PLATFORM)
         self._timer: asyncio.Handle | None = None
+        self._pause_s = LOOK_S
 
     def start(self) -> None:
         """Go on where the journal says, if sessions of before want anything."""
@@ -99,6 +101,7 @@ class Posted:
     def _begin(self, offset: int) -> None:
         self._source.reader.seek(offset)
         self._broker.keeper.posted(offset)
+        self._pause_s = LOOK_S
         self._timer = self._loop.call_later(LOOK_S, self._look)
 
     def _stop(self) -> None:
@@ -107,7 +110,8 @@ class Posted:
             self._timer = None
 
     def _look(self) -> None:
-        self._timer = self._loop.call_later(LOOK_S, self._look)
+        self._timer = self._loop.call_later(self._pause_s, self._look)
+        self._pause_s = min(1.5 * self._pause_s, IDLE_LOOK_S)
         if self._commit.is_holding:
             return  # it is the same disk, and what is handed on may have to be written down
         try:
@@ -117,6 +121,7 @@ class Posted:
             self._again(self._loop.call_later(TROUBLE_S, self._look))
             return
         if blocks:
+            self._pause_s = LOOK_S
             self._again(self._loop.call_soon(self._look))
 
     def _again(self, timer: asyncio.Handle) -> None:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from penstock.door.fields import Cursor, binary, encode_length, text, u16, u32
-from penstock.door.reasons import malformed, violation
+from penstock.door.reasons import ProtocolViolation, Reason, malformed, violation
 
 
 class Kind(IntEnum):
@@ -110,8 +110,17 @@ _TABLE: dict[int, tuple[str, frozenset[Kind]]] = {
 }
 
 
+#: Most properties in one packet. They cost far more time than their bytes let expect, and everybody
+#: waits meanwhile; a CONNECT is read before it is known who sends it.
+MAX_PROPERTIES = 1_000
+
+
 def decode_properties(cursor: Cursor, kind: Kind) -> Properties:
-    """Read the property length and the properties of a packet of this kind."""
+    """Read the property length and the properties of a packet of this kind.
+
+    Raises:
+        ProtocolViolation: They are malformed, not allowed there, or more than `MAX_PROPERTIES`.
+    """
     length = cursor.varint()
     if not length:
         return NONE
@@ -121,7 +130,16 @@ def decode_properties(cursor: Cursor, kind: Kind) -> Properties:
     inner = Cursor(cursor.data, cursor.at, stop)
     cursor.at = stop
     found: dict[int, Any] = {}
+    several: dict[int, list[Any]] = {}
+    left = MAX_PROPERTIES
     while inner.left:
+        left -= 1
+        if left < 0:
+            raise ProtocolViolation(
+                Reason.QUOTA_EXCEEDED,
+                f"{kind.name} has more than {MAX_PROPERTIES} properties; send what is long in the "
+                "payload",
+            )
         key = inner.varint()
         wire, places = _TABLE.get(key, ("", frozenset()))
         if not wire:
@@ -130,11 +148,13 @@ def decode_properties(cursor: Cursor, kind: Kind) -> Properties:
             raise violation(f"property {Property(key).name} is not allowed in {kind.name}")
         value = _read(inner, wire, key)
         if wire == "pair" or (wire == "varint" and kind is Kind.PUBLISH):
-            found[key] = (*found.get(key, ()), value)
+            several.setdefault(key, []).append(value)
         elif key in found:
             raise violation(f"property {Property(key).name} is given twice")
         else:
             found[key] = (value,) if wire == "varint" else value
+    for key, values in several.items():
+        found[key] = tuple(values)
     return found
 
 

@@ -17,6 +17,7 @@ from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.config import Config
 from penstock.runtime.https import Https
 from penstock.runtime.hub import Hub
+from penstock.runtime.patient_http import PatientHttp
 from penstock.runtime.without_pandas import go_without_pandas
 
 #: Batches make many short-lived objects and no cycles; looking for cycles at Python's default of
@@ -76,6 +77,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
             access_log=False,
             lifespan="off",
             ws="none",
+            http=PatientHttp,
             # Who comes through a proxy is the proxy: the header can be made up by anybody.
             proxy_headers=False,
             timeout_graceful_shutdown=3,
