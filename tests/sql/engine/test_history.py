@@ -85,6 +85,29 @@ def test_a_window_with_more_rows_than_are_read_at_once_is_computed_in_pieces(ben
     assert rows["mean"].to_pylist() == [sum(n % 7 for n in range(3000)) / 3000]
 
 
+def test_what_goes_wrong_amid_an_answer_is_told_as_what_goes_wrong_before_it() -> None:
+    """When rows are read already, Arrow tells it in an error of its own."""
+    duck = Duck(1 << 28, 1, is_ordered=True)
+
+    def end(number: int) -> int:
+        if number == 50_000:
+            duck.interrupt()
+        return number
+
+    duck.connection.create_function("end_at", end, ["BIGINT"], "BIGINT")
+    rows = "FROM range(200000) AS t(i)"
+    try:
+        with pytest.raises(TooMuch, match="took too long"):
+            duck.run(f"SELECT end_at(i) AS x {rows}", {}, {}, 1 << 30)
+        with pytest.raises(InvalidQuery, match="Could not convert string 'x'"):
+            sql = f"SELECT CAST(CASE WHEN i > 50000 THEN 'x' ELSE '1' END AS INTEGER) AS x {rows}"
+            duck.run(sql, {}, {}, 1 << 30)
+        with pytest.raises(TooMuch, match="more than 1000 bytes"):
+            duck.run(f"SELECT i {rows}", {}, {}, 1000)
+    finally:
+        duck.close()
+
+
 def test_a_past_range_can_be_given_up(bench: Bench) -> None:
     fill(bench)
 

@@ -98,7 +98,7 @@ class Duck:
             answer = self._connection.sql(sql, params=dict(parameters) or None)
             if answer is None:
                 raise InvalidQuery("this is not a question; write one SELECT")
-            table = _collected(answer, max_bytes)
+            table = self._collected(answer, max_bytes)
         except (self._errors.OutOfMemoryException, MemoryError) as error:
             msg = (
                 f"it takes more memory than sql.memory_bytes allows: {first_line(error)}; set it "
@@ -124,6 +124,35 @@ class Duck:
             for name in names:
                 with contextlib.suppress(self._errors.Error):
                     self._connection.unregister(name)
+
+    def _collected(self, answer: Any, max_bytes: int | None) -> pa.Table:
+        """Return all rows of an answer; they lie outside of what DuckDB counts as its memory."""
+        if max_bytes is None:
+            return answer.to_arrow_table()
+        batches, size = [], 0
+        try:
+            reader = answer.to_arrow_reader(BATCH_ROWS)
+            for batch in reader:
+                size += batch.nbytes
+                if size > max_bytes:
+                    msg = (
+                        f"the answer has more than {max_bytes} bytes; ask for fewer rows or shorter"
+                        " texts"
+                    )
+                    raise TooMuch(msg)
+                batches.append(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise self._meant(error) from error
+        return pa.Table.from_batches(batches, reader.schema)
+
+    def _meant(self, error: Exception) -> Exception:
+        """Return the error of DuckDB that Arrow tells in words of its own."""
+        said = str(error).lower()
+        if said.startswith("interrupt"):
+            return self._errors.InterruptException(str(error))
+        if said.startswith("out of memory"):
+            return self._errors.OutOfMemoryException(str(error))
+        return self._errors.Error(str(error))
 
     def interrupt(self) -> None:
         """End the statement at hand; callable from any thread."""
@@ -214,21 +243,6 @@ class Deadline:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-
-
-def _collected(answer: Any, max_bytes: int | None) -> pa.Table:
-    """Return all rows of an answer; they lie outside of what DuckDB counts as its memory."""
-    if max_bytes is None:
-        return answer.to_arrow_table()
-    reader = answer.to_arrow_reader(BATCH_ROWS)
-    batches, size = [], 0
-    for batch in reader:
-        size += batch.nbytes
-        if size > max_bytes:
-            msg = f"the answer has more than {max_bytes} bytes; ask for fewer rows or shorter texts"
-            raise TooMuch(msg)
-        batches.append(batch)
-    return pa.Table.from_batches(batches, reader.schema)
 
 
 def timestamp(time_us: int) -> datetime:
