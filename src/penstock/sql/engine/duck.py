@@ -17,6 +17,8 @@ from penstock.sql.settings import MAX_LIST, SqlSettings
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 #: Rows taken from an answer at a time.
 BATCH_ROWS = 2048
+#: Seconds between two tries to end a statement whose time is over.
+AGAIN_S = 0.05
 #: Times that Python and DuckDB both know, microseconds.
 _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
@@ -227,7 +229,9 @@ class _Watch:
 
 
 class Deadline:
-    """Interrupts a connection when a time has passed; a context.
+    """Interrupts a connection when a time has passed, until the context is left.
+
+    Again and again: a statement that has not begun yet, or begins another one, forgets it.
 
     Args:
         duck: What is interrupted.
@@ -235,14 +239,23 @@ class Deadline:
     """
 
     def __init__(self, duck: Duck, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, duck.interrupt)
-        self._timer.daemon = True
+        self._duck = duck
+        self._seconds = seconds
+        self._is_left = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="sql-deadline", daemon=True)
 
     def __enter__(self) -> None:
-        self._timer.start()
+        self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._is_left.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        wait_s = self._seconds
+        while not self._is_left.wait(wait_s):
+            self._duck.interrupt()
+            wait_s = AGAIN_S
 
 
 def timestamp(time_us: int) -> datetime:
