@@ -204,6 +204,28 @@ def test_a_target_is_made_tried_changed_and_deleted(platform: Running, page: Any
     target.wait_for(state="detached")
 
 
+def test_an_alarm_of_a_group_shows_the_curve_that_it_is_about_or_why_there_is_none(
+    platform: Running, page: Any
+) -> None:
+    grouped = """-- alarm: grouped
+-- message: {thing} is at {high}
+-- lateness: 0 s
+-- idle: 1 s
+SELECT window_start, thing, MAX(result) AS high FROM TABLE(TUMBLE(TABLE "plant/g*",
+DESCRIPTOR(time), INTERVAL '1' SECOND)) GROUP BY window_start, window_end, thing HAVING MAX(result) > 80
+"""
+    api(platform, "POST", "alarm-rules/import", content=grouped.encode())
+    send(platform, "g-one", 20, 90)
+    send(platform, "g-two", 20, 90)
+    body = {"timestamp": time.time_ns() // 1000, "y": 1}
+    api(platform, "POST", "messages/plant/g-two", json=body)
+    alarm_of(page, "g-one")
+    plot = page.locator(".alarm", has_text="plant/g-one is at").locator(".episode-plot canvas")
+    plot.first.wait_for()
+    alarm_of(page, "g-two")
+    page.get_by_text("it may be about each of 2 datastreams of plant/g-two").wait_for()
+
+
 def test_nothing_is_wider_than_a_phone(platform: Running, page: Any) -> None:
     make_rule(platform, "narrow")
     send(platform, "narrow", 20, 90, 20, 99)

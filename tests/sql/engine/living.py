@@ -245,6 +245,8 @@ class Life:
         if self.bench.position < len(self.bench.sent):
             return
         there = [at for at in range(self.rows.num_rows) if at not in coming | self.gone]
+        if not there:
+            return
         some = self.rng.sample(there, min(len(there), self.rng.randint(1, 4)))
         table = pa.table(self._batch(some, is_wrong=False))
         while not self._guarded(lambda: self.bench.delete(table)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,51 @@ def test_a_window_with_more_rows_than_are_read_at_once_is_computed_in_pieces(ben
     begin = EPOCH - EPOCH % (1000 * SECOND)
     (rows,) = bench.engine.over(query, begin, begin + 1000 * SECOND)
     assert rows["mean"].to_pylist() == [sum(n % 7 for n in range(3000)) / 3000]
+
+
+def test_what_goes_wrong_amid_an_answer_is_told_as_what_goes_wrong_before_it() -> None:
+    """When rows are read already, Arrow tells it in an error of its own."""
+    duck = Duck(1 << 28, 1, is_ordered=True)
+
+    def end(number: int) -> int:
+        if number == 50_000:
+            duck.interrupt()
+        return number
+
+    duck.connection.create_function("end_at", end, ["BIGINT"], "BIGINT")
+    rows = "FROM range(200000) AS t(i)"
+    wrong = f"SELECT CAST(CASE WHEN i > 50000 THEN 'x' ELSE '1' END AS INTEGER) AS x {rows}"
+    try:
+        with pytest.raises(TooMuch, match="took too long"):
+            duck.run(f"SELECT end_at(i) AS x {rows}", {}, {}, 1 << 30)
+        with pytest.raises(InvalidQuery, match="Could not convert string 'x'"):
+            duck.run(wrong, {}, {}, 1 << 30)
+        with pytest.raises(TooMuch, match="more than 1000 bytes"):
+            duck.run(f"SELECT i {rows}", {}, {}, 1000)
+    finally:
+        duck.close()
+
+
+def test_a_time_that_is_over_before_the_statement_begins_ends_it_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    duck = Duck(1 << 28, 1)
+    begins, ends = threading.Event(), duck.interrupt
+
+    def interrupt() -> None:
+        ends()
+        begins.set()
+
+    monkeypatch.setattr(duck, "interrupt", interrupt)
+    pairs = "SELECT sum(a.i * b.i) FROM range(1000000) AS a(i), range(1000000) AS b(i)"
+    try:
+        with Deadline(duck, 0.0):
+            # What was interrupted now is forgotten by what comes.
+            begins.wait()
+            with pytest.raises(TooMuch, match="took too long"):
+                duck.run(pairs, {}, {})
+    finally:
+        duck.close()
 
 
 def test_a_past_range_can_be_given_up(bench: Bench) -> None:

@@ -17,6 +17,8 @@ from penstock.sql.settings import MAX_LIST, SqlSettings
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 #: Rows taken from an answer at a time.
 BATCH_ROWS = 2048
+#: Seconds between two tries to end a statement whose time is over.
+AGAIN_S = 0.05
 #: Times that Python and DuckDB both know, microseconds.
 _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
@@ -98,7 +100,7 @@ class Duck:
             answer = self._connection.sql(sql, params=dict(parameters) or None)
             if answer is None:
                 raise InvalidQuery("this is not a question; write one SELECT")
-            table = _collected(answer, max_bytes)
+            table = self._collected(answer, max_bytes)
         except (self._errors.OutOfMemoryException, MemoryError) as error:
             msg = (
                 f"it takes more memory than sql.memory_bytes allows: {first_line(error)}; set it "
@@ -124,6 +126,35 @@ class Duck:
             for name in names:
                 with contextlib.suppress(self._errors.Error):
                     self._connection.unregister(name)
+
+    def _collected(self, answer: Any, max_bytes: int | None) -> pa.Table:
+        """Return all rows of an answer; they lie outside of what DuckDB counts as its memory."""
+        if max_bytes is None:
+            return answer.to_arrow_table()
+        batches, size = [], 0
+        try:
+            reader = answer.to_arrow_reader(BATCH_ROWS)
+            for batch in reader:
+                size += batch.nbytes
+                if size > max_bytes:
+                    msg = (
+                        f"the answer has more than {max_bytes} bytes; ask for fewer rows or shorter"
+                        " texts"
+                    )
+                    raise TooMuch(msg)
+                batches.append(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise self._meant(error) from error
+        return pa.Table.from_batches(batches, reader.schema)
+
+    def _meant(self, error: Exception) -> Exception:
+        """Return the error of DuckDB that Arrow tells in words of its own."""
+        said = str(error).lower()
+        if said.startswith("interrupt"):
+            return self._errors.InterruptException(str(error))
+        if said.startswith("out of memory"):
+            return self._errors.OutOfMemoryException(str(error))
+        return self._errors.Error(str(error))
 
     def interrupt(self) -> None:
         """End the statement at hand; callable from any thread."""
@@ -198,7 +229,9 @@ class _Watch:
 
 
 class Deadline:
-    """Interrupts a connection when a time has passed; a context.
+    """Interrupts a connection when a time has passed, until the context is left.
+
+    Again and again: a statement that has not begun yet, or begins another one, forgets it.
 
     Args:
         duck: What is interrupted.
@@ -206,29 +239,23 @@ class Deadline:
     """
 
     def __init__(self, duck: Duck, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, duck.interrupt)
-        self._timer.daemon = True
+        self._duck = duck
+        self._seconds = seconds
+        self._is_left = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="sql-deadline", daemon=True)
 
     def __enter__(self) -> None:
-        self._timer.start()
+        self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._is_left.set()
+        self._thread.join()
 
-
-def _collected(answer: Any, max_bytes: int | None) -> pa.Table:
-    """Return all rows of an answer; they lie outside of what DuckDB counts as its memory."""
-    if max_bytes is None:
-        return answer.to_arrow_table()
-    reader = answer.to_arrow_reader(BATCH_ROWS)
-    batches, size = [], 0
-    for batch in reader:
-        size += batch.nbytes
-        if size > max_bytes:
-            msg = f"the answer has more than {max_bytes} bytes; ask for fewer rows or shorter texts"
-            raise TooMuch(msg)
-        batches.append(batch)
-    return pa.Table.from_batches(batches, reader.schema)
+    def _look(self) -> None:
+        wait_s = self._seconds
+        while not self._is_left.wait(wait_s):
+            self._duck.interrupt()
+            wait_s = AGAIN_S
 
 
 def timestamp(time_us: int) -> datetime:

@@ -27,33 +27,27 @@ from penstock.sql.engine.expiry import Expiry
 from penstock.sql.engine.guard import Guard
 from penstock.sql.engine.history import over
 from penstock.sql.engine.inputs import Scans
+from penstock.sql.engine.keeping import Keeper, of_log
 from penstock.sql.engine.ledger import Entry, Ledger
 from penstock.sql.engine.newest import Newest
 from penstock.sql.engine.outlet import Keep, Outlet
 from penstock.sql.engine.picture import Picture, Pictures
 from penstock.sql.engine.pieces import Room
-from penstock.sql.engine.ranges import ALWAYS_US, NEVER_US, Int64s
-from penstock.sql.engine.removals import Removal, Removals
+from penstock.sql.engine.ranges import Int64s
+from penstock.sql.engine.removals import Removals
 from penstock.sql.engine.running import Running, by_id, pause_s, stats_of
-from penstock.sql.engine.standing import Standing, marks_of
-from penstock.sql.engine.starting import QUERY_MARK, stand
+from penstock.sql.engine.standing import Standing
+from penstock.sql.engine.starting import stand
 from penstock.sql.engine.tap import Heard, Tap
 from penstock.sql.plan import Plan
 from penstock.sql.settings import SqlSettings
 
 _log = logging.getLogger(__name__)
 
-#: What the names of the store's marks begin with that say how far the engine has dealt with the
-#: log.
-LOG_MARK = "sql:"
-#: The mark that counts turns which kept something.
-TURN_MARK = "sql.turn"
 #: Seconds between two turns while nothing is heard, for sources that follow the clock.
 IDLE_S = 0.2
 #: Seconds that a turn may still take when the engine is closed.
 PATIENCE_S = 2.0
-#: Seconds between two marks that say only how far the log was read.
-MARK_EVERY_S = 0.5
 #: Rounds of a turn in which apps read what other apps derived in it.
 MAX_ROUNDS = 16
 
@@ -102,9 +96,9 @@ class Engine:
         self.pictures = Pictures(catalog, clock, self.settings.catalog_age_s, system_name)
         self._expiry = Expiry(catalog, clock, retention_s)
         self._guard = Guard(self.settings)
-        self._ledger = Ledger(folder)
+        ledger = Ledger(folder)
         self._lock = threading.RLock()
-        self._entries = {entry.id: entry for entry in self._ledger.read()}
+        self._entries = {entry.id: entry for entry in ledger.read()}
         marks = store.marks
         now_s = clock.monotonic_s()
         self._standings = {
@@ -113,16 +107,12 @@ class Engine:
         }
         self._seen: Int64s = np.zeros(0, np.int64)
         self._removals = Removals(folder, store, self._all, lambda ids: np.isin(ids, self._seen))
-        self._followed: list[Removal] = []
+        self._keeper = Keeper(store, self.outlet, ledger, self._removals, clock)
         self._running: dict[int, Running] = {}
         self._newest = Newest(store)
         self._computer: Computer | None = None
         self._scans = Scans(store, self.settings.max_slice_rows)
         self._room = Room(self.settings.pieces_bytes)
-        self._turn = marks.get(TURN_MARK, 0)
-        self._dealt: dict[str, int] = {}
-        self._marked: dict[str, int] = {}
-        self._marked_s = -1e9
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.turns = 0
@@ -174,12 +164,7 @@ class Engine:
         if isinstance(gone, pa.Table):
             self.tap.heard(gone, {})
             return
-        some, at = np.unique(ids, return_inverse=True)
-        low, high = np.full(len(some), ALWAYS_US), np.full(len(some), NEVER_US)
-        np.minimum.at(low, at, first)
-        np.maximum.at(high, at, last)
-        for n, (start, end) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-            self.tap.touched(some[n : n + 1], start, end + 1)
+        self.tap.touched_each(ids, first, last)
 
     def reads_from(self, marks: Marks) -> Marks:
         """Return where ingest is to read the log from, given how far the store is durable."""
@@ -192,9 +177,7 @@ class Engine:
         with self._lock:
             if not self._entries:
                 return at
-            since = [e.since[partition] for e in self._entries.values() if partition in e.since]
-        mark = self._store.marks.get(LOG_MARK + partition, 0)
-        return min(at, max([mark, *([min(since)] if since else [])]))
+            return self._keeper.dealt_with(partition, at, self._entries.values())
 
     # -- core.queries.Streams
 
@@ -215,11 +198,11 @@ class Engine:
             standing = stand(
                 id_, query, plan, start_us, self._standings.get(id_), store=self._store,
                 clock=self._clock, picture=self.pictures.newest(),
-                scope=self._scope_of(query.system), positions=_of_log(self._positions()),
+                scope=self._scope_of(query.system), positions=of_log(self._positions()),
             )  # fmt: skip
             self._standings[id_] = standing
             self._entries[id_] = standing.entry
-            self._write()
+            self._keeper.write(self._standings.values())
             self._running[id_] = Running(
                 standing, plan, sink, self._clock, self.settings.max_retry_s, self._room
             )
@@ -242,7 +225,7 @@ class Engine:
         with self._lock:
             self._standings.pop(id_, None)
             if self._entries.pop(id_, None) is not None:
-                self._write()
+                self._keeper.write(self._standings.values())
             self.tap.is_open = bool(self._entries)
 
     def status(self, id_: int) -> RunStatus | None:
@@ -332,7 +315,7 @@ class Engine:
             self.busy_s += self._clock.monotonic_s() - began_s
 
     def _whole_turn(self) -> bool:
-        self._turn += 1
+        self._keeper.turn += 1
         for _ in range(MAX_ROUNDS):
             heard = self.tap.take()
             self.outlet.begin()
@@ -357,7 +340,7 @@ class Engine:
 
     def _hear(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:
         picture = self._resolve(standings, heard)
-        self._follow(standings)
+        self._keeper.follow(standings)
         now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         for one in heard:
             if one.rows:
@@ -365,7 +348,7 @@ class Engine:
                 for standing in standings:
                     standing.hear(one, before, now_us, now_s)
             if one.marks:
-                self._dealt.update(_of_log(one.marks))
+                self._keeper.hear(one.marks)
         return picture
 
     def _work(self, running: Sequence[Running], picture: Picture) -> None:
@@ -381,7 +364,7 @@ class Engine:
             if computer.is_given_up:
                 break
             computer.scope = partial(self._scope_of, query.standing.entry.query.system)
-            query.work(computer, self._scans, picture, self._turn)
+            query.work(computer, self._scans, picture, self._keeper.turn)
         self._scans.forget()
 
     def _resolve(self, standings: Sequence[Standing], heard: Sequence[Heard]) -> Picture:
@@ -390,14 +373,6 @@ class Engine:
         picture = self.pictures.knowing(every)
         self._see(standings, picture)
         return picture
-
-    def _follow(self, standings: Sequence[Standing]) -> None:
-        """Let queries compute again what was computed from what is removed."""
-        taken = self._removals.take()
-        for one in taken:
-            for standing in standings:
-                standing.touch(one.ranges.get(standing.entry.id, ()))
-        self._followed += taken
 
     def _all(self) -> Sequence[Standing]:
         with self._lock:
@@ -429,37 +404,11 @@ class Engine:
 
     def _commit(self) -> None:
         """Keep what was answered, and how far that is."""
-        durable = self._store.marks.get(TURN_MARK, 0)
         with self._lock:
             standings = list(self._standings.values())
-            is_old = [standing.settle(durable) for standing in standings]
-            if any(is_old) or self._followed or not all(s.is_written for s in standings):
-                self._write()
-        if self._followed:
-            self._removals.cross_out(self._followed)
-            self._followed = []
-        marks = {LOG_MARK + name: at for name, at in self._dealt.items()}
-        marks |= marks_of(standings)
-        marks = {name: at for name, at in marks.items() if self._marked.get(name) != at}
-        settles = any(s.settling and s.settling[-1][0] == self._turn for s in standings)
-        if not self.outlet.holds_rows and not settles:
-            is_news = any(name.startswith(QUERY_MARK) for name in marks)
-            since_s = self._clock.monotonic_s() - self._marked_s
-            if not marks or (not is_news and since_s < MARK_EVERY_S and not self._stop.is_set()):
-                return
-        self.outlet.flush({**marks, TURN_MARK: self._turn})
-        self._marked.update(marks)
-        self._marked_s = self._clock.monotonic_s()
-
-    def _write(self) -> None:
-        """Write down which ranges are to be computed again, until that is durable."""
-        self._ledger.write([one.ledger_entry() for one in self._standings.values()])
+            self._keeper.settle(standings)
+        self._keeper.keep(standings, is_last=self._stop.is_set())
 
 
 def _stood(entry: Entry, marks: Marks) -> int:
     return marks.get(entry.mark, entry.began_us)
-
-
-def _of_log(marks: Marks) -> dict[str, int]:
-    """Return the marks that are positions in the log."""
-    return {name: at for name, at in marks.items() if ":" not in name and "." not in name}

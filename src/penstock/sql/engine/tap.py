@@ -138,6 +138,18 @@ class Tap:
         counts = np.ones_like(datastreams)
         self._add(Heard(datastreams, first, last, counts, None, {}, len(datastreams)))
 
+    def touched_each(self, datastreams: Int64s, first: Int64s, last: Int64s) -> None:
+        """Take when each of some datastreams may have changed.
+
+        Args:
+            datastreams: Which; in any order, also several times.
+            first: From when on.
+            last: Until when, inclusive.
+        """
+        some, low, high = _spans(datastreams, first, last)
+        for n, (start, end) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+            self.touched(some[n : n + 1], start, end + 1)
+
     def _add(self, one: Heard) -> None:
         with self._lock:
             if one.batch is not None and self._rows + one.rows > self._max_rows:
@@ -166,11 +178,17 @@ class Tap:
 def _joined(a: Heard, b: Heard) -> Heard:
     ids = np.concatenate((a.datastream, b.datastream))
     first, last = np.concatenate((a.first, b.first)), np.concatenate((a.last, b.last))
+    some, low, high = _spans(ids, first, last)
+    counts = np.zeros(len(some), np.int64)
+    np.add.at(counts, np.searchsorted(some, ids), np.concatenate((a.counts, b.counts)))
+    return Heard(some, low, high, counts, None, b.marks or a.marks, a.rows + b.rows)
+
+
+def _spans(ids: Int64s, first: Int64s, last: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the ids, ascending and once, with the earliest and the latest time of each."""
     some, at = np.unique(ids, return_inverse=True)
     low = np.full(len(some), np.iinfo(np.int64).max)
     high = np.full(len(some), np.iinfo(np.int64).min)
     np.minimum.at(low, at, first)
     np.maximum.at(high, at, last)
-    counts = np.zeros(len(some), np.int64)
-    np.add.at(counts, at, np.concatenate((a.counts, b.counts)))
-    return Heard(some, low, high, counts, None, b.marks or a.marks, a.rows + b.rows)
+    return some, low, high

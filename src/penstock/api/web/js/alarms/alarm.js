@@ -7,7 +7,8 @@ import { nowUs } from "../api.js";
 import { useDoing, useLoaded } from "../loading.js";
 import { app, useApp } from "../state.js";
 import { actOn, readAlarm } from "./api.js";
-import { EpisodeChart, useDatastream } from "./episodes.js";
+import { EpisodeChart } from "./episodes.js";
+import { useSubject } from "./subject.js";
 import { Severity } from "./severity.js";
 
 export const ACTIVE = ["unacknowledged", "acknowledged"];
@@ -69,8 +70,8 @@ function Facts({ alarm, rule }) {
 }
 
 /** What was measured around the activations of an alarm. */
-function Measured({ alarm, spans }) {
-  const datastream = useDatastream(alarm.key, alarm.values);
+function Measured({ alarm, rule, spans }) {
+  const { datastream, why } = useSubject(alarm.key, alarm.values, rule?.spec.sql ?? "");
   const last = spans.at(-1);
   const [from, to] = useMemo(() => {
     const first = spans[0]?.start_us ?? alarm.start_us;
@@ -78,6 +79,7 @@ function Measured({ alarm, spans }) {
     const margin = Math.max(MARGIN_US, (end - first) * 0.15);
     return [Math.round(first - margin), Math.round(Math.min(end + margin, nowUs()))];
   }, [alarm.id, spans.length, last?.cleared_us]);
+  if (why) return html`<p class="muted small no-curve">${why}</p>`;
   if (!datastream || spans.length === 0 || from >= to) return null;
   const chart = () => app.set({ picked: [datastream], range: { from, to }, view: "chart" });
   return html`<${EpisodeChart} datastream=${datastream} name=${alarm.subject} episodes=${spans.map((span) => ({ span }))} from=${from} to=${to} />
@@ -101,7 +103,7 @@ function Opened({ alarm, rule, reload }) {
   return html`<div class="alarm-opened"><${Facts} alarm=${alarm} rule=${rule} />
     <${Doing} alarm=${alarm} reload=${reload} />
     ${error && html`<p class="bad-text">${error.message}</p>`}
-    ${data && html`<${Measured} alarm=${alarm} spans=${data.activations} /><${History} events=${data.events} />`}</div>`;
+    ${data && html`<${Measured} alarm=${alarm} rule=${rule} spans=${data.activations} /><${History} events=${data.events} />`}</div>`;
 }
 
 export function AlarmLine({ alarm, rule, isOpen, toggle, reload }) {

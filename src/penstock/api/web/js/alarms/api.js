@@ -35,6 +35,9 @@ export async function findDatastream(name) {
   return items.find((one) => one.name === name)?.id ?? null;
 }
 
+/** Datastreams of a Thing, the first hundred. */
+export const listDatastreamsOf = async (thing) => (await request("datastreams", { thing, limit: 100 })).items;
+
 /** A rule as text, as people write it. */
 export async function ruleText(id) {
   const response = await fetch(address(`alarm-rules/${id}`, { format: "text" }), { cache: "no-store" });

@@ -6,7 +6,9 @@ import { nowUs } from "../api.js";
 import { timeText } from "../observations.js";
 import { useApp } from "../state.js";
 import { beginBacktest, cancelBacktest, readBacktest } from "./api.js";
-import { EpisodeChart, Lanes, useDatastream } from "./episodes.js";
+import { EpisodeChart, Lanes } from "./episodes.js";
+import { sqlOf } from "./header.js";
+import { useSubject } from "./subject.js";
 
 const SPANS = [["now-15m", "15 min"], ["now-1h", "hour"], ["now-1d", "day"], ["now-7d", "7 days"], ["now-30d", "30 days"], ["", "… a range"]];
 const LOOK_MS = 250;
@@ -83,16 +85,17 @@ function Episodes({ found, subject }) {
     ${some.length > SHOWN && html`<p class="muted small">${formatCount(SHOWN)} of ${formatCount(some.length)} are listed.</p>`}`;
 }
 
-function Found({ found }) {
+function Found({ found, text }) {
   const [chosen, setChosen] = useState("");
   const subject = found.episodes.some((one) => one.key === chosen) ? chosen : found.episodes[0]?.key;
   const some = found.episodes.filter((one) => one.key === subject);
-  const datastream = useDatastream(subject ?? "", some[0]?.span.values);
+  const { datastream, why } = useSubject(subject ?? "", some[0]?.span.values, sqlOf(text));
   return html`${found.state === "cancelled" && html`<${Cancelled} found=${found} />`}<${Summary} found=${found} />
     ${some.length > 0 && html`<${Lanes} found=${found} subject=${subject} pick=${setChosen} />
       <h3>${some[0].subject}</h3>
       ${datastream && html`<${EpisodeChart} datastream=${datastream} name=${some[0].subject} episodes=${some}
         from=${found.start_us} to=${found.end_us} />`}
+      ${why && html`<p class="muted small no-curve">${why}</p>`}
       <${Episodes} found=${found} subject=${subject} />`}
     ${found.count > found.episodes.length && html`<p class="muted small">Drawn and listed are the first ${formatCount(found.episodes.length)}; all are counted.</p>`}`;
 }
@@ -113,6 +116,6 @@ export function BacktestPanel({ text }) {
         <button onClick=${cancel}>Cancel</button>`}
     </div>
     ${problem && html`<p class="bad-text" role="alert">${problem}</p>`}
-    ${found && found.state !== "failed" && html`<${Found} found=${found} />`}
+    ${found && found.state !== "failed" && html`<${Found} found=${found} text=${text} />`}
   </section>`;
 }

@@ -7,38 +7,11 @@ import { readBuckets } from "../observations.js";
 import { shownTheme } from "../palette.js";
 import { bucketWidth } from "../spans.js";
 import { useApp } from "../state.js";
-import { findDatastream } from "./api.js";
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 
 const HEIGHT = 190;
 const BUCKETS = 500;
 const LANES = 40;
-
-/** The datastream of an alarm's key, or null when it is about a group. */
-function datastreamOf(key) {
-  try {
-    const parts = JSON.parse(key);
-    return parts.length === 1 && Number.isInteger(parts[0]) && parts[0] > 0 ? parts[0] : null;
-  } catch {
-    return null;
-  }
-}
-
-/** The datastream that an alarm is about, as its key says or the name among its values; else null. */
-export function useDatastream(key, values) {
-  const own = datastreamOf(key);
-  const name = own ? "" : values?.name;
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    let isOver = false;
-    setFound(null);
-    if (name) findDatastream(name).then((id) => isOver || setFound(id), () => {});
-    return () => {
-      isOver = true;
-    };
-  }, [name]);
-  return own ?? found;
-}
 
 /** Means of a datastream over a range, as far as there are any: `{data, error}`. */
 function useSeries(id, from, to) {
