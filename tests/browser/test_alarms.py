@@ -239,3 +239,27 @@ def test_nothing_is_wider_than_a_phone(platform: Running, page: Any) -> None:
     wide = """[...document.querySelectorAll('.alarms-view *')].filter((e) => e.checkVisibility())
       .filter((e) => e.getBoundingClientRect().right > 391 && !e.closest('.table-scroll'))"""
     shows(page, f"{wide}.map((e) => e.outerHTML.slice(0, 90))", [])
+
+
+def test_of_many_alarms_the_first_are_shown_so_that_the_rules_are_near(
+    platform: Running, page: Any
+) -> None:
+    rule = """-- alarm: many
+-- severity: critical
+-- message: {thing} of many
+SELECT time, thing, result FROM observations WHERE thing LIKE 'many/%' AND result > 80
+"""
+    api(platform, "POST", "alarm-rules/import", content=rule.encode())
+    now = time.time_ns() // 1000
+    for at in range(23):
+        api(platform, "POST", f"messages/many/{at:02}", json={"timestamp": now, "x": 99})
+    # The last one tells that time went on, so that the others are looked at.
+    api(platform, "POST", "messages/many/00", json={"timestamp": now + 5_000_000, "x": 99})
+    shown = "document.querySelectorAll('.alarm.critical').length"
+    page.get_by_label("At least").select_option("critical")
+    page.get_by_role("button", name="Show 3 more").click()
+    until(page, f"{shown} === 23")
+    page.locator(".alarm-line", has_text="many/01 of many").click()
+    page.get_by_role("button", name="Show fewer").click()
+    until(page, f"{shown} >= 20 && {shown} <= 21")
+    until(page, "document.querySelector('.alarm-opened') !== null")

@@ -33,14 +33,3 @@ def test_filter_order_and_answer_stand_on_one_screen(site: Any, pages: Any) -> N
     until(page, f"{first}.bottom < innerHeight - 57")
     inside = "(e) => e.getBoundingClientRect().right <= innerWidth"
     until(page, f"[...document.querySelectorAll('.things-question input')].every({inside})")
-
-
-def test_a_menu_closes_behind_who_tabs_out_of_it(site: Any, pages: Any) -> None:
-    site.add_user("ada@example.com")
-    page = pages.enter("#view=values", "ada@example.com")
-    page.get_by_role("button", name="Signed in as ada@example.com").click()
-    page.get_by_role("button", name="Your keys").wait_for()
-    for _ in range(3):
-        page.keyboard.press("Tab")
-    until(page, "document.querySelector('.menu') === null")
-    until(page, "document.activeElement.closest('.tabs') !== null")

@@ -8,6 +8,7 @@ import pytest
 from tests.browser.waiting import expect, shows, until
 
 from penstock.core.catalog import DeviceStatus, Policy
+from penstock.core.devices import DeviceFacts
 from penstock.core.platform import Check, DeadLetter
 from penstock.core.series import Series
 
@@ -27,6 +28,10 @@ def fill_in(site: Any) -> list[int]:
     ]
     for id_ in ids:
         site.fill(id_, 120)
+    devices = [
+        DeviceFacts(name=name) for name in ("station.north", "station.south." + "deep." * 20)
+    ]
+    site.fleet.records.register(devices, Policy.AUTOMATIC, 1)
     text = site.enrol_text("station.north", "state")
     site.keep_texts(text, [site.fill(ids[0], 1)[-1]], ["x" * 400])
     site.platform.letters.append(

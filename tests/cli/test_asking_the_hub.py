@@ -123,10 +123,13 @@ def test_devices_are_shown_and_filtered(hub):
     device = {"name": "UPB.1", "status": "pending", "type": "", "online": None}
     device |= {"last_seen_us": None, "target": None}
     address = "GET /devices?limit=1000&search="
-    hub.answers[f"{address}&status=pending"] = 200, {"items": [device]}
+    hub.answers[f"{address}&status=pending&heard=true"] = 200, {"items": [device]}
     assert "UPB.1" in hub.run(devices.app, "list", "--status", "pending")
-    hub.answers[address] = 200, {"items": [device]}
+    hub.answers[f"{address}&heard=true"] = 200, {"items": [device]}
     assert json.loads(hub.run(devices.app, "list", "--json")) == [device]
+    made = {**device, "name": "made by an app"}
+    hub.answers[address] = 200, {"items": [device, made]}
+    assert "made by an app" in hub.run(devices.app, "list", "--all")
 
 
 def test_devices_are_approved_and_refused_whatever_their_names(hub):

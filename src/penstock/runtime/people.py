@@ -69,7 +69,11 @@ def without_users(config: Config) -> tuple[str, str]:
 
 def accounts_health(config: Config) -> Iterator[Finding]:
     """Look whether there is a user where one is needed, without making or changing anything."""
-    if needs_accounts(config) and not has_users(config):
+    try:
+        is_needed = needs_accounts(config)
+    except ConfigError:
+        return  # What is wrong with the door is a finding of its own.
+    if is_needed and not has_users(config):
         yield Finding("accounts", Level.PROBLEM, *without_users(config))
 
 

@@ -67,7 +67,7 @@ export function Header() {
   // The figures of the whole platform are not for everybody.
   const isTold = useApp((now) => now.session.administrator || Boolean(now.health?.checks));
   const rate = (name) => (health?.checks ? formatRate(health[name]) : "\u2013");
-  return html`<header class="bar">
+  return html`<header class=${`bar ${state === "offline" ? "stale" : ""}`}>
     <a class="brand" href="#view=chart">
       <img src="icon.svg" alt="" width="22" height="22" />Penstock</a>
     <div class=${`link ${tone}`} role="status" aria-live="polite">

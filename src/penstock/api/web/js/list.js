@@ -62,10 +62,10 @@ function byThing(items) {
   return [...groups];
 }
 
-function Row({ info, isPicked, onPick }) {
+function Row({ info, isPicked, isStop, onPick }) {
   const row = useApp((state) => state.latest.get(info.id));
   return html`<li>
-    <button class="stream" role="checkbox" aria-checked=${isPicked} data-id=${info.id}
+    <button class="stream" role="checkbox" aria-checked=${isPicked} data-id=${info.id} tabindex=${isStop ? 0 : -1}
         onClick=${() => onPick(info.id)} title=${info.name}>
       <span class="tick" aria-hidden="true">${isPicked && html`<${Icon} name="check" />`}</span>
       <span class="stream-name"><${Name} text=${shortName(info)} /></span>
@@ -77,7 +77,7 @@ function Row({ info, isPicked, onPick }) {
   </li>`;
 }
 
-/** Arrow keys move between rows; from the search field down into the list. */
+/** Arrow keys move between rows; from the search field down into the list. Tab stops at one of them only. */
 function moveFocus(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
@@ -91,6 +91,7 @@ function moveFocus(event) {
 export function StreamList() {
   const [search, setSearch] = useState("");
   const [isFull, setFull] = useState(false);
+  const [lastId, setLastId] = useState(null);
   const picked = useApp((state) => state.picked);
   const hasAccounts = useApp((state) => Boolean(state.session?.accounts));
   const found = useDatastreams(search);
@@ -105,9 +106,11 @@ export function StreamList() {
     return () => watcher.disconnect();
   }, [found.items]);
   const pick = (id) => setFull(!togglePicked(id));
+  const noteFocus = ({ target }) => target.dataset.id && setLastId(Number(target.dataset.id));
+  const stopId = found.items.some((item) => item.id === lastId) ? lastId : found.items[0]?.id;
   const word = search ? "found" : "datastreams";
   const count = found.total === null ? "" : `${formatCount(found.total)} ${word}`;
-  return html`<nav class="streams" aria-label="Datastreams" onKeyDown=${moveFocus}>
+  return html`<nav class="streams" aria-label="Datastreams" onKeyDown=${moveFocus} onFocusCapture=${noteFocus}>
     <div class="search">
       <${Icon} name="search" />
       <input type="search" placeholder="Search name, property, unit, site \u2026"
@@ -123,7 +126,7 @@ export function StreamList() {
       ${byThing(found.items).map(([thing, items]) => html`<section key=${thing} class="thing">
         <h3 title=${thing} aria-label=${thing}><${Name} text=${thing} /></h3>
         <ul>${items.map((info) => html`<${Row} key=${info.id} info=${info}
-          isPicked=${picked.includes(info.id)} onPick=${pick} />`)}</ul>
+          isPicked=${picked.includes(info.id)} isStop=${info.id === stopId} onPick=${pick} />`)}</ul>
       </section>`)}
       ${found.total === 0 && search && html`<p class="nothing">
         Nothing matches \u201c${search}\u201d. Every word must occur in a name, unit or property.</p>`}

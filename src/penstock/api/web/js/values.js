@@ -31,7 +31,7 @@ function compare(a, b) {
 }
 
 function useFiltered(filter, isShown) {
-  const [found, setFound] = useState({ items: [], total: 0, error: null });
+  const [found, setFound] = useState({ items: [], total: 0, error: null, isRead: false });
   useEffect(() => {
     if (!isShown) return undefined;
     const abort = new AbortController();
@@ -45,7 +45,7 @@ function useFiltered(filter, isShown) {
           items = [...items, ...answer.items];
         } while (answer.next && items.length < ROWS);
         learn(items);
-        setFound({ items, total: answer.total ?? items.length, error: null });
+        setFound({ items, total: answer.total ?? items.length, error: null, isRead: true });
       } catch (error) {
         if (!abort.signal.aborted) setFound((before) => ({ ...before, error: error.message }));
       }
@@ -74,7 +74,7 @@ function HeadCell({ id, label, sort, setSort }) {
 export function ValuesView({ isShown }) {
   const [filter, setFilter] = useState("");
   const [sort, setSort] = useState({ by: "thing", down: false });
-  const { items, total, error } = useFiltered(filter, isShown);
+  const { items, total, error, isRead } = useFiltered(filter, isShown);
   const latest = useApp((state) => state.latest);
   const picked = useApp((state) => state.picked);
   const utc = useApp((state) => state.utc);
@@ -127,7 +127,9 @@ export function ValuesView({ isShown }) {
                 <span class="clock">${formatTime(row.time, utc)}</span>` : "\u2013"}
             </td>
           </tr>`;
-        })}</tbody>
+        })}
+        ${rows.length === 0 && isRead && !error && html`<tr><td colspan="6" class="nothing">${filter
+          ? "Nothing matches." : "There is no datastream yet."}</td></tr>`}</tbody>
       </table>
     </div>
   </section>`;

@@ -81,7 +81,8 @@ export function DeviceDetail({ which }) {
   const device = found.data;
   if (!device) {
     return html`<div class="device-head"><${Head} device=${which} />
-      <p class=${found.error ? "bad-text" : "muted"}>${found.error?.message ?? "Asking \u2026"}</p></div>`;
+      <p class=${found.error ? "bad-text" : "muted"} role="status">${found.error?.status === 404
+        ? "There is no such device, or it is not yours to see." : found.error?.message ?? "Asking \u2026"}</p></div>`;
   }
   const mayChange = may.runSystem({ session }, device.system);
   const reload = () => Promise.all([found.reload(), targets.reload()]);
