@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test check lint types format reference servers node postgres postgres-short paho ets slow oracle faults lock bench clean
+.PHONY: help run test check lint types format reference servers node postgres postgres-short conformance paho ets slow oracle faults lock bench clean
 
 help: ## List what one can make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,10 @@ postgres: $(VENV)/dev.stamp ## Run the tests of what can stand on PostgreSQL, ag
 postgres-short: $(VENV)/dev.stamp ## Run those that tell most in three minutes
 	$(BIN)/python -m pytest $(ON_SERVER) -m postgres
 	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(BIN)/python -m pytest $(ON_SERVER) $(ON_POSTGRES_SHORT)
+
+conformance: $(VENV)/dev.stamp ## Run SensorThings conformance in files and on PostgreSQL; writes docs/reference/sensorthings.md
+	$(BIN)/python -m tests.conformance.sensorthings run
+	PENSTOCK_TEST_CATALOG=postgresql PENSTOCK_TEST_STORE=postgresql $(BIN)/python -m tests.conformance.sensorthings run
 
 slow: $(VENV)/dev.stamp ## Run the long forms of fault tests
 	$(BIN)/python -m pytest -m slow

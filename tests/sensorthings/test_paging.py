@@ -55,6 +55,7 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "FIRST_PIECE", 2)
     monkeypatch.setattr(paging, "LARGEST_PIECE", 5)
     monkeypatch.setattr(paging, "FAR", 2)
+    monkeypatch.setattr(paging, "NEAR_PIECES", 1)
 
 
 def fill(house: House, rows: list[tuple[int, int, int, int]]) -> dict[Identity, int]:

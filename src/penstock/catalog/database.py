@@ -74,7 +74,7 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._closed = True
-        self.engine.dispose()
+        self.dialect.close()
 
     @contextmanager
     def mapped_errors(self) -> Iterator[None]:

@@ -39,10 +39,22 @@ class SqlCatalog:
         self._settings = settings
 
     @classmethod
-    def open(cls, path_or_url: str | Path, settings: CatalogSettings | None = None) -> SqlCatalog:
+    def open(
+        cls,
+        path_or_url: str | Path,
+        settings: CatalogSettings | None = None,
+        *,
+        is_hub: bool = False,
+    ) -> SqlCatalog:
         """Open a file (made if missing) or a database in PostgreSQL, with today's tables.
 
+        Args:
+            path_or_url: Where it is.
+            settings: Of section [catalog].
+            is_hub: No other hub may have it, until `close`; other programs may.
+
         Raises:
+            Conflict: Another hub has it.
             ConfigError: It is neither, or written by a newer Penstock.
             MissingDependency: It is PostgreSQL, whose driver is not installed.
             Corrupt: The file is damaged.
@@ -51,6 +63,8 @@ class SqlCatalog:
         settings = settings or CatalogSettings()
         database = connect(path_or_url, settings.busy_timeout_s)
         try:
+            if is_hub:
+                database.dialect.own()
             bring_up_to_date(database)
         except BaseException:
             database.close()

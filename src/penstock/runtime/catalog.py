@@ -18,15 +18,17 @@ from penstock.runtime.finding import Finding, Level
 FILE = "catalog.sqlite"
 
 
-def open_catalog(config: Config) -> SqlCatalog:
-    """Open the catalog of a platform; what is missing is made.
+def open_catalog(config: Config, *, is_hub: bool = False) -> SqlCatalog:
+    """Open the catalog of a platform; what is missing is made. A catalog has one hub.
 
     Raises:
+        Conflict: Another hub has it.
         ConfigError: The setting `catalog.url` is wrong, or a newer Penstock wrote the catalog.
         MissingDependency: It is in PostgreSQL, whose driver is not installed.
         PenstockError: The file or the server cannot be used.
     """
-    return SqlCatalog.open(_url(config) or config.data_path / FILE, config.catalog)
+    place = _url(config) or config.data_path / FILE
+    return SqlCatalog.open(place, config.catalog, is_hub=is_hub)
 
 
 def _url(config: Config) -> str:

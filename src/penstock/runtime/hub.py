@@ -76,7 +76,7 @@ class Hub:
             self._clock, config.clock_margin_s, config.clock_settle_s, read_clock(data)
         )
         self.log = SegmentLog(data / "log", config.log, self._clock)
-        self.catalog = open_catalog(config)
+        self.catalog = open_catalog(config, is_hub=True)
         self.passwords = Passwords()
         self.identities = open_identities(config, self.catalog, self._clock, self.passwords)
         store = open_store(config, self._clock)

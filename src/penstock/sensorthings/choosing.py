@@ -37,6 +37,7 @@ class Choosing:
         self._store = sources.store
         self._scope = scope
         self._now_us = sources.clock.now_us()
+        self._known: dict[int, Kind] = {}
 
     @cached_property
     def readable(self) -> frozenset[int] | None:
@@ -78,13 +79,23 @@ class Choosing:
 
     def kinds(self, table: pa.Table) -> Mapping[int, Kind]:
         """Return the kinds of the datastreams of some rows."""
-        return self._sources.kinds(table["datastream"].unique().to_pylist(), self._scope)
+        return self._kinds(table["datastream"].unique().to_pylist())
+
+    def remember(self, datastream: int, kind: Kind) -> None:
+        """Take note of the kind of a datastream that was seen on the way."""
+        self._known[datastream] = kind
+
+    def _kinds(self, datastreams: Sequence[int]) -> Mapping[int, Kind]:
+        missing = [one for one in datastreams if one not in self._known]
+        if missing:
+            self._known.update(self._sources.kinds(missing, self._scope))
+        return {one: self._known[one] for one in datastreams if one in self._known}
 
     def facts(self, table: pa.Table, *, with_features: bool) -> Facts:
         """Return what conditions and orders over some rows need to know."""
         datastreams = table["datastream"].unique().to_pylist()
         own = self._sources.features.known_features(datastreams) if with_features else {}
-        kinds = self._sources.kinds(datastreams, self._scope)
+        kinds = self._kinds(datastreams)
         linked = partial(linked_values, self._sources, self._scope)
         ids = partial(shown_ids, moved=self._sources.moved)
         return Facts(kinds, own, self._now_us, linked, ids)

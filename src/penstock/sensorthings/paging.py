@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
@@ -32,6 +34,8 @@ from penstock.sensorthings.walking import (
 MAX_SORTED = 1_000_000
 #: Fewer rows than this are read as quickly as they are counted.
 FAR = 10_000
+#: So many pieces of the nearest rows are looked at before all of them are.
+NEAR_PIECES = 2
 _LARGEST = 2**63 - 1
 
 
@@ -80,7 +84,15 @@ class Pages:
         piece = min(limit + skip, LARGEST_PIECE)
         piece = piece if choice.rest is None else max(piece, FIRST_PIECE)
         step = walk.pieces if name == ID else walk.by_time
-        table = first_rows(step(piece, after, descending=descending), skip, limit)
+        pieces = step(piece, after, descending=descending)
+        if name != ID and choice.rest is not None and skip + limit <= MAX_SORTED:
+            near = _nearby(pieces, skip + limit)
+            if near is None:
+                again = self._choosing.walk(choice, spans)
+                near = again.nearest(skip + limit, after, descending=descending)
+            table = near.slice(skip, limit)
+        else:
+            table = first_rows(pieces, skip, limit)
         if table.num_rows < limit:
             return Found(table)
         return _page(table, paging)
@@ -139,6 +151,18 @@ class Pages:
         page = best.slice(paging.skip, paging.top)
         is_more = best.num_rows == keep
         return Found(page, f"$skip={paging.skip + paging.top}" if is_more else "")
+
+
+def _nearby(pieces: Iterator[pa.Table], keep: int) -> pa.Table | None:
+    """Return the first rows of a few pieces; None where there may be more behind them."""
+    found = [SCHEMA.empty_table()]
+    for at, table in enumerate(pieces):
+        if at == NEAR_PIECES:
+            return None
+        found.append(table)
+        if sum(one.num_rows for one in found) >= keep:
+            break
+    return pa.concat_tables(found)
 
 
 def _page(table: pa.Table, paging: Paging) -> Found:

@@ -13,7 +13,7 @@ from penstock.core.errors import NotFound
 from penstock.core.expression import Expression
 from penstock.sensorthings.grammar import Segment
 from penstock.sensorthings.observations import Observations
-from penstock.sensorthings.sources import ID, Sources, among
+from penstock.sensorthings.sources import ID, Sources, among, kind_of
 
 _STREAMS = ("Datastream", "MultiDatastream")
 _MAX_ID = 2**63 - 1
@@ -63,11 +63,12 @@ class Places:
             NotFound: One of its steps leads nowhere.
         """
         place = Place(type="")
-        for segment in segments:
-            place = self._step(place, segment)
+        last = len(segments) - 1
+        for at, segment in enumerate(segments):
+            place = self._step(place, segment, is_last=at == last)
         return place
 
-    def _step(self, before: Place, segment: Segment) -> Place:
+    def _step(self, before: Place, segment: Segment, *, is_last: bool) -> Place:
         if segment.type == "Observation":
             return self._to_observations(before, segment)
         if before.observation is not None:
@@ -76,6 +77,9 @@ class Places:
         place = Place(type=segment.type, along=along)
         if segment.is_set:
             return place
+        if is_last and along is None and isinstance(segment.id, int) and 0 < segment.id <= _MAX_ID:
+            # Who shows it sees whether it is there.
+            return msgspec.structs.replace(place, id=segment.id)
         return msgspec.structs.replace(place, id=self._existing(place, segment))
 
     def _existing(self, place: Place, segment: Segment) -> int:
@@ -93,7 +97,10 @@ class Places:
             )
             found = self._sources.reader.find(query)
             if found:
-                return _id(found[0])
+                existing = _id(found[0])
+                if place.type in _STREAMS:
+                    self._observations.remember(existing, kind_of(place.type, found[0]))
+                return existing
         raise _nothing(segment)
 
     def _to_observations(self, before: Place, segment: Segment) -> Place:

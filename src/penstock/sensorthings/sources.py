@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from penstock.core.access import Scope
 from penstock.core.clock import Clock
-from penstock.core.entities import EntityReader, FeatureRecords, MovedObservations, Query
+from penstock.core.entities import EntityReader, FeatureRecords, MovedObservations, Query, Row
 from penstock.core.expression import Apply, Expression, Literal, Members, Property
 from penstock.core.store import CanSummarise, Store
 from penstock.sensorthings.observation_rows import Kind
@@ -53,10 +53,15 @@ class Sources:
             if missing:
                 query = Query(type=type_, scope=scope, where=among((ID,), missing), properties=())
                 for row in self.reader.find(query):
-                    id_, kind = row[ID], row["@kind"]
+                    id_ = row[ID]
                     assert isinstance(id_, int)
-                    found[id_] = Kind(str(kind), type_ == "MultiDatastream")
+                    found[id_] = kind_of(type_, row)
         return found
+
+
+def kind_of(type_: str, row: Row) -> Kind:
+    """Return what a row of a Datastream or MultiDatastream says of its results."""
+    return Kind(str(row["@kind"]), type_ == "MultiDatastream")
 
 
 def among(path: tuple[str, ...], ids: Sequence[int] | frozenset[int]) -> Expression:

@@ -17,6 +17,7 @@ from tests.catalog.template import empty_database
 from tests.postgres_server import PostgresServer, name_of, shared
 
 from penstock.catalog import CatalogSettings, SqlCatalog
+from penstock.catalog.dialects import postgresql_owner
 from penstock.catalog.dialects.postgresql_errors import ours
 from penstock.catalog.entities import SqlEntities
 from penstock.catalog.models import Thing
@@ -27,6 +28,7 @@ from penstock.core.entities import Query
 from penstock.core.errors import (
     Backpressure,
     ConfigError,
+    Conflict,
     DiskFull,
     InvalidInput,
     NotConnected,
@@ -333,3 +335,48 @@ def test_the_url_may_come_from_the_environment(url: str) -> None:
     health = catalog_health(config)
     assert health.level is Level.WARNING  # nothing is synced in tests
     assert "does not sync" in health.found
+
+
+def test_a_catalog_has_one_hub(
+    url: str, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_owner, "_PATIENCE_S", 0.0)
+    with closing(SqlCatalog.open(url, is_hub=True)) as hub:
+        with pytest.raises(Conflict, match=r"another hub works with this catalog .*since 20"):
+            SqlCatalog.open(url, is_hub=True)
+        # Others than hubs may work with it.
+        catalog.enrol(A_SERIES, Policy.AUTOMATIC, 0)
+        assert hub.count_datastreams() == 1
+    SqlCatalog.open(url, is_hub=True).close()
+
+
+def test_a_hub_that_lost_the_server_takes_its_catalog_again_before_it_writes(
+    own_postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_owner, "_PATIENCE_S", 0.0)
+    url = own_postgres_server.new_database()
+    with closing(SqlCatalog.open(url, is_hub=True)) as hub:
+        own_postgres_server.kill()
+        own_postgres_server.start()
+        _again(lambda: hub.enrol(A_SERIES, Policy.AUTOMATIC, 0))
+        with pytest.raises(Conflict):
+            SqlCatalog.open(url, is_hub=True)
+        own_postgres_server.kill()
+        own_postgres_server.start()
+        other = [Series(thing="x", name="y")]
+        with (
+            closing(SqlCatalog.open(url, is_hub=True)),
+            pytest.raises(Conflict, match="another hub"),
+        ):
+            _again(lambda: hub.enrol(other, Policy.AUTOMATIC, 0))
+        assert hub.count_datastreams() == 1
+
+
+def _again(do: Callable[[], object]) -> None:
+    """Do something that may meet a connection that is gone."""
+    for _ in range(5):
+        try:
+            do()
+        except NotConnected:
+            continue
+        return

@@ -22,6 +22,18 @@ class Dialect(Protocol):
         """The connections. Those not begun by `begin_writing` read one moment of the database."""
         ...
 
+    def own(self) -> None:
+        """Become the only hub of this catalog, until `close`; other programs may go on.
+
+        Raises:
+            Conflict: Another hub is.
+        """
+        ...
+
+    def close(self) -> None:
+        """End every connection."""
+        ...
+
     def writing(
         self, connection: Connection, *, durable: bool
     ) -> AbstractContextManager[Connection]:

@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from penstock.catalog.dialects import postgresql_functions
 from penstock.catalog.dialects.dialect import STATEMENT_CACHE_SIZE
 from penstock.catalog.dialects.postgresql_errors import ours
+from penstock.catalog.dialects.postgresql_owner import Owner
 from penstock.catalog.tables import Base
-from penstock.core.errors import ConfigError, MissingDependency, PenstockError
+from penstock.core.errors import ConfigError, MissingDependency, NotConnected, PenstockError
 
 #: Before, some of what is used here was not there, and nobody tests it.
 OLDEST = 15
@@ -65,6 +66,8 @@ class Postgresql:
         event.listen(self.engine, "checkout", _check)
         event.listen(self.engine, "checkin", _remember)
         event.listen(self.engine, "begin", _begin)
+        event.listen(self.engine, "connect", self._connected)
+        self._owner: Owner | None = None
 
     @contextmanager
     def writing(self, connection: Connection, *, durable: bool) -> Iterator[Connection]:
@@ -79,6 +82,33 @@ class Postgresql:
         """Begin, and wait for the lock; tables are changed within the transaction."""
         with self.writing(connection, durable=True) as writer:
             yield writer
+
+    def own(self) -> None:
+        """Become the only hub of this catalog, with a lock that lasts until `close`."""
+        owner = Owner(self._connect)
+        with self._our_errors():
+            owner.take()
+        self._owner = owner
+
+    def close(self) -> None:
+        """End every connection."""
+        if self._owner is not None:
+            self._owner.release()
+        self.engine.dispose()
+
+    def _connected(self, *_: object) -> None:
+        if self._owner is not None:
+            self._owner.doubt()
+
+    @contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        """Say what the driver itself raises in our words."""
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            raise ours(error) or NotConnected(f"the catalog failed: {error}") from error
 
     def complete(self, connection: Connection) -> None:
         """Make functions, the order of texts, and ids that begin behind those that there are."""
@@ -110,6 +140,9 @@ class Postgresql:
         return ours(error.orig)
 
     def _take_turn(self, writer: Connection, *, durable: bool) -> None:
+        if self._owner is not None:
+            with self._our_errors():
+                self._owner.check()
         # What the server's own settings promise beyond the disk, such as a replica, stays.
         commit = "nullif(current_setting('synchronous_commit'), 'off')" if durable else "'off'"
         writer.exec_driver_sql(

@@ -90,6 +90,13 @@ class Sqlite:
         finally:
             driver.execute("PRAGMA foreign_keys = ON")
 
+    def own(self) -> None:
+        """Do nothing: the file is in a data folder, which has one hub."""
+
+    def close(self) -> None:
+        """End every connection."""
+        self.engine.dispose()
+
     def complete(self, connection: Connection) -> None:
         """Do nothing: functions are of a connection."""
 
