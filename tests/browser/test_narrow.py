@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.browser.waiting import until
+from tests.browser.waiting import expect, until
 
 pytestmark = pytest.mark.browser
 
@@ -14,7 +14,7 @@ def test_entity_sets_are_chosen_from_a_list(site: Any, pages: Any) -> None:
     site.enrol("oven", "heat", "°C")
     page = pages.open("#view=things", phone=True)
     page.locator(".things-entity", has_text="oven").wait_for()
-    assert page.get_by_role("group", name="Entity sets").is_hidden()
+    expect(page.get_by_role("group", name="Entity sets")).to_be_hidden()
     page.get_by_label("Entity set", exact=True).select_option("Datastreams")
     page.locator(".things-entity", has_text="heat").wait_for()
     until(page, "location.hash.includes('path=Datastreams')")
