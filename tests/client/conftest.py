@@ -52,9 +52,9 @@ class Platform(Victim):
         wait_until(lambda: self.numbers(name) == numbers, f"{name} = {numbers[:20]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One platform for all tests; who kills it starts it again."""
+    """One platform for a module, as one that idles costs too; who kills it starts it again."""
     one = Platform(tmp_path_factory.mktemp("platform") / "data")
     one.start()
     yield one

@@ -54,7 +54,7 @@ def environ() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(tmp_path_factory) -> Iterator[Platform]:
     one = Platform(tmp_path_factory.mktemp("platform"))
     yield one

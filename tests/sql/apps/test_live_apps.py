@@ -61,7 +61,7 @@ def eventually(look: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Iterator[Caller]:
-    with LiveHouse(tmp_path, ApiSettings(max_sql_s=3.0)) as house:
+    with LiveHouse(tmp_path, ApiSettings(max_sql_s=30.0)) as house:
         yield Caller(house.url)
 
 
