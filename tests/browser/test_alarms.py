@@ -213,7 +213,8 @@ def test_an_alarm_of_a_group_shows_the_curve_that_it_is_about_or_why_there_is_no
 -- lateness: 0 s
 -- idle: 1 s
 SELECT window_start, thing, MAX(result) AS high FROM TABLE(TUMBLE(TABLE "plant/g*",
-DESCRIPTOR(time), INTERVAL '1' SECOND)) GROUP BY window_start, window_end, thing HAVING MAX(result) > 80
+DESCRIPTOR(time), INTERVAL '1' SECOND)) GROUP BY window_start, window_end, thing
+HAVING MAX(result) > 80
 """
     api(platform, "POST", "alarm-rules/import", content=grouped.encode())
     send(platform, "g-one", 20, 90)

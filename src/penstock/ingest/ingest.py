@@ -362,7 +362,9 @@ class Ingest:
         try:
             outcome = self._outcome(source, batch)
             self.letters.append(letters_of(batch, outcome.rejected), self.patience)
-            marks = {**self._positions, source.partition: batch.next_offset}
+            # Of this partition alone: another may be read again from before what the store holds,
+            # and what was deleted there would come back if that was forgotten.
+            marks = {source.partition: batch.next_offset}
             if batch.next_offset <= self._held.get(source.partition, 0):
                 self.pipeline.hold(outcome.observations, marks)
             else:
