@@ -335,7 +335,9 @@ class Ingest:
         try:
             outcome = self._outcome(source, batch)
             self.letters.append(letters_of(batch, outcome.rejected), self.patience)
-            marks = {**self.partitions.marks, source.partition: batch.next_offset}
+            # Of this partition alone: another may be read again from before what the store holds,
+            # and what was deleted there would come back if that was forgotten.
+            marks = {source.partition: batch.next_offset}
             if self.partitions.is_held(source.partition, batch.next_offset):
                 self.pipeline.hold(outcome.observations, marks)
             else:

@@ -102,7 +102,7 @@ class Bench:
         if removed is not None:
             self.store.delete_rows(removed)
             self.engine.heard(removed, {})
-        self.store.append(rows, {"door": self.position, **marks})
+        self.store.append(rows, marks)
         self.engine.heard(rows, {})
 
     def datastreams(self, names: Sequence[str], unit: str = "Cel") -> list[int]:

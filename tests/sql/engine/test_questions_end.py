@@ -12,6 +12,7 @@ from penstock.core.errors import TooMuch
 from penstock.sql.engine.adhoc import Questions
 from penstock.sql.engine.duck import Duck
 from penstock.sql.language import compile_adhoc
+from penstock.sql.plan import Source
 from penstock.sql.settings import SqlSettings
 
 PAIRS = "observations AS a CROSS JOIN observations AS b"
@@ -27,13 +28,18 @@ LONG = (
 
 
 @pytest.fixture(scope="module")
-def questions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Questions]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     bench = Bench(tmp_path_factory.mktemp("questions"), SqlSettings(catalog_age_s=0))
     (a,) = bench.datastreams(["one.t"])
     bench.send(*((a, n / 10, float(n)) for n in range(200)))
-    small = SqlSettings(question_memory_bytes=67_108_864, question_max_answer_bytes=8_000_000)
-    yield Questions(bench.store, bench.engine.pictures, compile_adhoc, small)
+    yield bench
     bench.close()
+
+
+@pytest.fixture(scope="module")
+def questions(bench: Bench) -> Questions:
+    small = SqlSettings(question_memory_bytes=67_108_864, question_max_answer_bytes=8_000_000)
+    return Questions(bench.store, bench.engine.pictures, compile_adhoc, small)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +56,30 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Questions]:
     ],
 )  # fmt: skip
 def test_a_question_that_takes_too_much_is_ended(questions: Questions, sql: str, why: str) -> None:
+    # Those that are too long are not to be ended for their time.
+    timeout_s = 0.3 if why == ENDED else 60
     with pytest.raises(TooMuch, match=why):
-        questions.ask(sql, EVERYTHING, max_rows=1000, timeout_s=0.3)
+        questions.ask(sql, EVERYTHING, max_rows=1000, timeout_s=timeout_s)
+
+
+@pytest.mark.timeout(60)
+def test_a_name_with_many_stars_takes_no_time_to_look_for(
+    bench: Bench, questions: Questions
+) -> None:
+    bench.datastreams(["a" * 200 + ".x"])
+    for stars, there in (("a*" * 30 + "b", 0), ("a*" * 30 + ".x", 1), ("*a*a*x*", 1), ("**.t", 1)):
+        sql = (
+            f'SELECT COUNT(*) AS n FROM datastreams AS d JOIN "{stars}" AS o ON d.id = o.datastream'
+        )
+        questions.ask(sql, EVERYTHING, max_rows=1, timeout_s=30)
+        found = bench.engine.pictures.now().find(Source((stars,)), EVERYTHING, 0)
+        assert len(found) == there, stars
+
+
+def test_a_text_may_say_what_parameters_are_called(questions: Questions) -> None:
+    sql = "SELECT '$start or $end' AS x FROM observations LIMIT 1"
+    answer = questions.ask(sql, EVERYTHING, max_rows=1, timeout_s=30)
+    assert answer["x"].to_pylist() == ["$start or $end"]
 
 
 def test_afterwards_questions_are_answered_as_before(questions: Questions) -> None:

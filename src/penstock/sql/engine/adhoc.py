@@ -12,7 +12,7 @@ from penstock.core.access import Scope
 from penstock.core.errors import TooMuch
 from penstock.core.selection import Selection
 from penstock.core.store import Store
-from penstock.sql.engine.duck import Deadline, Duck, timestamp
+from penstock.sql.engine.duck import Deadline, Duck, bounds_of
 from penstock.sql.engine.inputs import relations_of
 from penstock.sql.engine.picture import Pictures
 from penstock.sql.engine.ranges import Int64s
@@ -74,8 +74,7 @@ class Questions:
             settings.question_memory_bytes, settings.question_threads, is_ordered=True,
             max_list=settings.max_list_characters,
         )  # fmt: skip
-        bounds = {"start": timestamp(-(1 << 62)), "end": timestamp(1 << 62)}
-        parameters = {name: at for name, at in bounds.items() if f"${name}" in plan.sql}
+        parameters = bounds_of(plan.sql, -(1 << 62), 1 << 62)
         try:
             with Deadline(duck, _check_time(ends_s)):
                 limited = f"SELECT * FROM ({plan.sql}) LIMIT {max_rows + 1}"

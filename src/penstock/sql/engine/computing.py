@@ -10,7 +10,7 @@ import pyarrow as pa
 from penstock.core.access import EVERYTHING, Scope
 from penstock.core.errors import NotConnected, TooMuch
 from penstock.core.queries import END, ROW, SERIES, TIME, ColumnKind
-from penstock.sql.engine.duck import Duck, TooSlow, timestamp
+from penstock.sql.engine.duck import Duck, TooSlow, bounds_of
 from penstock.sql.engine.inputs import Scans, Wanted, relations_of, union
 from penstock.sql.engine.picture import Picture
 from penstock.sql.engine.ranges import Range, floor
@@ -123,9 +123,7 @@ class Computer:
         picture: Picture,
     ) -> pa.Table:  # fmt: skip
         relations |= {name: picture.table(name, self.scope()) for name in tables}
-        bounds = {"start": timestamp(span[0]), "end": timestamp(span[1])}
-        parameters = {name: at for name, at in bounds.items() if f"${name}" in sql}
-        return self._duck.run(sql, relations, parameters)
+        return self._duck.run(sql, relations, bounds_of(sql, *span))
 
     def _read(self, wanted: Wanted, scans: Scans) -> dict[str, pa.Table] | None:
         parts = {}

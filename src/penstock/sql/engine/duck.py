@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +21,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 BATCH_ROWS = 2048
 #: Seconds between two tries to end a statement whose time is over.
 AGAIN_S = 0.05
+#: What holds no parameters: comments, texts and names.
+_QUOTED = re.compile(r"""/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
+_PARAMETER = re.compile(r"\$(start|end)\b")
 #: Times that Python and DuckDB both know, microseconds.
 _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
@@ -256,6 +261,17 @@ class Deadline:
         while not self._is_left.wait(wait_s):
             self._duck.interrupt()
             wait_s = AGAIN_S
+
+
+def bounds_of(sql: str, start_us: int, end_us: int) -> dict[str, datetime]:
+    """Return those of the parameters `$start` and `$end` that a statement has."""
+    given = {"start": timestamp(start_us), "end": timestamp(end_us)}
+    return {name: given[name] for name in _parameters(sql)}
+
+
+@functools.lru_cache(1024)
+def _parameters(sql: str) -> frozenset[str]:
+    return frozenset(_PARAMETER.findall(_QUOTED.sub("", sql)))
 
 
 def timestamp(time_us: int) -> datetime:

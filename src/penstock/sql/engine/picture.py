@@ -76,7 +76,7 @@ class Picture:
         exact = {self._by_name[n] for n in source.names if "*" not in n and n in self._by_name}
         wild = [n for n in source.names if "*" in n]
         if wild:
-            pattern = re.compile("|".join(".*".join(map(re.escape, n.split("*"))) for n in wild))
+            pattern = re.compile("|".join(map(_pattern_of, wild)))
             measured = np.flatnonzero(self.app_ids == 0).tolist()
             exact.update(i for i in measured if pattern.fullmatch(self.infos[i].name))
         return np.array(sorted(exact), np.int64)
@@ -144,6 +144,15 @@ class Picture:
             "longitude": one.location[0] if one.location else None,
             "latitude": one.location[1] if one.location else None,
         }  # fmt: skip
+
+
+def _pattern_of(name: str) -> str:
+    """Return the regular expression of a name with `*`; no name takes it long to try.
+
+    Each part stands where it is found first: if the rest does not follow then, it never does.
+    """
+    first, *middle, last = map(re.escape, name.split("*"))
+    return f"{first}{''.join(f'(?>.*?{part})' for part in middle)}.*{last}"
 
 
 def _location(one: DatastreamInfo) -> dict[str, object] | None:
