@@ -264,3 +264,20 @@ SELECT time, thing, result FROM observations WHERE thing LIKE 'many/%' AND resul
     page.get_by_role("button", name="Show fewer").click()
     until(page, f"{shown} >= 20 && {shown} <= 21")
     until(page, "document.querySelector('.alarm-opened') !== null")
+
+
+def test_a_new_rule_does_not_take_the_place_of_another_unsaid(platform: Running, page: Any) -> None:
+    make_rule(platform, "too-hot")
+    page.locator("[data-rule=too-hot]").wait_for()
+    page.get_by_role("button", name="New rule").click()
+    editor = page.get_by_role("region", name="Rule editor")
+    editor.get_by_role("heading", name="New rule").wait_for()
+    name = editor.get_by_label("Name", exact=True)
+    until(page, "document.querySelector('.rule-editor input').value === 'too-hot-2'")
+    name.fill("too-hot")
+    editor.get_by_text("There is a rule called too-hot").wait_for()
+    name.fill("quite-new")
+    editor.get_by_text("There is a rule called").wait_for(state="detached")
+    page.get_by_role("button", name="Edit too-hot").click()
+    editor.get_by_role("heading", name="too-hot").wait_for()
+    expect(editor.get_by_text("There is a rule called")).to_have_count(0)

@@ -127,10 +127,9 @@ export function ValuesView({ isShown }) {
                 <span class="clock">${formatTime(row.time, utc)}</span>` : "\u2013"}
             </td>
           </tr>`;
-        })}
-        ${rows.length === 0 && isRead && !error && html`<tr><td colspan="6" class="nothing">${filter
-          ? "Nothing matches." : "There is no datastream yet."}</td></tr>`}</tbody>
+        })}</tbody>
       </table>
     </div>
+    ${rows.length === 0 && isRead && !error && html`<p class="nothing">${filter ? "Nothing matches." : "There is no datastream yet."}</p>`}
   </section>`;
 }

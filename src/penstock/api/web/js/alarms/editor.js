@@ -8,13 +8,21 @@ import { BacktestPanel } from "./backtest.js";
 import { readHeader, sqlOf, writeHeader } from "./header.js";
 import { SEVERITIES } from "./severity.js";
 
-export const EXAMPLE = `-- alarm: too-hot
+const EXAMPLE = `-- alarm: too-hot
 -- severity: high
 -- hold: 10 s
 -- clear: result < 75
 -- message: {thing} is at {result} {unit}
 SELECT time, thing, result, unit FROM observations WHERE result > 80
 `;
+
+/** A rule to begin with, under a name that no other rule has. */
+export function exampleFor(taken) {
+  const name = readHeader(EXAMPLE).alarm;
+  let free = name;
+  for (let at = 2; taken.includes(free); at += 1) free = `${name}-${at}`;
+  return writeHeader(EXAMPLE, "alarm", free);
+}
 
 const SETTLE_MS = 500;
 
@@ -74,7 +82,7 @@ function Controls({ text, set, rules, targets }) {
   </div>`;
 }
 
-export function RuleEditor({ text, set, save, close, doing, rules, targets }) {
+export function RuleEditor({ text, set, save, close, doing, rules, targets, origin }) {
   const place = useRef(null);
   const problem = useProblem(text);
   // Where it opens is where one types next, wherever the list was scrolled to.
@@ -83,8 +91,10 @@ export function RuleEditor({ text, set, save, close, doing, rules, targets }) {
     place.current.querySelector("input").focus();
   }, []);
   const rows = Math.min(18, Math.max(7, text.split("\n").length + 1));
+  const { alarm: name } = readHeader(text);
+  const isOther = name !== origin && rules.some(({ spec }) => spec.name === name);
   return html`<section ref=${place} class="card rule-editor" aria-label="Rule editor">
-    <h2>${readHeader(text).alarm || "A rule"}</h2>
+    <h2>${origin ?? "New rule"}</h2>
     <${Controls} text=${text} set=${set} rules=${rules} targets=${targets} />
     <${Field} label="The rule as text" as="textarea" rows=${rows} value=${text} onValue=${set} aria-invalid=${Boolean(problem)} />
     ${problem && html`<${Mistake} sql=${sqlOf(text)} problem=${problem} />`}
@@ -92,6 +102,7 @@ export function RuleEditor({ text, set, save, close, doing, rules, targets }) {
       <button class="primary" disabled=${doing.isBusy || !text.trim()} onClick=${save}>Save</button>
       <button onClick=${close}>Close</button>
     </div>
+    ${isOther && html`<p class="warn-text" role="status">There is a rule called ${name}: saving changes that one.</p>`}
     <${Said} doing=${doing} />
     <${BacktestPanel} text=${text} />
   </section>`;

@@ -4,7 +4,8 @@ import { html, useState } from "../html.js";
 import { Field, Said, Sure } from "../form.js";
 import { useDoing } from "../loading.js";
 import { removeRule, ruleText, saveRules, setEnabled, setMode } from "./api.js";
-import { EXAMPLE, RuleEditor } from "./editor.js";
+import { RuleEditor, exampleFor } from "./editor.js";
+import { readHeader } from "./header.js";
 import { Severity } from "./severity.js";
 
 const MODES = [["suppressed", "Suppress"], ["out of service", "Take out of service"]];
@@ -73,24 +74,29 @@ function Rule({ rule, edit, reload }) {
 export function Rules({ found, targets }) {
   const { data, error, reload } = found;
   const [text, setText] = useState(null);
+  // The rule that is edited; none while a new one is made.
+  const [origin, setOrigin] = useState(null);
   const doing = useDoing();
-  const open = (given) => {
+  const open = (given, name) => {
     doing.forget();
+    setOrigin(name);
     setText(given);
   };
-  const edit = (rule) => doing.run(async () => open(await ruleText(rule.id)));
+  const edit = (rule) => doing.run(async () => open(await ruleText(rule.id), rule.spec.name));
+  const make = () => open(exampleFor((data ?? []).map(({ spec }) => spec.name)), null);
   const save = async () => {
-    await doing.run(() => saveRules(text), "It is kept, and watched.");
+    const isKept = await doing.run(() => saveRules(text), "It is kept, and watched.");
+    if (isKept) setOrigin(readHeader(text).alarm);
     reload();
   };
   return html`<section class="card" aria-label="Alarm rules">
       <div class="actions"><h2>Rules <span class="count">${data?.length ?? ""}</span></h2>
-        <button onClick=${() => open(EXAMPLE)}>New rule</button></div>
+        <button onClick=${make}>New rule</button></div>
       ${error && html`<p class="bad-text">${error.message}</p>`}
       ${data?.length === 0 && html`<p class="muted">There are no rules yet. A rule is a query, and what is said of its rows.</p>`}
       <ul class="devices rules">${(data ?? []).map((rule) => html`<${Rule} key=${rule.id} rule=${rule} edit=${edit} reload=${reload} />`)}</ul>
       ${text === null && html`<${Said} doing=${doing} />`}
     </section>
     ${text !== null && html`<${RuleEditor} text=${text} set=${setText} save=${save} close=${() => setText(null)} doing=${doing}
-      rules=${data ?? []} targets=${targets} />`}`;
+      rules=${data ?? []} targets=${targets} origin=${origin} />`}`;
 }
