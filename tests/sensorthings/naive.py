@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any as Anything
 
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.expression import (
     Any,
     Apply,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.core.entities import SETS, TYPES
+from penstock.core.entity_types import SETS, TYPES
 from penstock.sensorthings.description import describe
 
 DOCUMENT: dict[str, Any] = json.loads(describe("http://localhost/v1.1"))

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from penstock.api.context import Context
-from penstock.core.entities import SETS, EntityReader
+from penstock.core.entities import EntityReader
+from penstock.core.entity_types import SETS
 from penstock.core.errors import NotFound, NotSupported
 from penstock.core.people import Actor, Event
 from penstock.sensorthings.grammar import ResourcePath, Segment

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from penstock.catalog.admission import (
     Admission,
@@ -17,79 +15,24 @@ from penstock.catalog.admission import (
     chunks,
     load_things_by_id,
 )
+from penstock.catalog.known_datastreams import (
+    KnownDatastream,
+    datastreams,
+    new_datastream,
+    update_datastream,
+)
 from penstock.catalog.models import Datastream, ObservedProperty, Sensor, Thing
 from penstock.catalog.places import Sighting, record, wrong_position
 from penstock.catalog.search import property_text, reindex, search_text
 from penstock.catalog.tables import NAME_LENGTH
 from penstock.catalog.topic_names import named_by_topic
 from penstock.core.catalog import Enrolled, Policy
-from penstock.core.series import Series, Unit
+from penstock.core.series import Series
 
 #: Largest id that a database holds.
 MAX_ID = 2**63 - 1
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-
-
-@dataclass(slots=True)
-class KnownDatastream:
-    """A Datastream as the database holds it, or will; changed here first. Id 0 is a new one."""
-
-    id: int
-    thing: KnownThing
-    name: str
-    observed_property: str
-    sensor: str
-    observation_type: str
-    unit: Unit
-    properties: dict[str, object]
-    full_name: str = ""
-    is_changed: bool = False
-
-    @classmethod
-    def from_row(cls, row: Any, thing: KnownThing) -> KnownDatastream:
-        """Return the Datastream of a row that `_datastreams` gives."""
-        return cls(
-            id=row.id,
-            thing=thing,
-            name=row.name,
-            full_name=row.full_name,
-            observed_property=row.observed_property,
-            sensor=row.sensor,
-            observation_type=row.observation_type,
-            unit=Unit(row.unit_name, row.unit_symbol, row.unit_definition),
-            properties=row.properties,
-        )
-
-    def learn(self, series: Series) -> None:
-        """Take what the series knows better."""
-        unit = better_unit(self.unit, series.unit)
-        observed_property = series.observed_property or self.observed_property
-        sensor = series.sensor or self.sensor
-        if (unit, observed_property, sensor) != (self.unit, self.observed_property, self.sensor):
-            self.unit, self.observed_property, self.sensor = unit, observed_property, sensor
-            self.is_changed = True
-        if adds(self.properties, series.properties):
-            self.properties = {**self.properties, **series.properties}
-            self.is_changed = True
-        if adds(self.thing.properties, series.thing_properties):
-            self.thing.properties = {**self.thing.properties, **series.thing_properties}
-            self.thing.is_changed = True
-
-
-def better_unit(held: Unit, given: Unit) -> Unit:
-    """Return `held` completed by `given`, or `given` alone where the two contradict each other."""
-    if given in (held, Unit()):
-        return held
-    ours, theirs = msgspec.structs.astuple(held), msgspec.structs.astuple(given)
-    if any(a and b and a != b for a, b in zip(ours, theirs, strict=True)):
-        return given
-    return Unit(*(b or a for a, b in zip(ours, theirs, strict=True)))
-
-
-def adds(held: Mapping[str, object], given: Mapping[str, object]) -> bool:
-    """Tell whether `given` holds anything that `held` does not hold like that."""
-    return any(key not in held or held[key] != value for key, value in given.items())
 
 
 class Enrolment:
@@ -216,7 +159,7 @@ class Enrolment:
         found: dict[tuple[int, str], KnownDatastream] = {}
         for chunk in chunks(sorted(names)):
             wanted = {(things[thing].id, name) for thing, name in chunk}
-            query = _datastreams().where(
+            query = datastreams().where(
                 Datastream.thing_id.in_({thing for thing, _ in wanted}),
                 Datastream.name.in_({name for _, name in wanted}),
                 Datastream.multi.is_(None),
@@ -234,7 +177,7 @@ class Enrolment:
         rows = [
             row
             for chunk in chunks(ids - {0})
-            for row in self._connection.execute(_datastreams().where(Datastream.id.in_(chunk)))
+            for row in self._connection.execute(datastreams().where(Datastream.id.in_(chunk)))
         ]
         owners = {thing.id: thing for thing in things.values()}
         owners |= load_things_by_id(
@@ -362,7 +305,7 @@ class Enrolment:
         if not streams:
             return
         self._connection.execute(
-            _update_datastream(),
+            update_datastream(),
             [
                 {
                     "at": stream.id,
@@ -402,40 +345,6 @@ def _wrong_name(what: str, name: str, least: int) -> str | None:
     return None
 
 
-def new_datastream(thing: KnownThing, name: str, series: Series) -> KnownDatastream:
-    """Return the Datastream that a series describes, not yet in the database."""
-    return KnownDatastream(
-        id=0,
-        thing=thing,
-        name=name,
-        observed_property=series.observed_property or name,
-        sensor=series.sensor,
-        observation_type=series.observation_type,
-        unit=series.unit,
-        properties={},
-    )
-
-
-def _datastreams() -> Select[Any]:
-    return (
-        select(
-            Datastream.id,
-            Datastream.thing_id,
-            Datastream.name,
-            Datastream.full_name,
-            Datastream.observation_type,
-            Datastream.unit_name,
-            Datastream.unit_symbol,
-            Datastream.unit_definition,
-            Datastream.properties,
-            Sensor.name.label("sensor"),
-            ObservedProperty.name.label("observed_property"),
-        )
-        .join(Sensor, Datastream.sensor_id == Sensor.id)
-        .join(ObservedProperty, Datastream.observed_property_id == ObservedProperty.id)
-    )
-
-
 def _update_thing() -> Any:
     return (
         update(Thing)
@@ -444,20 +353,5 @@ def _update_thing() -> Any:
             properties=bindparam("new_properties"),
             position=bindparam("new_position"),
             located_us=bindparam("new_located_us"),
-        )
-    )
-
-
-def _update_datastream() -> Any:
-    return (
-        update(Datastream)
-        .where(Datastream.id == bindparam("at"))
-        .values(
-            sensor_id=bindparam("new_sensor_id"),
-            observed_property_id=bindparam("new_observed_property_id"),
-            unit_name=bindparam("new_unit_name"),
-            unit_symbol=bindparam("new_unit_symbol"),
-            unit_definition=bindparam("new_unit_definition"),
-            properties=bindparam("new_properties"),
         )
     )

@@ -15,6 +15,7 @@ from penstock.api.app import create_app
 from penstock.core.errors import ConfigError
 from penstock.runtime.child import run_child, say_ready
 from penstock.runtime.config import Config
+from penstock.runtime.freed_memory import keep_freed_memory
 from penstock.runtime.https import Https
 from penstock.runtime.hub import Hub
 from penstock.runtime.patient_http import PatientHttp
@@ -51,6 +52,7 @@ async def main(config: Config, internal_secret: str, stopping: asyncio.Event) ->
     hub = await asyncio.to_thread(Hub, config, internal_secret)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    keep_freed_memory()
     host, port = sock.getsockname()[:2]
     hub.http = f"{'http' if https is None else 'https'}://{host}:{port}"
     hub.start()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import NotSupported
 from penstock.core.expression import Any, Apply, Expression, Property
 from penstock.sensorthings.sources import ID

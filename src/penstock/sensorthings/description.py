@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.entities import TYPES, EntityType
+from penstock.core.entity_types import TYPES, EntityType
 
 _OPTIONS = {
     "filter": (

@@ -10,7 +10,8 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from penstock.core.access import Scope
-from penstock.core.entities import TYPES, Columns, ColumnsAlong, Step
+from penstock.core.entities import Columns, ColumnsAlong, Step
+from penstock.core.entity_types import TYPES
 from penstock.core.expression import Expression
 from penstock.core.observation import SCHEMA
 from penstock.sensorthings.continuing import following, next_option

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput
 from penstock.sensorthings.grammar import Options
 from penstock.sensorthings.observation_texts import ObservationTexts

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from penstock.core.access import Scope
-from penstock.core.entities import TYPES, EntityType, Query
+from penstock.core.entities import Query
+from penstock.core.entity_types import TYPES, EntityType
 from penstock.core.errors import NotSupported
 from penstock.core.expression import Moment, Span
 from penstock.sensorthings.members import member

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import msgspec
 
-from penstock.core.entities import TYPES, EntityWriter, FeatureRecords, Made, New, Removed
+from penstock.core.entities import EntityWriter, FeatureRecords, Made, New, Removed
+from penstock.core.entity_types import TYPES
 
 
 class Change(msgspec.Struct, frozen=True):

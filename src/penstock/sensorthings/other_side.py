@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from penstock.core.entities import TYPES, Link
+from penstock.core.entity_types import TYPES, Link
 from penstock.core.expression import Any, Apply, Expression, Property
 
 Path = tuple[str, ...]

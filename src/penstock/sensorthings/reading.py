@@ -8,7 +8,8 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Scope
-from penstock.core.entities import TYPES, Columns, Query
+from penstock.core.entities import Columns, Query
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput
 from penstock.core.expression import Order, Property
 from penstock.sensorthings.continuing import next_option, sort_values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.core.entities import SETS
+from penstock.core.entity_types import SETS
 
 _SENSING = "http://www.opengis.net/spec/iot_sensing/1.1/req"
 _CSV = "https://github.com/INSIDE-information-systems/SensorThingsAPI/blob/master"

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.entities import TYPES, Columns, EntityType
+from penstock.core.entities import Columns
+from penstock.core.entity_types import TYPES, EntityType
 from penstock.sensorthings.grammar import Metadata, Options
 from penstock.sensorthings.members import position
 from penstock.sensorthings.observation_ids import quoted

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from penstock.core.access import EVERYTHING
 from penstock.core.entities import (
     NOWHERE,
-    TYPES,
     EntityReader,
     EntityWriter,
     FeatureRecords,
@@ -29,6 +28,7 @@ from penstock.core.entities import (
     Row,
     Step,
 )
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import Forbidden, InvalidInput, NotFound
 from penstock.core.unfinished import UnfinishedWrites
 from penstock.testing.entities_contract import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.catalog.entities.world import World
 
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.expression import Moment
 from penstock.core.series import ObservationType
 

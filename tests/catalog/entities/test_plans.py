@@ -12,7 +12,8 @@ from tests.catalog.template import ON_POSTGRES, fresh_catalog
 from penstock.catalog import SqlCatalog
 from penstock.catalog.entities import SqlEntities
 from penstock.core.access import EVERYTHING, Scope
-from penstock.core.entities import TYPES, Query, Step
+from penstock.core.entities import Query, Step
+from penstock.core.entity_types import TYPES
 from penstock.core.expression import Members, Order
 from penstock.testing.entities_contract import apply, path
 

@@ -18,7 +18,8 @@ from penstock.catalog import SqlCatalog
 from penstock.catalog.entities import SqlEntities
 from penstock.core.access import EVERYTHING, Scope
 from penstock.core.clock import ManualClock
-from penstock.core.entities import TYPES, Query, Step
+from penstock.core.entities import Query, Step
+from penstock.core.entity_types import TYPES
 from penstock.core.expression import Order
 from penstock.testing.entities_contract import path, plain
 

@@ -41,7 +41,9 @@ class Recorded(NamedTuple):
 
 
 def read(database: str) -> Recorded:
-    """Return what the last run against a database gave."""
+    """Return what the last run against a database gave; nothing where there was none."""
+    if not (HERE / f"{database}.json").exists():
+        return Recorded("not run yet", {}, {})
     kept = json.loads((HERE / f"{database}.json").read_text(encoding="utf-8"))
     return Recorded(
         kept["against"],

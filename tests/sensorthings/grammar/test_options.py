@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput
 from penstock.core.expression import Literal, Order, Property
 from penstock.sensorthings.grammar import (

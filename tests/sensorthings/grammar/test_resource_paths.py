@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.core.entities import SETS
+from penstock.core.entity_types import SETS
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.sensorthings.grammar import Ending, ResourcePath, Segment, parse_path
 

@@ -16,7 +16,7 @@ from tests.sensorthings.writing.site import BASE, Site
 
 from penstock.core.catalog import Policy
 from penstock.core.devices import DeviceFacts
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import Conflict, InvalidInput, NotFound
 from penstock.core.observation import observations
 from penstock.core.selection import Selection
@@ -199,7 +199,8 @@ def test_links_are_added_set_and_taken_off(boiler: Site) -> None:
 
 def _along(type_: str, id_: int, link: str) -> object:
     from penstock.core.access import EVERYTHING
-    from penstock.core.entities import TYPES, Query, Step
+    from penstock.core.entities import Query, Step
+    from penstock.core.entity_types import TYPES
 
     known = TYPES[type_].link(link)
     assert known is not None

@@ -8,7 +8,8 @@ from penstock.catalog.entities.reading_scope import Visibility, id_array
 from penstock.catalog.entities.reading_shapes import MAX_INTEGER, Values, plain_value
 from penstock.catalog.entities.reading_statements import Wanted
 from penstock.catalog.entities.reading_tables import SOURCES
-from penstock.core.entities import TYPES, Query
+from penstock.core.entities import Query
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput, NotSupported
 
 

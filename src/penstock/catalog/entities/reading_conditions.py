@@ -37,7 +37,7 @@ from penstock.catalog.entities.reading_terms import (
     time,
     truth,
 )
-from penstock.core.entities import TYPES, Link
+from penstock.core.entity_types import TYPES, Link
 from penstock.core.errors import InvalidInput, NotSupported
 from penstock.core.expression import COMPARISONS, Any, Apply, Operator, Property
 

@@ -23,7 +23,7 @@ from penstock.catalog.entities.reading_order import Sorting
 from penstock.catalog.entities.reading_scope import Visibility, is_given
 from penstock.catalog.entities.reading_shapes import Node
 from penstock.catalog.entities.reading_tables import SOURCES, Form, Source, Sql, TableRow
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput
 
 #: The forms of a property that rows give as JSON.

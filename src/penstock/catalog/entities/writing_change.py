@@ -26,7 +26,8 @@ from penstock.catalog.entities.writing_names import rename, rename_device
 from penstock.catalog.entities.writing_places import come_to
 from penstock.catalog.models import Datastream, DatastreamObservedProperty
 from penstock.catalog.search import reindex
-from penstock.core.entities import TYPES, Link, New
+from penstock.core.entities import New
+from penstock.core.entity_types import TYPES, Link
 from penstock.core.errors import InvalidInput
 
 _STREAMS = ("Datastream", "MultiDatastream")

@@ -28,7 +28,8 @@ from penstock.catalog.entities.writing_names import full_name
 from penstock.catalog.entities.writing_places import come_to, connect, follow_history
 from penstock.catalog.search import reindex
 from penstock.core.commands import TaskState
-from penstock.core.entities import TYPES, EntityType, Link, Made, New
+from penstock.core.entities import Made, New
+from penstock.core.entity_types import TYPES, EntityType, Link
 from penstock.core.errors import InvalidInput, NotFound
 
 #: Types that belong to no system, and keep which one they were made for.

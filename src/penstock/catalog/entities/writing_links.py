@@ -19,7 +19,7 @@ from penstock.catalog.models import (
     thing_location,
 )
 from penstock.catalog.search import reindex
-from penstock.core.entities import TYPES, Link
+from penstock.core.entity_types import TYPES, Link
 from penstock.core.errors import InvalidInput, NotFound
 
 #: The column that holds the target of a link to one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from penstock.core.entities import TYPES, EntityType
+from penstock.core.entity_types import TYPES, EntityType
 from penstock.core.expression import (
     COMPARISONS,
     Any,

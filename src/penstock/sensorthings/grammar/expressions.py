@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from penstock.core.entities import TYPES, EntityType
+from penstock.core.entity_types import TYPES, EntityType
 from penstock.core.expression import COMPARISONS, Any, Apply, Expression, Literal, Property
 from penstock.sensorthings.grammar.checking import Checking
 from penstock.sensorthings.grammar.kinds import FUNCTIONS

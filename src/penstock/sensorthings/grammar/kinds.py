@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from penstock.core.entities import EntityType
+from penstock.core.entity_types import EntityType
 
 
 class Kind(StrEnum):

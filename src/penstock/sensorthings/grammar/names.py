@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from penstock.core.entities import TYPES, EntityType
+from penstock.core.entity_types import TYPES, EntityType
 from penstock.sensorthings.grammar.mistakes import did_you_mean, invalid, shown
 from penstock.sensorthings.grammar.scanner import Scanner
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from penstock.core.entities import TYPES, EntityType
+from penstock.core.entity_types import TYPES, EntityType
 from penstock.core.expression import Order
 from penstock.sensorthings.grammar.expressions import read_condition, read_sort_key
 from penstock.sensorthings.grammar.mistakes import did_you_mean, invalid, shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from penstock.core.entities import SETS, TYPES, EntityType
+from penstock.core.entity_types import SETS, TYPES, EntityType
 from penstock.core.errors import NotFound
 from penstock.sensorthings.grammar.mistakes import did_you_mean, shown
 from penstock.sensorthings.grammar.names import ID, INDEX, TEXT

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.core.entities import TYPES, EntityType, Link, New
+from penstock.core.entities import New
+from penstock.core.entity_types import TYPES, EntityType, Link
 from penstock.sensorthings.times import interval, iso
 from penstock.sensorthings.writing.values import (
     read_moment,

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from penstock.core.access import EVERYTHING, Action, Principal
-from penstock.core.entities import TYPES, Link, New, Query, Removed, Step
+from penstock.core.entities import New, Query, Removed, Step
+from penstock.core.entity_types import TYPES, Link
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.core.selection import Selection
 from penstock.sensorthings.grammar.resource import ResourcePath

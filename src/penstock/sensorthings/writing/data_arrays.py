@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from penstock.core.access import Action, Principal, Scope
-from penstock.core.entities import TYPES, Query
+from penstock.core.entities import Query
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput, NotFound, PenstockError
 from penstock.core.expression import Apply, Literal, Members, Property
 from penstock.sensorthings.observation_ids import id_of, quoted

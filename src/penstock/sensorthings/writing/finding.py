@@ -8,7 +8,8 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Principal, Scope
-from penstock.core.entities import TYPES, Query, Step
+from penstock.core.entities import Query, Step
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput, NotFound
 from penstock.core.series import ObservationType
 from penstock.sensorthings.grammar.options import Options

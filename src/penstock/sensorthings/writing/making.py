@@ -9,7 +9,8 @@ from typing import NoReturn
 import msgspec
 
 from penstock.core.access import Action, Principal, Scope
-from penstock.core.entities import TYPES, Made, New
+from penstock.core.entities import Made, New
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import Conflict, InvalidInput, NotFound, PenstockError
 from penstock.sensorthings.grammar.resource import Ending, ResourcePath
 from penstock.sensorthings.observation_ids import id_of, quoted

@@ -10,7 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.access import Action, Principal
-from penstock.core.entities import NOWHERE, TYPES, Identity, New
+from penstock.core.entities import NOWHERE, Identity, New
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import (
     Conflict,
     InvalidInput,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from penstock.core.access import EVERYTHING, Action, Kind, Principal, Resource, Scope
-from penstock.core.entities import TYPES, New, Query
+from penstock.core.entities import New, Query
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import Forbidden, InvalidInput, NotFound
 from penstock.core.expression import Apply, Expression, Literal, Property
 from penstock.core.organisation import DEFAULT_SYSTEM

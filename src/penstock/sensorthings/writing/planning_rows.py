@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from penstock.core.entities import TYPES, Made, New
+from penstock.core.entities import Made, New
+from penstock.core.entity_types import TYPES
 from penstock.core.series import ObservationType
 from penstock.sensorthings.writing.results import Kind, Row, row_of
 from penstock.sensorthings.writing.values import within

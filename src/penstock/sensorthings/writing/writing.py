@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from penstock.core.access import Principal
-from penstock.core.entities import TYPES
+from penstock.core.entity_types import TYPES
 from penstock.core.errors import InvalidInput, NotFound, NotSupported
 from penstock.sensorthings.grammar.resource import Ending
 from penstock.sensorthings.writing.asked import Answer, Asked, Parts, Run
