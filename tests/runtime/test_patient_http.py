@@ -20,7 +20,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while (await receive()).get("more_body"):
         pass
     if scope["path"] == "/slow":
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.2)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"done"})
 
@@ -58,7 +58,10 @@ async def test_who_sends_half_a_request_is_cut_off(port: int, half: bytes) -> No
     writer.close()
 
 
-async def test_a_slow_answer_and_the_next_request_are_waited_for(port: int) -> None:
+async def test_a_slow_answer_and_the_next_request_are_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patient_http, "HEAD_S", 1.0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(2):
         writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")

@@ -53,6 +53,8 @@ class PatientHttp(H11Protocol):
             is_over = now_s - self._headless_s > HEAD_S
         else:
             self._headless_s = now_s
+            if self.flow.read_paused:
+                self._heard_s = now_s  # it is us who do not read
             is_over = cycle.more_body and now_s - self._heard_s > BODY_S
         if is_over:
             self.transport.abort()
