@@ -51,7 +51,7 @@ reference: $(VENV)/dev.stamp ## Write the reference pages that are made from the
 
 servers: ## Install the servers that some tests run against (Debian, as root)
 	apt-get update -q
-	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium fonts-dejavu-core postgresql-15 postgresql-15-postgis-3
+	apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients influxdb chromium-headless-shell fonts-dejavu-core postgresql-15 postgresql-15-postgis-3
 
 node: ## Install the npm client that some tests use (npm from Debian, as root, if it is missing)
 	command -v npm || { apt-get update -q && apt-get install -y -q --no-install-recommends nodejs npm; }

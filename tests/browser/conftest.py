@@ -40,6 +40,8 @@ from penstock.stores.memory import MemoryStore
 SECOND = 1_000_000
 PASSWORD = "correct horse"
 
+#: The shell without windows, toolbars and what else a person wants needs a fifth of the time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 #: Chromium for tests: no window, no sandbox (containers), nothing of its own on the network.
 ARGUMENTS = (
     "--headless",
@@ -280,10 +282,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
 # A module's, not the session's: while Playwright runs, no test with an event loop of its own can.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("the browser tests need Chromium: install the package `chromium`")
+            pytest.fail("the browser tests need Chromium: run `make servers`")
         pytest.skip("there is no Chromium")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
