@@ -5,8 +5,13 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from penstock.core.clock import SystemClock
 from penstock.core.publish import encode_publish
+from penstock.ingest.columns import EMPTY
 from penstock.ingest.ingest import Ingest
+from penstock.ingest.partitions import Partitions
+from penstock.log.memory import MemoryLog
+from penstock.stores.memory import MemoryStore
 
 
 class Again:
@@ -64,3 +69,25 @@ def test_new_messages_of_one_partition_leave_the_mark_of_another(plant, monkeypa
     assert plant.ingest.wait("door", held, 20)
     # Then the store still knows how far it is with both
     assert plant.store.flush() == {"door": held, "hub": newer}
+
+
+def test_a_log_that_begins_anew_leaves_the_marks_of_other_partitions():
+    log, store = MemoryLog(), MemoryStore()
+    packet = encode_publish("a", b"x=1@1")
+    for partition in ("door", "hub"):
+        writer = log.writer(partition)
+        writer.append("test-client", 4, 0, packet, np.array([len(packet)], "<u4").tobytes())
+        writer.sync()
+    store.append(EMPTY, {"door": 1000, "hub": 500})
+    store.flush()
+    partitions = Partitions(log, store, lambda: {"door": 1000, "hub": 0}, SystemClock())
+    partitions.start(Behind())
+    partitions.open_new()
+    assert store.marks == {"door": 1000, "hub": 0}
+
+
+class Behind(Again):
+    """Wants one partition read again from long before."""
+
+    def reads_from(self, marks):
+        return {**marks, "door": 10}

@@ -12,17 +12,20 @@ import uvicorn
 from penstock.runtime import patient_http
 from penstock.runtime.patient_http import PatientHttp
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
+LARGE = bytes(20_000_000)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer when the whole body is there; `/slow` takes its time."""
+    """Answer when the whole body is there; `/slow` takes its time, `/large` is 20 MB."""
     while (await receive()).get("more_body"):
         pass
     if scope["path"] == "/slow":
         await asyncio.sleep(1.2)
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"done"})
+    await send(
+        {"type": "http.response.body", "body": LARGE if scope["path"] == "/large" else b"done"}
+    )
 
 
 @pytest.fixture
@@ -67,4 +70,19 @@ async def test_a_slow_answer_and_the_next_request_are_waited_for(
         writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
         async with asyncio.timeout(PATIENCE_S):
             assert b"HTTP/1.1 200" in await reader.readuntil(b"done")
+    writer.close()
+
+
+async def test_an_answer_that_is_read_slowly_is_read_to_its_end(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patient_http, "HEAD_S", 1.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    read = 0
+    async with asyncio.timeout(PATIENCE_S):
+        while piece := await reader.read(500_000):
+            read += len(piece)
+            await asyncio.sleep(0.02)
+    assert read > len(LARGE)
     writer.close()

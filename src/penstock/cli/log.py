@@ -131,9 +131,9 @@ def replay(
         str | None,
         typer.Option(
             "--url",
-            envvar="PENSTOCK_URL",
             metavar="URL",
-            help="Address of the running Penstock; the configured one without it.",
+            help="Address of the Penstock that runs on this folder; the configured one without "
+            "it, whatever PENSTOCK_URL says.",
         ),
     ] = None,
     to: Annotated[

@@ -152,7 +152,7 @@ class Partitions:
             )  # fmt: skip
             self._positions[partition] = 0
             self._held = {**self._held, partition: 0}
-            self._store.append(EMPTY, self._positions)
+            self._store.append(EMPTY, {partition: 0})
             self._store.flush()
             source.restart()
         self._sources[partition] = source

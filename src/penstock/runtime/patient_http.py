@@ -25,6 +25,7 @@ class PatientHttp(H11Protocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._heard_s = self._headless_s = self.loop.time()
+        self._unread = 0
         self._looking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,6 +51,10 @@ class PatientHttp(H11Protocol):
         now_s = self.loop.time()
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
+            unread, before = self.transport.get_write_buffer_size(), self._unread
+            self._unread = unread
+            if unread and unread != before:
+                self._headless_s = now_s  # the last answer is still being read
             is_over = now_s - self._headless_s > HEAD_S
         else:
             self._headless_s = now_s

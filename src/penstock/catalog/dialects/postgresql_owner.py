@@ -8,8 +8,15 @@ from typing import Any
 
 from penstock.core.errors import Conflict
 
-#: How long a hub that was killed may hold the lock, until the server has noticed; seconds.
-_PATIENCE_S = 10.0
+#: How the server notices that a hub's machine, or the way to it, is gone: it asks after 5 s of
+#: silence, and twice more.
+_NOTICE = (
+    "SELECT set_config('tcp_keepalives_idle', '5', false), "
+    "set_config('tcp_keepalives_interval', '3', false), "
+    "set_config('tcp_keepalives_count', '2', false)"
+)
+#: How long a hub that is gone may hold the lock, until the server has noticed; seconds.
+_PATIENCE_S = 15.0
 _AGAIN_S = 0.1
 #: The connection is believed to be there so long after it answered, seconds.
 _BELIEVED_S = 1.0
@@ -47,6 +54,7 @@ class Owner:
         """
         connection = self._connect()
         try:
+            connection.execute(_NOTICE)
             self._wait(connection)
         except BaseException:
             connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -199,35 +200,40 @@ class Pictures:
         self._picture: Picture | None = None
         self._taken_s = self._cost_s = 0.0
         self._strangers: set[int] = set()
+        #: Held while a picture is taken, so that an old one never takes the place of a newer.
+        self._lock = threading.RLock()
 
     def now(self) -> Picture:
         """Return a picture that is not too old."""
-        age_s = self._clock.monotonic_s() - self._taken_s
-        if self._picture is None or age_s > max(self._max_age_s, 20 * self._cost_s):
-            return self._take([])
-        return self._picture
+        with self._lock:
+            age_s = self._clock.monotonic_s() - self._taken_s
+            if self._picture is None or age_s > max(self._max_age_s, 20 * self._cost_s):
+                return self._take([])
+            return self._picture
 
     def newest(self) -> Picture:
         """Return a picture with all datastreams that there are now.
 
         What is told of those that there were may be as old as that of `now`.
         """
-        picture = self.now()
-        last = int(picture.ids[-1]) if len(picture.ids) else 0
-        if not self._catalog.datastreams(after=last, limit=1):
-            return picture
-        return self._take(picture.infos)
+        with self._lock:
+            picture = self.now()
+            last = int(picture.ids[-1]) if len(picture.ids) else 0
+            if not self._catalog.datastreams(after=last, limit=1):
+                return picture
+            return self._take(picture.infos)
 
     def knowing(self, ids: Int64s) -> Picture:
         """Return a picture with these datastreams; those that do not exist are left out."""
-        picture = self.now()
-        unknown = set(ids[picture.index(ids) < 0].tolist()) - self._strangers
-        if not unknown:
+        with self._lock:
+            picture = self.now()
+            unknown = set(ids[picture.index(ids) < 0].tolist()) - self._strangers
+            if not unknown:
+                return picture
+            last = int(picture.ids[-1]) if len(picture.ids) else 0
+            picture = self._take(picture.infos if min(unknown) > last else [])
+            self._strangers |= set(ids[picture.index(ids) < 0].tolist())
             return picture
-        last = int(picture.ids[-1]) if len(picture.ids) else 0
-        picture = self._take(picture.infos if min(unknown) > last else [])
-        self._strangers |= set(ids[picture.index(ids) < 0].tolist())
-        return picture
 
     def _take(self, known: Sequence[DatastreamInfo]) -> Picture:
         began_s = self._clock.monotonic_s()
