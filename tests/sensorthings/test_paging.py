@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -270,3 +271,66 @@ def test_a_row_does_not_take_the_id_of_another(house: House) -> None:
         (row,) = (row for row in rows if row.get("parameters") == {"a": 1})
         assert row["@iot.id"] != 7
         assert ask(house, f"Observations({row['@iot.id']})")["parameters"] == {"a": 1}
+
+
+@pytest.mark.parametrize("given", ["1.5", "[1]", "null", "{}"])
+def test_what_cannot_be_an_id_is_none(house: House, given: str) -> None:
+    fill(house, [(1, 0, 0, 1)])
+    claim = f'{{"@iot.id":{given},"a":1}}'
+    house.store.append(observations([1], [T0 + 77 * SECOND], [1.0], parameters=[claim]))
+    for address in ("Observations", "Datastreams(1)?$expand=Observations"):
+        found = ask(house, address)
+        rows = found.get("value") or found["Observations"]
+        (row,) = (row for row in rows if row.get("parameters") == {"a": 1})
+        assert ask(house, f"Observations({row['@iot.id']})")["parameters"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "parameters,Datastream",
+        "validTime,parameters",
+        "resultQuality,result",
+        "parameters,resultQuality,validTime",
+    ],
+)
+def test_observations_lack_what_is_shown_first(house: House, select: str) -> None:
+    fill(house, [(1, 0, 0, 1)])
+    texts = ['{"a":1}', '{"@iot.validTime":"2023-11-14T22:13:21Z"}', '{"@iot.resultQuality":2}']
+    times = [T0 + at * SECOND for at in (1, 2, 3)]
+    house.store.append(observations([1] * 3, times, [1.0] * 3, parameters=texts))
+    rows = ask(house, f"Observations?$select={select}")["value"]
+    assert [row.get("parameters") for row in rows] == [
+        None if "parameters" not in select or at != 1 else {"a": 1} for at in range(4)
+    ]
+    within = ask(house, f"Datastreams(1)?$expand=Observations($select={select})")["Observations"]
+    assert len(within) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "$select=phenomenonTime&$expand=Observations($top=1)",
+        "$select=phenomenonTime,Thing",
+        "$select=phenomenonTime,name",
+    ],
+)
+def test_datastreams_lack_what_is_shown_first(house: House, options: str) -> None:
+    fill(house, [(1, 0, 0, 1), (3, 0, 0, 1)])
+    streams = ask(house, f"Datastreams?{options}")["value"]
+    assert [("phenomenonTime" in one) for one in streams] == [True, False, True]
+    within = ask(house, f"Things?$expand=Datastreams({options.replace('&', ';')})")["value"]
+    assert sum(len(thing["Datastreams"]) for thing in within) == 3
+
+
+@pytest.mark.usefixtures("pieces")
+@pytest.mark.parametrize("streams", [1, 2])
+def test_matches_near_the_end_are_found_within_the_rows_that_may_be_read(
+    house: House, monkeypatch: pytest.MonkeyPatch, streams: int
+) -> None:
+    rows = [(d, at, 0, at) for d in range(1, streams + 1) for at in range(60)]
+    fill(house, rows)
+    things = house.app.state.things.service
+    monkeypatch.setattr(things, "_sources", replace(things._sources, max_scan_rows=40))
+    address = "Observations?$filter=result add 0 lt 52&$orderby=phenomenonTime desc&$top=1"
+    assert [one["result"] for one in ask(house, address)["value"]] == [51]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import numpy as np
@@ -69,13 +69,18 @@ def rows_of(
     return rows
 
 
+def is_id(value: object) -> TypeGuard[int | str]:
+    """Tell whether a value can be an id: parameters come from outside and say anything."""
+    return type(value) in (int, str)
+
+
 def own_id(parameters: str | None) -> int | str | None:
     """Return the id that a moved observation carries, or None."""
     if parameters is None or ID not in parameters:
         return None
     found = msgspec.json.decode(parameters)
     id_ = found.get(ID) if isinstance(found, dict) else None
-    return id_ if isinstance(id_, (int, str)) else None
+    return id_ if is_id(id_) else None
 
 
 def believed(table: pa.Table, moved: MovedObservations) -> pa.Table:
@@ -238,7 +243,9 @@ def _add_parameters(row: dict[str, Any], text: str) -> None:
         return
     found = msgspec.json.decode(text)
     if ID in found:
-        row[ID] = found.pop(ID)
+        id_ = found.pop(ID)
+        if is_id(id_):
+            row[ID] = id_
     for reserved, name in ((QUALITY, "resultQuality"), (VALID, "validTime")):
         if reserved in found:
             row[name] = found.pop(reserved)

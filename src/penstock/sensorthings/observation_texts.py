@@ -18,6 +18,7 @@ from penstock.sensorthings.observation_rows import (
     RESERVED,
     VALID,
     Kind,
+    is_id,
     json_numbers,
     maybe_times,
     phenomenon_times,
@@ -68,7 +69,9 @@ class ObservationTexts:
                 columns["parameters"][at] = text
                 continue
             if ID in found:
-                self.ids[at] = msgspec.json.decode(found.pop(ID))
+                id_ = msgspec.json.decode(found.pop(ID))
+                if is_id(id_):
+                    self.ids[at] = id_
             for name, reserved in _PLACES.items():
                 if reserved in found:
                     columns[name][at] = bytes(found.pop(reserved)).decode()

@@ -85,17 +85,43 @@ class Pages:
         piece = piece if choice.rest is None else max(piece, FIRST_PIECE)
         step = walk.pieces if name == ID else walk.by_time
         pieces = step(piece, after, descending=descending)
-        if name != ID and choice.rest is not None and skip + limit <= MAX_SORTED:
-            near = _nearby(pieces, skip + limit)
-            if near is None:
-                again = self._choosing.walk(choice, spans)
-                near = again.nearest(skip + limit, after, descending=descending)
-            table = near.slice(skip, limit)
+        # Of one datastream, rows are in order of time however they are read.
+        is_scattered = name != ID and choice.rest is not None and len(spans[0]) != 1
+        if is_scattered and skip + limit <= MAX_SORTED:
+            table = self._near(choice, spans, pieces, skip + limit, after, descending=descending)
+            table = table.slice(skip, limit)
         else:
             table = first_rows(pieces, skip, limit)
         if table.num_rows < limit:
             return Found(table)
         return _page(table, paging)
+
+    def _near(
+        self,
+        choice: Choice,
+        spans: Spans,
+        pieces: Iterator[pa.Table],
+        keep: int,
+        after: Cursor | None,
+        *,
+        descending: bool,
+    ) -> pa.Table:
+        """Return the first rows by time: a few pieces, else the best of all, else piece by piece.
+
+        Raises:
+            NotSupported: More would have to be looked at than is allowed, in both orders.
+        """
+        near = _nearby(pieces, keep)
+        if near is not None:
+            return near
+        try:
+            walk = self._choosing.walk(choice, spans)
+            return walk.nearest(keep, after, descending=descending)
+        except NotSupported:
+            # The rows that fit may still be few enough into the order of time.
+            walk = self._choosing.walk(choice, spans)
+            piece = max(min(keep, LARGEST_PIECE), FIRST_PIECE)
+            return first_rows(walk.by_time(piece, after, descending=descending), 0, keep)
 
     def _far(
         self, choice: Choice, spans: Spans, skip: int, *, descending: bool

@@ -80,12 +80,9 @@ class Shown:
         """Return of each what is between its braces."""
         if not self._parts:
             return [""] * self._rows
-        first, *others = self._parts
-        # Each member has a comma before it, and the first one needs none.
-        first = first[1:] if isinstance(first, str) else [text[1:] for text in first]
-        parts = [repeat(one) if isinstance(one, str) else one for one in (first, *others)]
-        texts = zip(*parts, strict=False)
-        return list(map("".join, texts))
+        parts = [repeat(one, self._rows) if isinstance(one, str) else one for one in self._parts]
+        # Each member has a comma before it, and the first one that an entity has needs none.
+        return ["".join(texts)[1:] for texts in zip(*parts, strict=True)]
 
     def texts(self) -> list[str]:
         """Return each as a JSON object."""

@@ -197,15 +197,37 @@ class EntityReadingContract:
             "properties": {"site": {"name": "north", "floor": 2}},
         }
 
-    @pytest.mark.parametrize("texts", [('","', "\\", '"'), ("", "\n\x01\x7f", "°😀\u2028")])
+    @pytest.mark.parametrize(
+        "texts",
+        [
+            ('","', "\\", '"'),
+            ("", "\n\x01\x7f", "°😀\u2028"),
+            ('ends in ",', '\\",', '",","a":"b'),
+            ('\\\\",', ","),
+            (),
+        ],
+    )
     def test_columns_are_json_whatever_texts_hold(
-        self, entities: Entities, texts: tuple[str, str, str]
+        self, entities: Entities, texts: tuple[str, ...]
     ) -> None:
         for text in texts:
             self.make(entities, thing(f"oven {text}", {text: [text]}))
         assert len(self.ids(entities, "Thing")) == len(texts)
         found = entities.columns(Query(type="Thing", scope=EVERYTHING))
         assert [row["properties"] for row in told(found)] == [{text: [text]} for text in texts]
+        assert [row["name"] for row in told(found)] == [f"oven {text}" for text in texts]
+
+    @pytest.mark.parametrize("value", [5, 0, 1.5, -2, True, "5", [5], {"a": 5}])
+    def test_json_is_what_was_given_also_where_it_is_a_number(
+        self, entities: Entities, value: object
+    ) -> None:
+        heat = stream("heat", Sensor=(sensor("probe", value),))
+        self.make(entities, thing("oven", Datastreams=(heat,)))
+        self.ids(entities, "Sensor")
+        found = entities.columns(Query(type="Sensor", scope=EVERYTHING))
+        (text,) = found.values["metadata"]
+        assert isinstance(text, str)
+        assert msgspec.json.decode(text) == value
 
     def test_columns_tell_where_they_go_on(self, entities: Entities) -> None:
         ids = [self.make(entities, thing(str(at))).id for at in range(3)]

@@ -285,7 +285,8 @@ JsonObject = _word("JsonObject", func.json_object, _called("json_build_object"))
 #: JSON as it is passed on: bytes or text, which need not be decoded.
 Raw = _word("Raw", lambda value: cast(value, LargeBinary), lambda value: cast(value, Text), Text())
 #: JSON as text that is put together with other text.
-Plain = _word("Plain", lambda value: value, lambda value: cast(value, Text), Text())
+#: (A column of JSON in SQLite keeps a number as one, not as its text.)
+Plain = _word("Plain", lambda value: cast(value, Text), lambda value: cast(value, Text), Text())
 
 
 # Sets given as one value, a JSON array: however many there are, it is one statement.

@@ -43,13 +43,12 @@ def sort_of(statement: Statement, row: tuple[Any, ...]) -> tuple[Any, ...]:
 def _quoted(column: Sequence[str | None]) -> list[str | None]:
     """Return texts as JSON, and null as it is.
 
-    One call for all of them. Within a JSON string there is a backslash before every quotation
-    mark, so only between two of them there is `","`.
+    One call for all of them: a line for each, as a JSON string has no line break in it.
     """
     has_null = None in column
     texts = ["" if text is None else text for text in column] if has_null else column
-    inner = msgspec.json.encode(texts).decode()[2:-2].split('","')
-    quoted: list[str | None] = [f'"{text}"' for text in inner]
+    lines = msgspec.json.Encoder().encode_lines(texts).decode()
+    quoted: list[str | None] = [*lines[:-1].split("\n")]
     if has_null:
         return [None if text is None else one for text, one in zip(column, quoted, strict=True)]
     return quoted
