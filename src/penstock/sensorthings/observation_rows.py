@@ -76,7 +76,7 @@ def is_id(value: object) -> TypeGuard[int | str]:
 
 def own_id(parameters: str | None) -> int | str | None:
     """Return the id that a moved observation carries, or None."""
-    if parameters is None or ID not in parameters:
+    if parameters is None or RESERVED not in parameters:
         return None
     found = msgspec.json.decode(parameters)
     id_ = found.get(ID) if isinstance(found, dict) else None
@@ -169,7 +169,7 @@ def _may_carry(table: pa.Table) -> bool:
     column = table["parameters"]
     if column.null_count == table.num_rows:
         return False
-    return bool(pc.any(pc.match_substring(column, ID)).as_py())
+    return bool(pc.any(pc.match_substring(column, RESERVED)).as_py())
 
 
 def phenomenon_times(table: pa.Table) -> list[str]:
