@@ -180,7 +180,9 @@ class Posted:
                 return has_moved
         messages = [message for _, message in piece if message is not None]
         until = piece[-1][0]
-        self._sync = self._broker.stats.syncs + (2 if self._commit.is_busy else 1)
+        if messages:
+            self._sync = self._broker.stats.syncs + (2 if self._commit.is_busy else 1)
+        ahead = self._read_ahead
         try:
             self._broker.hand_on(messages)
         except Exception:
@@ -190,7 +192,7 @@ class Posted:
                 len(messages),
                 until,
             )
-        if self._is_following:  # handing on may have ended the last subscriber
+        if ahead is self._read_ahead:  # handing on may have ended the last subscriber
             self._broker.keeper.posted(until)
         return True
 

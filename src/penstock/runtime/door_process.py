@@ -61,7 +61,7 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
         internal_secret=internal_secret,
         journal=journal,
         organisation=access_file(data),
-        posted=Source(log.reader(HUB_PARTITION), lambda: _end_of(log, HUB_PARTITION)),
+        posted=Source(log.reader(HUB_PARTITION), lambda: end_of(log, HUB_PARTITION)),
     )
     await door.start()
     gc.freeze()
@@ -80,7 +80,7 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
     log.close()
 
 
-def _end_of(log: SegmentLog, partition: str) -> int:
+def end_of(log: SegmentLog, partition: str) -> int:
     """Return the durable end of a partition; 0 before it is there."""
     try:
         mark = DurableMark(log.folder(partition).mark)
