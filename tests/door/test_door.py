@@ -10,8 +10,10 @@ from tests.door.peer import Journal, Meet, OpenDoor, eventually
 
 from penstock.core.clock import ManualClock
 from penstock.core.errors import Bug, ConfigError
+from penstock.core.log import MQTT_3_1_1
 from penstock.door import Door, DoorSettings, User
 from penstock.door.auth import hash_password
+from penstock.door.encoding import encode
 from penstock.door.packets import (
     Ack,
     Connack,
@@ -530,3 +532,23 @@ async def test_a_packet_in_many_small_pieces_arrives_whole(
         await asyncio.sleep(0)
     assert await peer.receive() == Ack(Kind.PUBACK, 1)
     assert journal.messages()[0].payload == big
+
+
+async def test_a_goodbye_behind_requests_counts_though_the_connection_is_gone(
+    door: Door, journal: Journal, meet: Meet
+) -> None:
+    will = Will("will", b"gone")
+    await meet(door, "device", will=will)
+    (connection,) = door._connections
+    packets = [
+        Unsubscribe(1, ("a",)),
+        Unsubscribe(2, ("b",)),
+        Publish("last", b"1", 0),
+        Disconnect(),
+    ]
+    connection.data_received(b"".join(encode(packet, MQTT_3_1_1) for packet in packets))
+    assert connection._transport is not None
+    connection._transport.close()  # as a layer does when the same read says that it is over
+    await eventually(lambda: not door._connections)
+    await door.commit.drain()
+    assert [message.topic for message in journal.messages()] == ["last"]

@@ -43,11 +43,16 @@ class House:
         self.writer = self.log.writer("hub")
         self.own = LogJournal()
         self.doors: list[Door] = []
+        #: What the log says of its end, if that is not the truth.
+        self.seeming_end: int | None = None
 
-    async def open(self, organisation: Path | None = None) -> Door:
-        source = Source(self.log.reader("hub"), lambda: self.writer.durable_offset)
+    def end(self) -> int:
+        return self.writer.durable_offset if self.seeming_end is None else self.seeming_end
+
+    async def open(self, organisation: Path | None = None, **settings: Any) -> Door:
+        source = Source(self.log.reader("hub"), self.end)
         door = Door(
-            DoorSettings(port=0),
+            DoorSettings(port=0, **settings),
             self.own,
             self.clock,
             journal=Journal(self.folder),
@@ -70,7 +75,10 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, clock: ManualClock) -> AsyncIterator[House]:
+async def house(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
+    monkeypatch.setattr("penstock.door.posted.START_S", 0.01)
     house = House(tmp_path / "door", clock)
     yield house
     for door in house.doors:
@@ -192,7 +200,10 @@ async def test_after_a_crash_each_is_in_the_queue_once(
     assert await peer.silent()
 
 
-async def test_a_log_that_begins_anew_is_followed_from_its_end(house: House, meet: Meet) -> None:
+async def test_a_log_that_begins_anew_is_followed_from_its_end(
+    house: House, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.door.posted.ANOTHER_LOG_S", 0.02)
     door = await house.open()
     peer = await meet(door, "reader", **LASTING)
     await peer.subscribe(TOPIC, 1)
@@ -204,8 +215,96 @@ async def test_a_log_that_begins_anew_is_followed_from_its_end(house: House, mee
     house.writer = house.log.writer("hub")
     door = await house.open()
     peer = await meet(door, "reader", **LASTING)
+    await eventually(lambda: door.broker.keeper.posted_offset == 0)
     house.post((TOPIC, b"new"))
     assert await payload(peer) == b"new"
+
+
+async def test_an_end_that_seems_too_small_after_a_power_loss_doubles_nothing(
+    house: House, meet: Meet
+) -> None:
+    door = await house.open()
+    peer = await meet(door, "reader", **LASTING)
+    await peer.subscribe(TOPIC, 1)
+    house.post((TOPIC, b"1"))
+    assert await payload(peer) == b"1"
+    await eventually(lambda: waiting(door, "reader") == 0)
+    await door.close()
+    house.seeming_end = 0
+    door = await house.open()
+    peer = await meet(door, "reader", **LASTING)
+    house.seeming_end = None
+    house.post((TOPIC, b"2"))
+    assert await payload(peer) == b"2"
+    await peer.close()
+
+
+async def test_many_are_handed_on_in_pieces(
+    house: House, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.door.posted.PIECE_MESSAGES", 10)
+    door = await house.open()
+    peer = await meet(door, "reader", **LASTING)
+    await peer.subscribe("#", 1)
+    sizes: list[int] = []
+    hand_on = door.broker.hand_on
+    monkeypatch.setattr(door.broker, "hand_on", lambda m: (sizes.append(len(m)), hand_on(m)))
+    house.post(*((TOPIC, b"%d" % number) for number in range(95)))
+    assert [await payload(peer) for _ in range(95)] == [b"%d" % number for number in range(95)]
+    assert sizes == [10] * 9 + [5]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_it_stops_when_handing_on_ends_the_last_subscriber(
+    house: House, meet: Meet, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    door = await house.open()
+    peer = await meet(door, "reader")
+    await peer.subscribe("#")
+    calls: list[int] = []
+
+    def hand_on(messages: list[Any]) -> None:
+        calls.append(len(messages))
+        assert door.broker.on_listened is not None
+        door.broker.on_listened(False)
+        if fails:
+            raise OSError
+
+    monkeypatch.setattr(door.broker, "hand_on", hand_on)
+    house.post((TOPIC, b"1"))
+    await eventually(lambda: bool(calls))
+    assert door._posted is not None
+    assert door._posted._timer is None
+
+
+async def test_an_end_that_cannot_be_told_ends_no_connection(
+    house: House, meet: Meet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.door.posted.TROUBLE_S", 0.01)
+    door = await house.open()
+    assert door._posted is not None
+    told: list[int] = []
+
+    def end() -> int:
+        told.append(1)
+        if len(told) < 3:
+            raise FileNotFoundError
+        return house.writer.durable_offset
+
+    monkeypatch.setattr(door._posted, "_source", Source(door._posted._source.reader, end))
+    peer = await meet(door, "reader")
+    await peer.subscribe("#")
+    await eventually(lambda: len(told) == 3)
+    house.post((TOPIC, b"1"))
+    assert await payload(peer) == b"1"
+
+
+async def test_one_that_clients_could_not_send_is_not_handed_on(house: House, meet: Meet) -> None:
+    door = await house.open(max_packet_bytes=2_000)
+    peer = await meet(door, "reader")
+    await peer.subscribe("#")
+    house.post((TOPIC, b"x" * 3_000), (TOPIC, b"1"))
+    assert await payload(peer) == b"1"
 
 
 async def test_trouble_with_reading_does_not_hurt_the_door(
@@ -244,8 +343,10 @@ async def test_topics_of_the_door_and_of_sensorthings_are_not_handed_on(
         ("com.acme.hall.north/import/sensorthings", b"arrow"),
         ("$SYS/penstock/wanted", b"{}"),
         (levels, b"deep"),
+        ("plant/line/import/sensorthings", b"a device's own"),
         (TOPIC, b"1"),
     )
+    assert await payload(peer) == b"a device's own"
     assert await payload(peer) == b"1"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -619,3 +620,19 @@ async def test_what_waited_through_a_crash_still_knows_its_place_in_the_log(
     door = await house.restart()
     (got,) = await _got(await meet(door, "p", **asked), 1)
     assert got.properties[Property.USER_PROPERTY] == (("penstock-offset", str(offset)),)
+
+
+async def test_a_message_with_more_properties_than_are_taken_now_is_restored(
+    house: House, meet: Meet
+) -> None:
+    door = await house.open()
+    many = {Property.USER_PROPERTY: (("k", "v"),) * 1_500}
+    packet = Publish("old", b"1", 0, retain=True, properties=many)
+    door.broker.keeper.retained("old", Message(packet, "device", 0.0))
+    door.commit.nudge()
+    await saved(door)
+    door = await house.restart()
+    peer = await meet(door, "reader", 5)
+    await peer.subscribe("old")
+    async with asyncio.timeout(10):
+        assert b"old" in await peer.reader.read(1_000)

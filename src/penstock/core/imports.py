@@ -15,4 +15,4 @@ def is_recording(path: str) -> bool:
 
 def is_written(topic: str) -> bool:
     """Tell whether a topic, with or without the name of its system, is that of `WRITTEN`."""
-    return topic == WRITTEN or topic.endswith(f"/{WRITTEN}")
+    return topic == WRITTEN or topic.partition("/")[2] == WRITTEN

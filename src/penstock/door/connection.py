@@ -103,6 +103,12 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """End; the will is published if the client did not say goodbye."""
+        was_open = self.phase is Phase.OPEN
+        while self._rests and self.phase is Phase.OPEN:  # each round takes a packet at least
+            self._rests = False
+            self.go_on()
+        if was_open:
+            self.phase = Phase.CLOSED
         self._leave(Reason.UNSPECIFIED_ERROR, with_will=True)
         self._transport = self._outlet = None
         if self._payer is not None:

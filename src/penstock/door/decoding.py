@@ -22,7 +22,14 @@ from penstock.door.packets import (
     Unsubscribe,
     Will,
 )
-from penstock.door.properties import NONE, Kind, Properties, Property, decode_properties
+from penstock.door.properties import (
+    MAX_PROPERTIES,
+    NONE,
+    Kind,
+    Properties,
+    Property,
+    decode_properties,
+)
 from penstock.door.reasons import (
     CONNACK_3_1_1,
     ProtocolViolation,
@@ -55,7 +62,9 @@ def decode(first: int, body: bytes, protocol: int) -> Packet:
     return packet
 
 
-def decode_publish(first: int, body: bytes, protocol: int) -> Publish:
+def decode_publish(
+    first: int, body: bytes, protocol: int, max_properties: int = MAX_PROPERTIES
+) -> Publish:
     """Return a PUBLISH. Its topic may be empty if a topic alias stands for it."""
     qos = first >> 1 & 3
     dup = bool(first & 8)
@@ -64,7 +73,9 @@ def decode_publish(first: int, body: bytes, protocol: int) -> Publish:
     cursor = Cursor(body)
     topic = cursor.text()
     packet_id = _packet_id(cursor) if qos else 0
-    properties = _properties(cursor, Kind.PUBLISH, protocol)
+    properties = NONE
+    if protocol == MQTT_5_0:
+        properties = decode_properties(cursor, Kind.PUBLISH, max_properties)
     if topic or Property.TOPIC_ALIAS not in properties:
         check_topic(topic)
     _check_response_topic(properties)

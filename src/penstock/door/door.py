@@ -169,7 +169,9 @@ class Door:
         self._presence.start()  # before anyone can come in
         self._counters.tick()
         if self._source is not None:
-            self._posted = Posted(self._source, self.broker, self._commit)
+            self._posted = Posted(
+                self._source, self.broker, self._commit, settings.max_packet_bytes
+            )
             self._posted.start()
         try:
             await self._listeners.open(lambda: Connection(self), self.mistakes, self.counts)

@@ -115,11 +115,11 @@ _TABLE: dict[int, tuple[str, frozenset[Kind]]] = {
 MAX_PROPERTIES = 1_000
 
 
-def decode_properties(cursor: Cursor, kind: Kind) -> Properties:
+def decode_properties(cursor: Cursor, kind: Kind, most: int = MAX_PROPERTIES) -> Properties:
     """Read the property length and the properties of a packet of this kind.
 
     Raises:
-        ProtocolViolation: They are malformed, not allowed there, or more than `MAX_PROPERTIES`.
+        ProtocolViolation: They are malformed, not allowed there, or more than `most`.
     """
     length = cursor.varint()
     if not length:
@@ -131,14 +131,13 @@ def decode_properties(cursor: Cursor, kind: Kind) -> Properties:
     cursor.at = stop
     found: dict[int, Any] = {}
     several: dict[int, list[Any]] = {}
-    left = MAX_PROPERTIES
+    left = most
     while inner.left:
         left -= 1
         if left < 0:
             raise ProtocolViolation(
                 Reason.QUOTA_EXCEEDED,
-                f"{kind.name} has more than {MAX_PROPERTIES} properties; send what is long in the "
-                "payload",
+                f"{kind.name} has more than {most} properties; send what is long in the payload",
             )
         key = inner.varint()
         wire, places = _TABLE.get(key, ("", frozenset()))

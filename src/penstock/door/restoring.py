@@ -264,7 +264,8 @@ class _Restoring:
             body, stop = frame(packet, 0, len(packet), len(packet))
             if stop != len(packet):
                 raise self.journal.corrupt(f"{where} has the wrong length")
-            return decode_publish(packet[0], packet[body:], MQTT_5_0)
+            # It was taken once, whatever the bounds for what comes from clients are now.
+            return decode_publish(packet[0], packet[body:], MQTT_5_0, len(packet))
         except ProtocolViolation as problem:
             raise self.journal.corrupt(f"{where} is not a PUBLISH packet: {problem}") from problem
 

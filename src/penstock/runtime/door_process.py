@@ -17,6 +17,7 @@ from penstock.door.door import Door
 from penstock.door.journal import Journal
 from penstock.door.posted import Source
 from penstock.door.settings import DoorSettings
+from penstock.log.mark import DurableMark
 from penstock.log.segments import SegmentLog
 from penstock.log.settings import LogSettings
 from penstock.runtime.access_file import access_file
@@ -60,7 +61,7 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
         internal_secret=internal_secret,
         journal=journal,
         organisation=access_file(data),
-        posted=Source(log.reader(HUB_PARTITION), lambda: log.ends().get(HUB_PARTITION, 0)),
+        posted=Source(log.reader(HUB_PARTITION), lambda: end_of(log, HUB_PARTITION)),
     )
     await door.start()
     gc.freeze()
@@ -77,6 +78,18 @@ async def main(config: DoorConfig, internal_secret: str, stopping: asyncio.Event
             await asyncio.wait_for(stopping.wait(), STATS_EVERY_S)
     await door.close()
     log.close()
+
+
+def end_of(log: SegmentLog, partition: str) -> int:
+    """Return the durable end of a partition; 0 before it is there."""
+    try:
+        mark = DurableMark(log.folder(partition).mark)
+    except FileNotFoundError:
+        return 0
+    try:
+        return mark.offset
+    finally:
+        mark.close()
 
 
 if __name__ == "__main__":
