@@ -225,3 +225,18 @@ def test_a_disk_that_takes_only_a_part_keeps_nothing_of_it(
     spool.append([b"next"])
     assert everything(spool) == [(1, b"kept"), (2, b"next")]
     spool.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"torn"])
+def test_the_newest_time_is_known_after_a_crash_at_the_beginning_of_a_file(
+    tmp_path: Path, begun: bytes
+) -> None:
+    spool = FolderSpool(tmp_path, 10_000_000, drop_oldest=False)
+    spool.append([b"one", b"two"], 7)
+    spool.append([b"three"], 9)
+    spool.close()
+    (tmp_path / "position").unlink(missing_ok=True)
+    (tmp_path / f"{4:020d}.spool").write_bytes(begun)
+    spool = FolderSpool(tmp_path, 10_000_000, drop_oldest=False)
+    assert (spool.last, spool.stamped_us) == (3, 9)
+    spool.close()

@@ -205,6 +205,9 @@ class FolderSpool:
         self.trimmed = max(self.trimmed, self._bases[0] - 1)
         path = self._path(self._bases[-1])
         good, count, stamped_us = _good(path.read_bytes(), self._bases[-1])
+        if not count and len(self._bases) > 1:
+            # A crash came between its beginning and its first record.
+            stamped_us = _good(self._path(self._bases[-2]).read_bytes(), self._bases[-2])[2]
         self.stamped_us = max(self.stamped_us, stamped_us)
         self.last = self._bases[-1] + count - 1
         self.trimmed = min(self.trimmed, self.last)
