@@ -62,6 +62,8 @@ FLUSH_EVERY_S = 60.0
 COUNT_EVERY_S = 1.0
 #: How often those who wait for their messages to be ingested are looked after, in seconds.
 INGESTED_EVERY_S = 0.001
+#: How long a replay waits until ingest is where the log ended when it was asked for, in seconds.
+REPLAY_WAIT_S = 10.0
 
 
 class Hub:
@@ -304,7 +306,8 @@ class Hub:
     async def replay_log(
         self, partition: str, from_offset: int, until_offset: int | None = None
     ) -> Replayed:
-        """Ingest a range of the log again."""
+        """Ingest a range of the log again, with what was acknowledged before this was asked for."""
+        await self.all_ingested(REPLAY_WAIT_S)
         replay = self.ingest.replay(partition, from_offset, until_offset)
         return await asyncio.wrap_future(replay)
 
