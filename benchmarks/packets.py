@@ -8,20 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penstock.core.publish import encode_length
+
 _STAMP = re.compile(rb"(?<!\d)\d{13}(?!\d)")
 
 
-def _length(size: int) -> bytes:
-    out = bytearray()
-    while True:
-        size, digit = divmod(size, 128)
-        out.append(digit | 0x80 if size else digit)
-        if not size:
-            return bytes(out)
-
-
 def _packet(kind: int, body: bytes) -> bytes:
-    return bytes((kind,)) + _length(len(body)) + body
+    return bytes((kind,)) + encode_length(len(body)) + body
 
 
 def connect_packet(client: str, protocol: int = 4, key: str = "") -> bytes:
